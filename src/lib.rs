@@ -1,0 +1,19 @@
+//! `sidestep` moves a tracing sidecar out of ECS tasks into one shared ECS service, as a runbook of checkpointed stages.
+//!
+//! The map, with what may import what:
+//!
+//! | module | holds | imports of ours |
+//! | --- | --- | --- |
+//! | [`model`] | pure values: ids, plan, records, the transition table, the fold, errors, exit codes | nothing |
+//! | [`runbook`] | HCL to a resolved runbook; problems with file, line and caret | `model` |
+//! | [`journal`] | the store: SQLite, schema, lock and fence | `model` |
+//! | [`ui`] | how things are shown and asked | `model` |
+//! | [`aws`] | the only place that names `aws_sdk_*` | `model` |
+//! | [`stages`] | one file per stage kind: its steps, what they observe, apply and invert | `model`, `aws` |
+//! | [`plan`] | observe, then plan; the inverse plan | `model`, `aws`, `stages`, `runbook` |
+//! | [`engine`] | dispatcher, executor, control requests | `model`, `journal`, `aws`, `stages`' step trait |
+//! | [`sim`] | simulated AWS | nothing of ours |
+//! | [`cli`] | one file per verb; ties them together | everything |
+
+pub mod model;
+pub mod sim;

@@ -1,0 +1,414 @@
+//! The one error type. A variant carries facts; its `Display` is the first line of the message, [`Error::causes`] the
+//! `Caused by:` lines, [`Error::state`] where the run stands, [`Error::hints`] what to do next, [`Error::exit`] the exit code.
+
+use super::{Exit, Finding, Problem, RunId};
+
+/// What AWS said when it refused or failed a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsRefusal {
+    /// The operation: `CreateService`.
+    pub operation: String,
+    /// The resource that the request was about.
+    pub resource: String,
+    /// AWS's error code; a few words of ours where there is none (`no answer within 15 s`).
+    pub code: String,
+    /// AWS's message.
+    pub message: String,
+    /// AWS's request id, where there is one.
+    pub request_id: Option<String>,
+}
+
+/// Where a run stands when it stops, and how to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Where {
+    /// The run.
+    pub run: RunId,
+    /// For example `stages 1-4 done, stage 5 not done; the service runs revision 2 as before`.
+    pub state: String,
+    /// What AWS goes on doing by itself, if anything.
+    pub meanwhile: Option<String>,
+    /// Exact commands with a reason: `after fixing the image, run `sidestep resume r7k2``.
+    pub next: Vec<String>,
+}
+
+/// Everything that ends a command with an exit code other than 0.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line asks for something that cannot be.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to type instead.
+        hint: Option<String>,
+    },
+    /// A question must be asked, and nobody is there to answer it.
+    #[error("not a terminal: nobody can confirm this run")]
+    NobodyToAsk,
+    /// A file named on the command line cannot be read.
+    #[error("cannot read {what} `{path}`")]
+    FileUnreadable {
+        /// `runbook`, `variable file`, `world file`.
+        what: String,
+        /// The path as given.
+        path: String,
+        /// The operating system's words, or what is wrong with the content.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// A run id that no run has.
+    #[error("no run `{wanted}`")]
+    RunNotFound {
+        /// What was typed.
+        wanted: String,
+        /// The absolute path of the state directory.
+        state_dir: String,
+        /// Ids that are there.
+        known: Vec<String>,
+    },
+    /// A prefix of several run ids, or no id where several runs are unfinished.
+    #[error("which run is meant? {wanted} fits several")]
+    RunAmbiguous {
+        /// What was typed, or `the unfinished run`.
+        wanted: String,
+        /// The candidates.
+        candidates: Vec<String>,
+    },
+    /// No run is unfinished.
+    #[error("there is no unfinished run")]
+    NoOpenRun {
+        /// The absolute path of the state directory.
+        state_dir: String,
+    },
+    /// The verb does not apply to the run as it stands.
+    #[error("run `{run}` cannot be {verb}: {why}")]
+    NotApplicable {
+        /// The run.
+        run: RunId,
+        /// `resumed`, `approved`, `rolled back`.
+        verb: String,
+        /// Why.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The runbook or its variables are invalid.
+    #[error("{}", count(.problems.len(), "problem in the runbook or its variables", "problems in the runbook or its variables"))]
+    RunbookInvalid {
+        /// All of them.
+        problems: Vec<Problem>,
+    },
+    /// The runbook refuses, by its own words.
+    #[error("{message}")]
+    RunbookRefuses {
+        /// What it says.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The runbook or variables changed since the run started.
+    #[error("the runbook of run `{run}` has changed since it started")]
+    RunbookChanged {
+        /// The run.
+        run: RunId,
+        /// What changed.
+        changes: Vec<String>,
+    },
+    /// Findings block the plan.
+    #[error("{}", count(.findings.len(), "finding blocks this plan", "findings block this plan"))]
+    Blocked {
+        /// The blockers.
+        findings: Vec<Finding>,
+    },
+    /// Credentials are missing, wrong or expired.
+    #[error("AWS does not accept the credentials")]
+    Credentials {
+        /// AWS's or the SDK's words.
+        why: String,
+        /// The run, if one was under way.
+        at: Option<Where>,
+    },
+    /// Nothing answered.
+    #[error("cannot reach AWS: {operation} got no usable answer")]
+    Unreachable {
+        /// The operation.
+        operation: String,
+        /// The endpoint or service.
+        endpoint: String,
+        /// What happened.
+        why: String,
+        /// The run, if one was under way.
+        at: Option<Where>,
+    },
+    /// AWS refused a request.
+    #[error("AWS refused {} for {}", .refusal.operation, .refusal.resource)]
+    Refused {
+        /// What AWS said.
+        refusal: AwsRefusal,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Something the runbook names is not there.
+    #[error("{what} `{name}` does not exist in {place}")]
+    NotFound {
+        /// `cluster`, `service`, `namespace`.
+        what: String,
+        /// Its name.
+        name: String,
+        /// Account and Region, or the cluster.
+        place: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Another account, Region or endpoint than planned for.
+    #[error("run `{run}` is bound to {bound}, this is {found}")]
+    WrongTarget {
+        /// The run.
+        run: RunId,
+        /// `account 111122223333, Region us-west-2`.
+        bound: String,
+        /// The same for what is found now.
+        found: String,
+    },
+    /// The runbook expects another account or Region than the credentials lead to.
+    #[error("the runbook is for {expected}, the credentials lead to {found}")]
+    WrongPlace {
+        /// What the runbook says.
+        expected: String,
+        /// What is found.
+        found: String,
+    },
+    /// A run stopped on a failure or on drift.
+    #[error("{headline}")]
+    Stopped {
+        /// ``stage 5/6 `retarget-api` stopped: the rollout of `nexus-ai-api-dev` failed``.
+        headline: String,
+        /// Causes.
+        causes: Vec<String>,
+        /// Where it stands.
+        at: Where,
+    },
+    /// A run paused.
+    #[error("{headline}")]
+    Paused {
+        /// Why it paused.
+        headline: String,
+        /// Details.
+        causes: Vec<String>,
+        /// Where it stands.
+        at: Where,
+    },
+    /// A rollback cannot go on.
+    #[error("{headline}")]
+    Stuck {
+        /// What resists.
+        headline: String,
+        /// What remains, one line each.
+        remains: Vec<String>,
+        /// Where it stands.
+        at: Where,
+    },
+    /// A run ended by going back, as the operator chose at the prompt.
+    #[error("run `{run}` was rolled back: the migration is not done")]
+    EndedRolledBack {
+        /// The run.
+        run: RunId,
+    },
+    /// Another process holds the run.
+    #[error("run `{run}` is held by {holder}")]
+    RunHeld {
+        /// The run.
+        run: RunId,
+        /// `alice@bastion (pid 4711)`.
+        holder: String,
+    },
+    /// Another unfinished run changes the same service.
+    #[error("service `{service}` is already being changed by run `{run}`")]
+    TargetTaken {
+        /// The service.
+        service: String,
+        /// The other run.
+        run: RunId,
+    },
+    /// This process lost its claim on the run: another took over.
+    #[error("run `{run}` was taken over by another process; this one wrote nothing more")]
+    Fenced {
+        /// The run.
+        run: RunId,
+    },
+    /// The state directory or the journal in it cannot be used.
+    #[error("cannot use the journal in `{path}`")]
+    JournalUnusable {
+        /// The absolute path.
+        path: String,
+        /// Why.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The journal was written by a newer version.
+    #[error("the journal `{path}` was written by a newer sidestep")]
+    JournalNewer {
+        /// The file.
+        path: String,
+        /// Its schema version.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
+    /// What the journal says is not something this program could have written.
+    #[error("the journal of run `{run}` is damaged")]
+    JournalDamaged {
+        /// The run.
+        run: RunId,
+        /// What is wrong.
+        why: String,
+    },
+    /// A record could not be made durable.
+    #[error("the journal cannot be written: the run stopped at once")]
+    JournalWrite {
+        /// The file.
+        path: String,
+        /// SQLite's words.
+        why: String,
+        /// Where the run stands.
+        at: Option<Where>,
+    },
+    /// An error of the tool itself.
+    #[error("internal error: {message}")]
+    Internal {
+        /// What went wrong.
+        message: String,
+    },
+}
+
+fn count(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
+impl Error {
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage { .. }
+            | Self::NobodyToAsk
+            | Self::FileUnreadable { .. }
+            | Self::RunNotFound { .. }
+            | Self::RunAmbiguous { .. }
+            | Self::NoOpenRun { .. }
+            | Self::NotApplicable { .. }
+            | Self::WrongTarget { .. }
+            | Self::WrongPlace { .. }
+            | Self::JournalUnusable { .. }
+            | Self::JournalNewer { .. } => Exit::Usage,
+            Self::RunbookInvalid { .. } | Self::RunbookRefuses { .. } | Self::RunbookChanged { .. } => Exit::RunbookInvalid,
+            Self::Blocked { .. } | Self::NotFound { .. } => Exit::Blocked,
+            Self::Credentials { .. } | Self::Paused { .. } => Exit::Paused,
+            Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::Stopped { .. }
+            | Self::Fenced { .. }
+            | Self::JournalDamaged { .. }
+            | Self::JournalWrite { .. } => Exit::Stopped,
+            Self::Stuck { .. } => Exit::Stuck,
+            Self::EndedRolledBack { .. } => Exit::RolledBack,
+            Self::RunHeld { .. } | Self::TargetTaken { .. } => Exit::Held,
+            Self::Internal { .. } => Exit::Internal,
+        }
+    }
+
+    /// The `Caused by:` lines.
+    pub fn causes(&self) -> Vec<String> {
+        match self {
+            Self::FileUnreadable { why, .. }
+            | Self::Credentials { why, .. }
+            | Self::JournalUnusable { why, .. }
+            | Self::JournalDamaged { why, .. }
+            | Self::JournalWrite { why, .. } => vec![why.clone()],
+            Self::Unreachable { endpoint, why, .. } => vec![format!("{endpoint}: {why}")],
+            Self::Refused { refusal, .. } => vec![refusal.to_string()],
+            Self::Stopped { causes, .. } | Self::Paused { causes, .. } => causes.clone(),
+            Self::Stuck { remains, .. } => remains.iter().map(|what| format!("left: {what}")).collect(),
+            Self::RunbookChanged { changes, .. } => changes.clone(),
+            Self::RunAmbiguous { candidates, .. } => vec![format!("candidates: {}", candidates.join(", "))],
+            Self::RunNotFound { state_dir, known, .. } => {
+                let there = if known.is_empty() { "it holds no run".to_owned() } else { format!("it holds {}", known.join(", ")) };
+                vec![format!("searched {state_dir}; {there}")]
+            }
+            Self::NoOpenRun { state_dir } => vec![format!("searched {state_dir}")],
+            Self::JournalNewer { found, known, .. } => {
+                vec![format!("its schema is version {found}, this program knows up to {known}")]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Where the run stands, if one was under way.
+    pub fn state(&self) -> Option<&Where> {
+        match self {
+            Self::Stopped { at, .. } | Self::Paused { at, .. } | Self::Stuck { at, .. } => Some(at),
+            Self::Credentials { at, .. } | Self::Unreachable { at, .. } | Self::JournalWrite { at, .. } => at.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What to do next: exact commands.
+    pub fn hints(&self) -> Vec<String> {
+        if let Some(at) = self.state() {
+            return at.next.clone();
+        }
+        let one = |hint: &str| vec![hint.to_owned()];
+        match self {
+            Self::Usage { hint, .. }
+            | Self::FileUnreadable { hint, .. }
+            | Self::NotApplicable { hint, .. }
+            | Self::RunbookRefuses { hint, .. }
+            | Self::Refused { hint, .. }
+            | Self::NotFound { hint, .. }
+            | Self::JournalUnusable { hint, .. } => hint.iter().cloned().collect(),
+            Self::NobodyToAsk => one("read the plan with `sidestep plan`, then run again with `--yes`"),
+            Self::RunNotFound { .. } => one("list the runs with `sidestep runs`, or name another directory with `--state DIR`"),
+            Self::RunAmbiguous { candidates, .. } => {
+                vec![format!("name one, for example `sidestep status {}`", candidates.first().map_or("RUN", String::as_str))]
+            }
+            Self::NoOpenRun { .. } => one("list the runs with `sidestep runs`; start one with `sidestep run`"),
+            Self::RunbookChanged { run, .. } => vec![
+                format!("to go on with the plan as it was agreed to, run `sidestep resume {run}` without other variables"),
+                format!("to go back, run `sidestep rollback {run}`"),
+            ],
+            Self::Blocked { findings } => {
+                let ids: Vec<_> = findings.iter().map(|finding| format!("--accept {}", finding.id)).collect();
+                vec![format!("repair what is named above; or, knowing the consequence, add `{}`", ids.join(" "))]
+            }
+            Self::Credentials { .. } => one("refresh the credentials (for example `aws sso login`) and run the same command again"),
+            Self::Unreachable { .. } => one("check the network, `--region` and `--endpoint-url`, and run the same command again"),
+            Self::WrongTarget { .. } => one("use the profile, Region and endpoint that the run was started with"),
+            Self::WrongPlace { .. } => one("choose another `--profile` or `--region`, or change the runbook's variables"),
+            Self::RunHeld { run, .. } => {
+                vec![format!("watch it with `sidestep status {run}`"), format!("ask it to pause with `sidestep pause {run}`")]
+            }
+            Self::TargetTaken { run, .. } => vec![
+                format!("finish it with `sidestep resume {run}`, or go back with `sidestep rollback {run}`"),
+                format!("give it up as it stands with `sidestep abandon {run}`"),
+            ],
+            Self::Fenced { run } => vec![format!("see who holds it with `sidestep status {run}`")],
+            Self::JournalNewer { .. } => one("use the newer sidestep, or another directory with `--state DIR`"),
+            Self::JournalDamaged { run, .. } => {
+                vec![format!("keep the file, and compare AWS with `sidestep status {run}` from a backup")]
+            }
+            Self::EndedRolledBack { run } => vec![format!("read what happened with `sidestep status {run}`")],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for AwsRefusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)?;
+        if let Some(id) = &self.request_id {
+            write!(f, " (request {id})")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,34 @@
+//! The exit codes, a contract with scripts and CI.
+
+/// How the process ends. The numbers are documented in the README and do not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything asked for is done (or there was nothing to do).
+    Done = 0,
+    /// An error of the tool itself.
+    Internal = 1,
+    /// The command line was wrong, or the journal cannot be used.
+    Usage = 2,
+    /// The runbook or its variables are invalid.
+    RunbookInvalid = 3,
+    /// The plan is blocked by findings.
+    Blocked = 4,
+    /// The run stopped on a failure or on drift; it can be resumed.
+    Stopped = 5,
+    /// The run is paused: a gate, an operator's wish, or credentials that expired.
+    Paused = 6,
+    /// A run ended by rolling back (the verb `rollback` itself ends with 0).
+    RolledBack = 7,
+    /// The run is stuck: a person must act.
+    Stuck = 8,
+    /// Another operator or process holds the run or its target.
+    Held = 9,
+}
+
+impl Exit {
+    /// The number given to the operating system.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}

@@ -1,0 +1,28 @@
+//! Pure values that every other module speaks in: identifiers, the runbook as resolved, the plan, journal records,
+//! the transition table, the fold from records to a view of the run, errors and exit codes.
+//!
+//! Nothing here touches tokio, SQLite, AWS, files or clocks. Times are values handed in by the caller.
+
+mod digest;
+mod error;
+mod event;
+mod exit;
+mod id;
+mod plan;
+mod record;
+mod runbook;
+mod transition;
+mod view;
+
+pub use digest::{canonical, digest};
+pub use error::{AwsRefusal, Error, Where};
+pub use event::{Event, Progress};
+pub use exit::Exit;
+pub use id::{LaneId, RunId, StageId, StepId};
+pub use plan::{
+    Change, Direction, Disposition, Finding, Input, Lane, Plan, Resource, Severity, StagePlan, StepClass, StepPlan, Target, Wave,
+};
+pub use record::{Actor, Adoption, CallNote, Failure, FailureKind, Holder, Outcome, Record, RecordBody, Verdict};
+pub use runbook::{Origin, Problem, Runbook, SourceFile, SourceSpan, StageDecl, Variable};
+pub use transition::{IllegalTransition, StepEvent, StepState, next_state};
+pub use view::{Mutation, RunStatus, RunView, StepView};

@@ -1,0 +1,270 @@
+//! Journal records: what happened, appended and never changed. The state of a run is a fold over them ([`super::RunView`]).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Plan, StageId, StepId};
+
+/// A record in the journal of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Position in the run's journal, from 1.
+    pub seq: u64,
+    /// When it was written, by the runner's clock (virtual in a rehearsal).
+    pub at: Timestamp,
+    /// What happened.
+    pub body: RecordBody,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum RecordBody {
+    /// A plan became the one that the run executes: a new plan epoch.
+    PlanAdopted {
+        /// The plan.
+        plan: Box<Plan>,
+        /// Why.
+        why: Adoption,
+        /// Who agreed to it.
+        by: Actor,
+    },
+    /// A process took up the run.
+    SessionOpened {
+        /// The process.
+        holder: Holder,
+    },
+    /// The process left the run in order (a crash leaves none of these).
+    SessionClosed {
+        /// Why it left, for a person.
+        why: String,
+    },
+    /// A step is about to act. Durable before the call leaves.
+    StepStarted {
+        /// The step.
+        step: StepId,
+        /// 1 for the first time.
+        attempt: u32,
+        /// What is needed to recognise the effect and to undo it: tokens, what was there before.
+        intent: Value,
+    },
+    /// A step did what it should.
+    StepSucceeded {
+        /// The step.
+        step: StepId,
+        /// What later steps, and the undo, need: ARNs, ids, digests.
+        output: Value,
+        /// The AWS call that did it, for mutations.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<CallNote>,
+    },
+    /// A mutation was certainly not applied, or a wait or verification failed.
+    StepFailed {
+        /// The step.
+        step: StepId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A mutation may or may not have been applied.
+    StepInDoubt {
+        /// The step.
+        step: StepId,
+        /// What was seen.
+        failure: Failure,
+    },
+    /// A step was looked at in AWS: after a crash, after doubt, or when a run is taken up again.
+    StepObserved {
+        /// The step.
+        step: StepId,
+        /// What was found.
+        verdict: Verdict,
+    },
+    /// A wait was left before its end, because the run was asked to stop.
+    StepLeft {
+        /// The step.
+        step: StepId,
+    },
+    /// A verification cannot open the way by itself: a person must decide.
+    StepHeld {
+        /// The step.
+        step: StepId,
+        /// What was found, as a short code: `none`, `no-traffic`, `not-reachable`.
+        result: String,
+        /// The same for a person.
+        why: String,
+    },
+    /// A person opened a held step.
+    StepApproved {
+        /// The step.
+        step: StepId,
+        /// Who.
+        by: Actor,
+        /// What they said.
+        comment: String,
+    },
+    /// A finding was accepted.
+    FindingAccepted {
+        /// Its id.
+        finding: String,
+        /// Who.
+        by: Actor,
+    },
+    /// The run is to stop before a stage.
+    HoldSet {
+        /// The stage.
+        stage: StageId,
+        /// Who.
+        by: Actor,
+    },
+    /// The hold before a stage is lifted.
+    HoldCleared {
+        /// The stage.
+        stage: StageId,
+        /// Who.
+        by: Actor,
+    },
+    /// Somebody asked the run to pause.
+    PauseAsked {
+        /// Who.
+        by: Actor,
+        /// How: `Ctrl-C`, `SIGTERM`, `sidestep pause`.
+        how: String,
+    },
+    /// The run is over.
+    RunEnded {
+        /// How.
+        outcome: Outcome,
+        /// In words: the reason given, or what is left.
+        why: String,
+    },
+}
+
+/// Why a plan was adopted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Adoption {
+    /// The run's first plan.
+    Start,
+    /// Variables or the runbook changed, and the operator agreed.
+    Amendment {
+        /// What changed: `jaeger_image: "a" → "b"`.
+        changes: Vec<String>,
+    },
+    /// The run goes back.
+    Rollback {
+        /// The stage to stop before: it and what stands above it in the runbook stay done. `None`: to the start.
+        to: Option<StageId>,
+    },
+}
+
+/// A person at a keyboard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The login name.
+    pub user: String,
+    /// The host's name.
+    pub host: String,
+    /// The AWS caller's ARN, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+}
+
+/// A process that holds a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Who started it.
+    pub actor: Actor,
+    /// Its process id.
+    pub pid: u32,
+    /// The fence counter it writes under: each take-over counts one up.
+    pub fence: u64,
+}
+
+/// An AWS call, for the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallNote {
+    /// The operation: `UpdateService`.
+    pub operation: String,
+    /// AWS's request id, where an answer arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// Why a step did not succeed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What sort of failure.
+    pub kind: FailureKind,
+    /// One line: what failed.
+    pub message: String,
+    /// The causes, outermost first: AWS's own words, events, stopped tasks' reasons. Never log lines or environment values.
+    #[serde(default)]
+    pub causes: Vec<String>,
+    /// AWS's error code, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// AWS's request id, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// What sort of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// AWS refused the request.
+    Rejected,
+    /// Credentials are missing, wrong or expired.
+    Credentials,
+    /// Nothing answered: a time-out, a lost connection, a server fault.
+    Unreachable,
+    /// A rollout failed, was rolled back by AWS or superseded.
+    Rollout,
+    /// A deadline passed.
+    Deadline,
+    /// What is found is not what was left or planned from.
+    Drift,
+    /// A verification found a difference.
+    Mismatch,
+    /// Something resists for good: a person must act.
+    Stuck,
+}
+
+/// What looking at a step found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "found", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Its effect stands; the output is what the step would have returned.
+    Done {
+        /// See [`RecordBody::StepSucceeded`].
+        output: Value,
+    },
+    /// Its effect is not there, and cannot arrive any more.
+    NotDone {
+        /// Why that is certain, for the record.
+        why: String,
+    },
+    /// It was done, and is gone: AWS took it back or somebody removed it.
+    TakenBack {
+        /// What was found instead.
+        why: String,
+    },
+    /// Something else is there.
+    Diverged {
+        /// Planned from, planned to, found: one line each.
+        differences: Vec<String>,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// All stages are done.
+    Done,
+    /// Rolled back to the start.
+    RolledBack,
+    /// Given up by a person, as it stood.
+    Abandoned,
+}

@@ -1,0 +1,143 @@
+//! A runbook after its variables are resolved: what `runbook/` produces and `plan/` and `stages/` read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::StageId;
+
+/// A runbook with every expression evaluated.
+#[derive(Clone, Debug)]
+pub struct Runbook {
+    /// The label of its `runbook` block, for example `jaeger-sidecar-to-shared`.
+    pub name: String,
+    /// One sentence on what it does.
+    pub description: String,
+    /// SHA-256 of the runbook file's text.
+    pub digest: String,
+    /// The resolved variables by name, declared ones only.
+    pub variables: BTreeMap<String, Variable>,
+    /// The evaluated attributes of the `target` block: `region`, `cluster`, `environment` and the like.
+    pub target: BTreeMap<String, Value>,
+    /// Where each attribute of the `target` block stands.
+    pub target_spans: BTreeMap<String, SourceSpan>,
+    /// The stages in order.
+    pub stages: Vec<StageDecl>,
+}
+
+/// One `stage "KIND" "NAME" { … }` block, evaluated.
+#[derive(Clone, Debug)]
+pub struct StageDecl {
+    /// The second label: the name the operator knows, for example `create-log-group`.
+    pub id: StageId,
+    /// The first label: which stage kind executes it, for example `log_group`.
+    pub kind: String,
+    /// Where the block's head stands.
+    pub span: SourceSpan,
+    /// Attributes and nested blocks as one JSON object. A nested block without a label is an object under its type; with one
+    /// label, an object of objects keyed by label; a block type that occurs several times without labels is an array.
+    pub body: Value,
+    /// Where each value stands, keyed by JSON pointer into `body` (`/container/jaeger/image`).
+    pub spans: BTreeMap<String, SourceSpan>,
+}
+
+/// A resolved variable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variable {
+    /// Its value after type check.
+    pub value: Value,
+    /// Where the value came from.
+    pub origin: Origin,
+}
+
+/// Where a variable's value came from; problems with the value point there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// The runbook's `default`.
+    Default(SourceSpan),
+    /// A `--var-file`.
+    VarFile(SourceSpan),
+    /// `--var NAME=VALUE`.
+    CommandLine,
+    /// The environment variable of this name (`SIDESTEP_VAR_…` or `TF_VAR_…`).
+    Environment(String),
+}
+
+/// A text file that problems can quote.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The path as the operator gave it, or `<built-in>/…`.
+    pub path: String,
+    /// Its whole text.
+    pub text: String,
+}
+
+/// A range of bytes in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceSpan {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// Byte offsets, end exclusive.
+    pub range: std::ops::Range<usize>,
+}
+
+/// Something wrong with a runbook, a variable file or a variable. All problems of a command are collected and reported at once.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// What is wrong, in one line without a full stop.
+    pub message: String,
+    /// Where; `None` for values from the command line or the environment.
+    pub span: Option<SourceSpan>,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+impl Runbook {
+    /// The variables' values as one JSON object, for the plan.
+    pub fn variable_values(&self) -> BTreeMap<String, Value> {
+        self.variables.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect()
+    }
+}
+
+impl StageDecl {
+    /// The span of the value at `pointer`, or of its nearest enclosing value, or of the block's head.
+    pub fn span_at(&self, pointer: &str) -> SourceSpan {
+        let mut at = pointer;
+        loop {
+            if let Some(span) = self.spans.get(at) {
+                return span.clone();
+            }
+            match at.rfind('/') {
+                Some(cut) => at = &at[..cut],
+                None => return self.span.clone(),
+            }
+        }
+    }
+
+    /// A problem with the value at `pointer` of this stage's body.
+    pub fn problem_at(&self, pointer: &str, message: impl Into<String>, hint: Option<String>) -> Problem {
+        Problem { message: message.into(), span: Some(self.span_at(pointer)), hint }
+    }
+}
+
+/// Where a line and column of a span are needed as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineColumn {
+    /// 1-based line.
+    pub line: usize,
+    /// 1-based column, in characters.
+    pub column: usize,
+}
+
+impl SourceSpan {
+    /// Line and column of the span's start.
+    pub fn start(&self) -> LineColumn {
+        let offset = self.range.start.min(self.file.text.len());
+        let before = &self.file.text[..offset];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        LineColumn { line, column }
+    }
+}

@@ -1,0 +1,136 @@
+//! The one transition table. A run's state is a fold of its records through [`next_state`]; anything else is refused.
+//!
+//! ```text
+//!                 started            succeeded
+//!   pending ───────────────▶ started ─────────▶ done
+//!      ▲                     │  │  │              │ observed: taken back
+//!      │ observed: not done  │  │  └── in doubt ──┼──▶ in-doubt ── observed ──▶ done | pending | diverged
+//!      ├─────────────────────┘  ├───── failed ────┼──▶ failed ─── started ──▶ started
+//!      │ left                   └───── held ──────┼──▶ held ───── approved ─▶ done
+//!      └──────────────────────────────────────────┘
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use super::{RecordBody, StepClass, Verdict};
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepState {
+    /// Not begun, or found not done.
+    Pending,
+    /// Its intent is durable; its outcome is not.
+    Started,
+    /// Its effect stands.
+    Done,
+    /// It certainly has no effect (mutations), or it failed.
+    Failed,
+    /// Its outcome is not known.
+    InDoubt,
+    /// A person must decide.
+    Held,
+    /// Something else than planned is there.
+    Diverged,
+}
+
+/// What can happen to a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepEvent {
+    /// See [`RecordBody::StepStarted`].
+    Started,
+    /// See [`RecordBody::StepSucceeded`].
+    Succeeded,
+    /// See [`RecordBody::StepFailed`].
+    Failed,
+    /// See [`RecordBody::StepInDoubt`].
+    InDoubt,
+    /// See [`RecordBody::StepLeft`].
+    Left,
+    /// See [`RecordBody::StepHeld`].
+    Held,
+    /// See [`RecordBody::StepApproved`].
+    Approved,
+    /// See [`Verdict::Done`].
+    ObservedDone,
+    /// See [`Verdict::NotDone`].
+    ObservedNotDone,
+    /// See [`Verdict::TakenBack`].
+    ObservedTakenBack,
+    /// See [`Verdict::Diverged`].
+    ObservedDiverged,
+}
+
+/// An event that cannot happen in this state: the journal is damaged, or the engine is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a {class:?} step that is {state:?} cannot be {event:?}")]
+pub struct IllegalTransition {
+    /// The step's class.
+    pub class: StepClass,
+    /// Its state.
+    pub state: StepState,
+    /// What was to happen.
+    pub event: StepEvent,
+}
+
+/// The state after `event`.
+///
+/// # Errors
+/// [`IllegalTransition`] for everything that is not in the table.
+pub fn next_state(class: StepClass, state: StepState, event: StepEvent) -> Result<StepState, IllegalTransition> {
+    use StepEvent as E;
+    use StepState as S;
+    let mutation = class == StepClass::Mutation;
+    let next = match (state, event) {
+        (S::Pending | S::Failed, E::Started) => S::Started,
+        // A wait or a verification changes nothing: begun anew after a crash, or asked again while held.
+        (S::Started | S::Held, E::Started) if !mutation => S::Started,
+
+        (S::Started, E::Succeeded) => S::Done,
+        (S::Started, E::Failed) => S::Failed,
+        (S::Started, E::InDoubt) if mutation => S::InDoubt,
+        (S::Started, E::Left) if !mutation => S::Pending,
+        (S::Started, E::Held) if class == StepClass::Verify => S::Held,
+        (S::Held, E::Approved) => S::Done,
+
+        // Looking at a mutation: in doubt, or again when a run is taken up.
+        (S::Started | S::InDoubt | S::Diverged | S::Done, E::ObservedDone) if mutation => S::Done,
+        (S::Started | S::InDoubt | S::Diverged, E::ObservedNotDone) if mutation => S::Pending,
+        (S::Started | S::InDoubt | S::Diverged | S::Done, E::ObservedTakenBack) if mutation => S::Pending,
+        (S::Started | S::InDoubt | S::Diverged | S::Done, E::ObservedDiverged) if mutation => S::Diverged,
+        // A wait that had been over is begun anew when what it waited for was taken back.
+        (S::Done | S::Failed, E::ObservedTakenBack) if !mutation => S::Pending,
+
+        _ => return Err(IllegalTransition { class, state, event }),
+    };
+    Ok(next)
+}
+
+impl StepEvent {
+    /// The step event that a record stands for, if it is about a step.
+    pub fn of(body: &RecordBody) -> Option<Self> {
+        Some(match body {
+            RecordBody::StepStarted { .. } => Self::Started,
+            RecordBody::StepSucceeded { .. } => Self::Succeeded,
+            RecordBody::StepFailed { .. } => Self::Failed,
+            RecordBody::StepInDoubt { .. } => Self::InDoubt,
+            RecordBody::StepLeft { .. } => Self::Left,
+            RecordBody::StepHeld { .. } => Self::Held,
+            RecordBody::StepApproved { .. } => Self::Approved,
+            RecordBody::StepObserved { verdict, .. } => match verdict {
+                Verdict::Done { .. } => Self::ObservedDone,
+                Verdict::NotDone { .. } => Self::ObservedNotDone,
+                Verdict::TakenBack { .. } => Self::ObservedTakenBack,
+                Verdict::Diverged { .. } => Self::ObservedDiverged,
+            },
+            RecordBody::PlanAdopted { .. }
+            | RecordBody::SessionOpened { .. }
+            | RecordBody::SessionClosed { .. }
+            | RecordBody::FindingAccepted { .. }
+            | RecordBody::HoldSet { .. }
+            | RecordBody::HoldCleared { .. }
+            | RecordBody::PauseAsked { .. }
+            | RecordBody::RunEnded { .. } => return None,
+        })
+    }
+}

@@ -1,0 +1,457 @@
+//! The fold: from a run's records to where it stands. Resume, rollback, `status` and the report all read this and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    Adoption, CallNote, Direction, Failure, Holder, IllegalTransition, Outcome, Plan, Record, RecordBody, RunId, StageId,
+    StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
+};
+
+/// Where a run stands.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunView {
+    /// The run.
+    pub id: RunId,
+    /// The plan it executes now.
+    pub plan: Plan,
+    /// The forward plan in force: the same as `plan` unless the run goes back.
+    pub forward: Plan,
+    /// How many plans it has had: 1 at the start, one more for each amendment or rollback.
+    pub epoch: u32,
+    /// Why the present plan was adopted.
+    pub adoption: Adoption,
+    /// The steps of the present plan.
+    pub steps: BTreeMap<StepId, StepView>,
+    /// Every mutation that took effect and was not taken back, in order: what a rollback inverts.
+    pub mutations: Vec<Mutation>,
+    /// Stages before which the run is to stop.
+    pub holds: BTreeSet<StageId>,
+    /// Findings accepted, by id.
+    pub accepted: BTreeSet<String>,
+    /// The process that took the run up last.
+    pub holder: Option<Holder>,
+    /// Whether that process left in order.
+    pub closed: bool,
+    /// How it ended, if it did, and the reason given.
+    pub ended: Option<(Outcome, String)>,
+    /// When the first record was written.
+    pub started_at: Timestamp,
+    /// When the last record was written.
+    pub updated_at: Timestamp,
+    /// Number of the last record.
+    pub last_seq: u64,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepView {
+    /// Its state.
+    pub state: StepState,
+    /// Times it was started.
+    pub attempts: u32,
+    /// What the last attempt intended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Value>,
+    /// What it gave, when done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// Why it failed or is in doubt, or what it is held for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Failure>,
+    /// Result and reason, when held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<(String, String)>,
+    /// When it was last started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it last changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Timestamp>,
+}
+
+/// A mutation as the journal knows it, in whichever plan it was made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mutation {
+    /// The stage.
+    pub stage: StageId,
+    /// The lane's target.
+    pub target: String,
+    /// The step as planned.
+    pub step: StepPlan,
+    /// Which attempt.
+    pub attempt: u32,
+    /// What it intended, with what was there before.
+    pub intent: Value,
+    /// What it gave; `None` while the outcome is not known.
+    pub output: Option<Value>,
+    /// The call, where known.
+    pub call: Option<CallNote>,
+    /// When it was started.
+    pub at: Timestamp,
+    /// Whether it was made while going back: such a mutation is itself an undo and is never inverted.
+    pub direction: Direction,
+    /// The plan epoch it was made in.
+    pub epoch: u32,
+}
+
+/// In a word, for lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunStatus {
+    /// Not ended, nothing in the way: it runs, or can be resumed.
+    Open,
+    /// A step waits for a person.
+    Held,
+    /// A step failed or diverged.
+    Stopped,
+    /// A step of a rollback failed for good.
+    Stuck,
+    /// All stages done.
+    Done,
+    /// Rolled back.
+    RolledBack,
+    /// Given up.
+    Abandoned,
+}
+
+/// Why records cannot be folded.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    /// A journal begins with a plan.
+    #[error("record 1 does not adopt a plan")]
+    NoPlan,
+    /// Records must follow one another.
+    #[error("record {found} follows record {after}")]
+    Gap {
+        /// The last good one.
+        after: u64,
+        /// The next.
+        found: u64,
+    },
+    /// A step that the plan does not have.
+    #[error("record {seq} is about step `{step}`, which the plan does not have")]
+    UnknownStep {
+        /// The record.
+        seq: u64,
+        /// The step.
+        step: StepId,
+    },
+    /// Not in the table.
+    #[error("record {seq}, step `{step}`: {source}")]
+    Illegal {
+        /// The record.
+        seq: u64,
+        /// The step.
+        step: StepId,
+        /// The transition.
+        source: IllegalTransition,
+    },
+    /// Nothing may follow the end.
+    #[error("record {seq} follows the end of the run")]
+    AfterEnd {
+        /// The record.
+        seq: u64,
+    },
+}
+
+impl StepView {
+    fn pending() -> Self {
+        Self {
+            state: StepState::Pending,
+            attempts: 0,
+            intent: None,
+            output: None,
+            trouble: None,
+            held: None,
+            started_at: None,
+            changed_at: None,
+        }
+    }
+}
+
+impl RunView {
+    /// Folds a whole journal.
+    ///
+    /// # Errors
+    /// [`FoldError`] when the records are not a journal that this program could have written.
+    pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Self, FoldError> {
+        let mut records = records.into_iter();
+        let first = records.next().ok_or(FoldError::NoPlan)?;
+        let RecordBody::PlanAdopted { plan, why, .. } = &first.body else { return Err(FoldError::NoPlan) };
+        if first.seq != 1 {
+            return Err(FoldError::Gap { after: 0, found: first.seq });
+        }
+        let mut view = Self {
+            id: plan.run.clone(),
+            plan: (**plan).clone(),
+            forward: (**plan).clone(),
+            epoch: 1,
+            adoption: why.clone(),
+            steps: plan.steps().map(|(_, _, step)| (step.id.clone(), StepView::pending())).collect(),
+            mutations: Vec::new(),
+            holds: BTreeSet::new(),
+            accepted: BTreeSet::new(),
+            holder: None,
+            closed: true,
+            ended: None,
+            started_at: first.at,
+            updated_at: first.at,
+            last_seq: 1,
+        };
+        for record in records {
+            view.apply(record)?;
+        }
+        Ok(view)
+    }
+
+    /// Applies one more record.
+    ///
+    /// # Errors
+    /// [`FoldError`]; the view is then not to be used any more.
+    pub fn apply(&mut self, record: &Record) -> Result<(), FoldError> {
+        if record.seq != self.last_seq + 1 {
+            return Err(FoldError::Gap { after: self.last_seq, found: record.seq });
+        }
+        if self.ended.is_some()
+            && !matches!(record.body, RecordBody::SessionClosed { .. })
+            && !matches!(record.body, RecordBody::PlanAdopted { .. })
+        {
+            return Err(FoldError::AfterEnd { seq: record.seq });
+        }
+        self.last_seq = record.seq;
+        self.updated_at = record.at;
+        match &record.body {
+            RecordBody::PlanAdopted { plan, why, .. } => self.adopt(plan, why),
+            RecordBody::SessionOpened { holder } => {
+                self.holder = Some(holder.clone());
+                self.closed = false;
+            }
+            RecordBody::SessionClosed { .. } => self.closed = true,
+            RecordBody::FindingAccepted { finding, .. } => {
+                self.accepted.insert(finding.clone());
+            }
+            RecordBody::HoldSet { stage, .. } => {
+                self.holds.insert(stage.clone());
+            }
+            RecordBody::HoldCleared { stage, .. } => {
+                self.holds.remove(stage);
+            }
+            RecordBody::PauseAsked { .. } => {}
+            RecordBody::RunEnded { outcome, why } => self.ended = Some((*outcome, why.clone())),
+            body => self.apply_to_step(record, body)?,
+        }
+        Ok(())
+    }
+
+    /// A new plan: what is done stays done where the step is the same to the letter.
+    fn adopt(&mut self, plan: &Plan, why: &Adoption) {
+        let fingerprint = |step: &StepPlan| digest(&serde_json::json!([step.action, step.params, step.inputs]));
+        let mut steps = BTreeMap::new();
+        for (_, _, step) in plan.steps() {
+            let kept = self
+                .plan
+                .step(&step.id)
+                .filter(|old| fingerprint(old) == fingerprint(step))
+                .and_then(|_| self.steps.remove(&step.id));
+            steps.insert(step.id.clone(), kept.unwrap_or_else(StepView::pending));
+        }
+        self.steps = steps;
+        self.plan = plan.clone();
+        if plan.direction == Direction::Forward {
+            self.forward = plan.clone();
+        }
+        self.epoch += 1;
+        self.adoption = why.clone();
+        // A run that was over is taken up again, for example to roll back a migration that is done.
+        self.ended = None;
+    }
+
+    fn apply_to_step(&mut self, record: &Record, body: &RecordBody) -> Result<(), FoldError> {
+        let (Some(id), Some(event)) = (body.step(), StepEvent::of(body)) else { return Ok(()) };
+        let unknown = || FoldError::UnknownStep { seq: record.seq, step: id.clone() };
+        let plan = self.plan.step(id).ok_or_else(unknown)?.clone();
+        let step = self.steps.get_mut(id).ok_or_else(unknown)?;
+        let state = next_state(plan.class, step.state, event).map_err(|source| FoldError::Illegal {
+            seq: record.seq,
+            step: id.clone(),
+            source,
+        })?;
+        step.state = state;
+        step.changed_at = Some(record.at);
+        step.held = None;
+        match body {
+            RecordBody::StepStarted { attempt, intent, .. } => {
+                step.attempts = *attempt;
+                step.intent = Some(intent.clone());
+                step.started_at = Some(record.at);
+                step.output = None;
+                step.trouble = None;
+            }
+            RecordBody::StepSucceeded { output, .. } => {
+                step.output = Some(output.clone());
+                step.trouble = None;
+            }
+            RecordBody::StepFailed { failure, .. } | RecordBody::StepInDoubt { failure, .. } => {
+                step.trouble = Some(failure.clone())
+            }
+            RecordBody::StepHeld { result, why, .. } => step.held = Some((result.clone(), why.clone())),
+            RecordBody::StepApproved { by, comment, .. } => {
+                step.output = Some(serde_json::json!({ "result": "approved", "by": by.user, "comment": comment }));
+            }
+            RecordBody::StepObserved { verdict, .. } => match verdict {
+                Verdict::Done { output } => {
+                    step.output = Some(output.clone());
+                    step.trouble = None;
+                }
+                Verdict::NotDone { .. } | Verdict::TakenBack { .. } => step.output = None,
+                Verdict::Diverged { differences } => {
+                    step.trouble = Some(Failure {
+                        kind: super::FailureKind::Drift,
+                        message: "what is found is not what was left".to_owned(),
+                        causes: differences.clone(),
+                        code: None,
+                        request_id: None,
+                    });
+                }
+            },
+            _ => {}
+        }
+        if plan.class == StepClass::Mutation {
+            self.note_mutation(record, &plan, body);
+        }
+        Ok(())
+    }
+
+    /// Keeps the list of mutations that stand (or may stand).
+    fn note_mutation(&mut self, record: &Record, plan: &StepPlan, body: &RecordBody) {
+        let position = self.mutations.iter().rposition(|mutation| mutation.step.id == plan.id);
+        match body {
+            RecordBody::StepStarted { attempt, intent, .. } => {
+                let Some((stage, target)) = self
+                    .plan
+                    .steps()
+                    .find(|(_, _, step)| step.id == plan.id)
+                    .map(|(stage, lane, _)| (stage.id.clone(), lane.target.clone()))
+                else {
+                    return;
+                };
+                self.mutations.push(Mutation {
+                    stage,
+                    target,
+                    step: plan.clone(),
+                    attempt: *attempt,
+                    intent: intent.clone(),
+                    output: None,
+                    call: None,
+                    at: record.at,
+                    direction: self.plan.direction,
+                    epoch: self.epoch,
+                });
+            }
+            RecordBody::StepSucceeded { output, call, .. } => {
+                if let Some(at) = position {
+                    self.mutations[at].output = Some(output.clone());
+                    self.mutations[at].call = call.clone();
+                }
+            }
+            RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => {
+                if let Some(at) = position {
+                    self.mutations[at].output = Some(output.clone());
+                }
+            }
+            RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. } => {
+                if let Some(at) = position {
+                    self.mutations.remove(at);
+                }
+            }
+            // Taken back by AWS: the mutation was made, and what it left behind (a revision, say) is still to be undone.
+            _ => {}
+        }
+    }
+
+    /// The state of a step; a step that the plan does not have is pending.
+    pub fn state(&self, step: &StepId) -> StepState {
+        self.steps.get(step).map_or(StepState::Pending, |view| view.state)
+    }
+
+    /// Whether every step of the stage is done.
+    pub fn stage_done(&self, stage: &StageId) -> bool {
+        self.plan
+            .stages
+            .iter()
+            .filter(|plan| plan.id == *stage)
+            .flat_map(|plan| plan.steps())
+            .all(|step| self.state(&step.id) == StepState::Done)
+    }
+
+    /// The first stage that is not done.
+    pub fn current_stage(&self) -> Option<&super::StagePlan> {
+        self.plan.stages.iter().find(|stage| !self.stage_done(&stage.id))
+    }
+
+    /// Whether every step of the plan is done.
+    pub fn all_done(&self) -> bool {
+        self.current_stage().is_none()
+    }
+
+    /// The steps in a state that needs somebody: failed, in doubt, held, diverged.
+    pub fn troubled(&self) -> impl Iterator<Item = (&StepPlan, &StepView)> {
+        self.plan.steps().filter_map(|(_, _, step)| {
+            let view = self.steps.get(&step.id)?;
+            matches!(view.state, StepState::Failed | StepState::InDoubt | StepState::Held | StepState::Diverged)
+                .then_some((step, view))
+        })
+    }
+
+    /// In a word.
+    pub fn status(&self) -> RunStatus {
+        if let Some((outcome, _)) = &self.ended {
+            return match outcome {
+                Outcome::Done => RunStatus::Done,
+                Outcome::RolledBack => RunStatus::RolledBack,
+                Outcome::Abandoned => RunStatus::Abandoned,
+            };
+        }
+        let mut status = RunStatus::Open;
+        for (_, step) in self.troubled() {
+            match step.state {
+                StepState::Held if status == RunStatus::Open => status = RunStatus::Held,
+                StepState::Failed if step.trouble.as_ref().is_some_and(|trouble| trouble.kind == super::FailureKind::Stuck) => {
+                    return RunStatus::Stuck;
+                }
+                StepState::Failed | StepState::Diverged => status = RunStatus::Stopped,
+                _ => {}
+            }
+        }
+        status
+    }
+
+    /// The output of a step that is done.
+    pub fn output(&self, step: &StepId) -> Option<&Value> {
+        self.steps.get(step).and_then(|view| view.output.as_ref())
+    }
+}
+
+impl RecordBody {
+    /// The step that the record is about.
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::StepStarted { step, .. }
+            | Self::StepSucceeded { step, .. }
+            | Self::StepFailed { step, .. }
+            | Self::StepInDoubt { step, .. }
+            | Self::StepObserved { step, .. }
+            | Self::StepLeft { step }
+            | Self::StepHeld { step, .. }
+            | Self::StepApproved { step, .. } => Some(step),
+            _ => None,
+        }
+    }
+}

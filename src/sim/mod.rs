@@ -1,0 +1,24 @@
+//! A simulated AWS account: the embedded simulator that rehearsals, tests and `sidestep simulate` run against.
+//!
+//! It knows AWS and nothing of sidestep: no import of the engine, the stages or the clients. AWS's names and messages stand
+//! here a second time on purpose, so that a slip on one side is seen by the other.
+//!
+//! ```text
+//!   SDK client ─ HttpClient (connector) ─┐
+//!   aws cli, boto3 ─ HTTP (server) ──────┴─▶ wire ─▶ ecs | logs | cloudmap | elbv2 | ec2 | sts ─▶ State
+//!                                                                                  ▲
+//!                                            queue: what happens later (tasks, health checks, drains) ─┘
+//! ```
+//!
+//! One [`State`] behind one lock; it is advanced to "now" by its event queue whenever somebody looks. No background task.
+
+mod cloudmap;
+mod ec2;
+mod ecs;
+mod elbv2;
+mod logs;
+mod queue;
+mod state;
+mod sts;
+
+pub use state::{ApiError, Call, Effect, Millis, State};
