@@ -12,6 +12,7 @@
 //!
 //! One [`State`] behind one lock; it is advanced to "now" by its event queue whenever somebody looks. No background task.
 
+pub mod assumptions;
 mod cloudmap;
 mod ec2;
 mod ecs;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::assumptions::Assumptions;
 use super::queue::{Event, Queue};
 use super::{cloudmap, ec2, ecs, elbv2, logs, sts};
 
@@ -22,6 +23,8 @@ pub struct State {
     pub(super) account: String,
     /// For example `us-west-2`.
     pub(super) region: String,
+    /// Timings and limits.
+    pub(super) assume: Assumptions,
     pub(super) ecs: ecs::Ecs,
     pub(super) logs: logs::Logs,
     pub(super) cloudmap: cloudmap::CloudMap,
