@@ -16,4 +16,5 @@
 //! | [`cli`] | one file per verb; ties them together | everything |
 
 pub mod model;
+pub mod aws;
 pub mod sim;
