@@ -15,6 +15,7 @@
 //! | [`sim`] | simulated AWS | nothing of ours |
 //! | [`cli`] | one file per verb; ties them together | everything |
 
-pub mod model;
 pub mod aws;
+pub mod model;
 pub mod sim;
+pub mod stages;

@@ -152,7 +152,8 @@ impl Aws {
         self.retry(super::retry::may_pass, || async {
             let witness = super::guard::Witness::default();
             let sent = self.sts.get_caller_identity().customize().interceptor(witness.clone()).send().await;
-            let output = sent.map_err(|error| CallError::from_sdk("GetCallerIdentity", "the caller", &error, witness.transmits()))?;
+            let output =
+                sent.map_err(|error| CallError::from_sdk("GetCallerIdentity", "the caller", &error, witness.transmits()))?;
             Ok(Identity {
                 account: output.account().unwrap_or_default().to_owned(),
                 arn: output.arn().unwrap_or_default().to_owned(),

@@ -15,8 +15,8 @@ use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError, try_data};
-use aws_types::region::SigningRegion;
 use aws_types::SigningName;
+use aws_types::region::SigningRegion;
 use serde::{Deserialize, Serialize};
 
 use super::connect::Access;

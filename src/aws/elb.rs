@@ -92,9 +92,18 @@ impl Aws {
         }
     }
 
-    async fn target_groups_once(&self, resource: &str, arns: Option<&[String]>, name: Option<&str>) -> Result<Vec<TargetGroup>, CallError> {
+    async fn target_groups_once(
+        &self,
+        resource: &str,
+        arns: Option<&[String]>,
+        name: Option<&str>,
+    ) -> Result<Vec<TargetGroup>, CallError> {
         let witness = Witness::default();
-        let call = self.elb.describe_target_groups().set_target_group_arns(arns.map(<[String]>::to_vec)).set_names(name.map(|name| vec![name.to_owned()]));
+        let call = self
+            .elb
+            .describe_target_groups()
+            .set_target_group_arns(arns.map(<[String]>::to_vec))
+            .set_names(name.map(|name| vec![name.to_owned()]));
         let sent = call.customize().interceptor(witness.clone()).send().await;
         let output = sent.map_err(|error| CallError::from_sdk("DescribeTargetGroups", resource, &error, witness.transmits()))?;
         Ok(output
@@ -120,15 +129,21 @@ impl Aws {
     pub async fn target_health(&self, group_arn: &str) -> Result<Vec<TargetHealth>, CallError> {
         self.retry(may_pass, || async {
             let witness = Witness::default();
-            let sent = self.elb.describe_target_health().target_group_arn(group_arn).customize().interceptor(witness.clone()).send().await;
-            let output = sent.map_err(|error| CallError::from_sdk("DescribeTargetHealth", group_arn, &error, witness.transmits()))?;
+            let sent =
+                self.elb.describe_target_health().target_group_arn(group_arn).customize().interceptor(witness.clone()).send().await;
+            let output =
+                sent.map_err(|error| CallError::from_sdk("DescribeTargetHealth", group_arn, &error, witness.transmits()))?;
             Ok(output
                 .target_health_descriptions()
                 .iter()
                 .map(|entry| TargetHealth {
                     ip: entry.target().and_then(|target| target.id()).unwrap_or_default().to_owned(),
                     port: entry.target().and_then(|target| target.port()),
-                    state: entry.target_health().and_then(|health| health.state()).map(|state| state.as_str().to_owned()).unwrap_or_default(),
+                    state: entry
+                        .target_health()
+                        .and_then(|health| health.state())
+                        .map(|state| state.as_str().to_owned())
+                        .unwrap_or_default(),
                     description: entry.target_health().and_then(|health| health.description()).map(str::to_owned),
                 })
                 .collect())
@@ -146,7 +161,8 @@ impl Aws {
             let witness = Witness::default();
             let call = self.elb.describe_load_balancers().set_load_balancer_arns(Some(arns.to_vec()));
             let sent = call.customize().interceptor(witness.clone()).send().await;
-            let output = sent.map_err(|error| CallError::from_sdk("DescribeLoadBalancers", &resource, &error, witness.transmits()))?;
+            let output =
+                sent.map_err(|error| CallError::from_sdk("DescribeLoadBalancers", &resource, &error, witness.transmits()))?;
             Ok(output
                 .load_balancers()
                 .iter()
@@ -168,7 +184,14 @@ impl Aws {
         let listeners = self
             .retry(may_pass, || async {
                 let witness = Witness::default();
-                let sent = self.elb.describe_listeners().load_balancer_arn(load_balancer).customize().interceptor(witness.clone()).send().await;
+                let sent = self
+                    .elb
+                    .describe_listeners()
+                    .load_balancer_arn(load_balancer)
+                    .customize()
+                    .interceptor(witness.clone())
+                    .send()
+                    .await;
                 sent.map_err(|error| CallError::from_sdk("DescribeListeners", load_balancer, &error, witness.transmits()))
             })
             .await?;

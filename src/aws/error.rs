@@ -88,7 +88,8 @@ impl CallError {
             .and_then(|response| response.body().bytes())
             .and_then(|bytes| serde_json::from_slice(bytes).ok())
             .unwrap_or(serde_json::Value::Null);
-        let (class, reason) = classify(&Seen { status, code: &code, message: error.message().unwrap_or_default(), transmits, chain: chain(error) });
+        let (class, reason) =
+            classify(&Seen { status, code: &code, message: error.message().unwrap_or_default(), transmits, chain: chain(error) });
         let message = match error.message() {
             Some(message) if !message.is_empty() => message.to_owned(),
             _ => describe(status, error),
@@ -178,8 +179,15 @@ fn classify(seen: &Seen<'_>) -> (Class, Reason) {
 /// What a code (and, where one code stands for many things, its message) means.
 fn reason(code: &str, message: &str) -> Reason {
     match code {
-        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestThrottled" | "RequestThrottledException"
-        | "TooManyRequestsException" | "RequestLimitExceeded" | "EC2ThrottledException" | "SlowDown" => Reason::Throttled,
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "EC2ThrottledException"
+        | "SlowDown" => Reason::Throttled,
         "OperationAbortedException" | "ConflictException" | "DuplicateRequest" | "ResourceInUse" => Reason::Busy,
         "ClientException" if message.contains("Too many concurrent attempts") => Reason::Busy,
         "ClientException" if message.contains("Unable to describe task definition") => Reason::Missing,
@@ -188,13 +196,28 @@ fn reason(code: &str, message: &str) -> Reason {
         "InvalidParameterException" if message.contains("still Draining") => Reason::Busy,
         "InvalidParameterException" if message.contains("was not idempotent") => Reason::Exists,
         "ResourceAlreadyExistsException" | "ServiceAlreadyExists" => Reason::Exists,
-        "ServiceNotFoundException" | "ServiceNotActiveException" | "ResourceNotFoundException" | "ServiceNotFound" | "NamespaceNotFound"
-        | "TargetGroupNotFound" | "ListenerNotFound" | "LoadBalancerNotFound" | "InstanceNotFound" | "ClusterNotFoundException"
-        | "InvalidGroup.NotFound" | "InvalidSubnetID.NotFound" => Reason::Missing,
-        "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" | "UnrecognizedClientException" | "InvalidClientTokenId"
-        | "InvalidSignatureException" | "SignatureDoesNotMatch" | "AuthFailure" | "IncompleteSignature" | "MissingAuthenticationToken" => {
-            Reason::Credentials
-        }
+        "ServiceNotFoundException"
+        | "ServiceNotActiveException"
+        | "ResourceNotFoundException"
+        | "ServiceNotFound"
+        | "NamespaceNotFound"
+        | "TargetGroupNotFound"
+        | "ListenerNotFound"
+        | "LoadBalancerNotFound"
+        | "InstanceNotFound"
+        | "ClusterNotFoundException"
+        | "InvalidGroup.NotFound"
+        | "InvalidSubnetID.NotFound" => Reason::Missing,
+        "ExpiredTokenException"
+        | "ExpiredToken"
+        | "RequestExpired"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "AuthFailure"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken" => Reason::Credentials,
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Reason::Denied,
         _ => Reason::Other,
     }
@@ -257,7 +280,10 @@ mod tests {
 
     #[test]
     fn one_code_for_many_things_is_told_apart_by_its_message() {
-        assert_eq!(reason("ClientException", "Too many concurrent attempts to create a new revision of the specified family."), Reason::Busy);
+        assert_eq!(
+            reason("ClientException", "Too many concurrent attempts to create a new revision of the specified family."),
+            Reason::Busy
+        );
         assert_eq!(reason("InvalidParameterException", "Creation of service was not idempotent."), Reason::Exists);
         assert_eq!(reason("InvalidParameterException", "The container x does not exist in the task definition."), Reason::Other);
     }

@@ -36,7 +36,9 @@ impl Aws {
             .endpoint_url(base.trim_end_matches('/'))
             .no_auth()
             .no_retry()
-            .timeout_config(TimeoutConfig::builder().connect_timeout(limit).operation_timeout(limit).operation_attempt_timeout(limit).build());
+            .timeout_config(
+                TimeoutConfig::builder().connect_timeout(limit).operation_timeout(limit).operation_attempt_timeout(limit).build(),
+            );
         if let Some(client) = self.config.http_client() {
             operation = operation.http_client(client);
         }

@@ -71,7 +71,11 @@ impl Aws {
     }
 
     /// Runs `call` until it succeeds, fails for good, or `passing` allows no further try.
-    pub(super) async fn retry<T, F>(&self, passing: fn(&CallError) -> Option<u32>, mut call: impl FnMut() -> F) -> Result<T, CallError>
+    pub(super) async fn retry<T, F>(
+        &self,
+        passing: fn(&CallError) -> Option<u32>,
+        mut call: impl FnMut() -> F,
+    ) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, CallError>>,
     {

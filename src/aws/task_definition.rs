@@ -190,7 +190,9 @@ fn drop_empty(object: &mut Map<String, Value>) {
 /// `1 vCPU` and `2 GB` as AWS stores them.
 fn units(text: &str) -> String {
     let lower = text.trim().to_ascii_lowercase();
-    let scaled = |suffix: &str| lower.strip_suffix(suffix).and_then(|number| number.trim().parse::<f64>().ok()).map(|number| number * 1024.0);
+    let scaled = |suffix: &str| {
+        lower.strip_suffix(suffix).and_then(|number| number.trim().parse::<f64>().ok()).map(|number| number * 1024.0)
+    };
     match scaled("vcpu").or_else(|| scaled("gb")) {
         Some(number) => format!("{number:.0}"),
         None => lower,

@@ -24,7 +24,13 @@ macro_rules! send {
     ($client:expr, $method:ident, $operation:expr, $resource:expr, $input:expr) => {{
         let witness = Witness::default();
         let body = $input.to_string();
-        let sent = $client.$method().customize().interceptor(witness.clone()).mutate_request(move |request| put_body(request, &body)).send().await;
+        let sent = $client
+            .$method()
+            .customize()
+            .interceptor(witness.clone())
+            .mutate_request(move |request| put_body(request, &body))
+            .send()
+            .await;
         let sent = sent.map(|output| RequestId::request_id(&output).map(str::to_owned));
         finish($operation, $resource, sent, &witness)
     }};
