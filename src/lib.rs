@@ -17,5 +17,6 @@
 
 pub mod aws;
 pub mod model;
+pub mod plan;
 pub mod sim;
 pub mod stages;

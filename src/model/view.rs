@@ -79,6 +79,8 @@ pub struct StepView {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mutation {
+    /// Number of the record that started it.
+    pub seq: u64,
     /// The stage.
     pub stage: StageId,
     /// The lane's target.
@@ -343,6 +345,7 @@ impl RunView {
                     return;
                 };
                 self.mutations.push(Mutation {
+                    seq: record.seq,
                     stage,
                     target,
                     step: plan.clone(),
@@ -360,11 +363,13 @@ impl RunView {
                     self.mutations[at].output = Some(output.clone());
                     self.mutations[at].call = call.clone();
                 }
+                self.forget_undone(plan);
             }
             RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => {
                 if let Some(at) = position {
                     self.mutations[at].output = Some(output.clone());
                 }
+                self.forget_undone(plan);
             }
             RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. } => {
                 if let Some(at) = position {
@@ -374,6 +379,12 @@ impl RunView {
             // Taken back by AWS: the mutation was made, and what it left behind (a revision, say) is still to be undone.
             _ => {}
         }
+    }
+
+    /// What a step of a rollback has undone does not stand any more.
+    fn forget_undone(&mut self, plan: &StepPlan) {
+        let undone: Vec<u64> = plan.params["undoes"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        self.mutations.retain(|mutation| !undone.contains(&mutation.seq));
     }
 
     /// The state of a step; a step that the plan does not have is pending.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::api_service;
 use super::edit::Edit;
 use super::facts::{Facts, Wants};
-use super::kind::{Known, LaneBuilder, Planning, StageKind, check_duration, checked, later, seconds, settings, stage_plan};
+use super::kind::{LaneBuilder, Planning, StageKind, check_duration, checked, later, seconds, settings, stage_plan};
 use crate::aws::SecurityRule;
 use crate::model::{Change, Disposition, Lane, Problem, Resource, Severity, StageDecl, StagePlan, StepClass};
 

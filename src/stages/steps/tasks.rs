@@ -10,6 +10,14 @@ pub async fn running(aws: &Aws, cluster: &str, service: &str) -> Result<Vec<Valu
     describe(aws, cluster, service, input).await
 }
 
+/// The private addresses of the service's tasks.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn addresses(aws: &Aws, cluster: &str, service: &str) -> Result<Vec<String>, CallError> {
+    Ok(running(aws, cluster, service).await?.iter().filter_map(address).map(str::to_owned).collect())
+}
+
 async fn describe(aws: &Aws, cluster: &str, resource: &str, list: Value) -> Result<Vec<Value>, CallError> {
     let arns = aws.read_pages("ListTasks", resource, list, "taskArns", "nextToken").await?;
     let mut tasks = Vec::new();
