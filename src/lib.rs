@@ -17,4 +17,5 @@
 
 pub mod model;
 pub mod aws;
+pub mod runbook;
 pub mod sim;
