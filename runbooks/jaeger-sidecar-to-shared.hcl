@@ -44,6 +44,11 @@ variable "aws_account_id" {
   type        = string
   description = "Refuse to run in any other account; null: whichever the credentials lead to"
   default     = null
+
+  validation {
+    condition     = var.aws_account_id == null || length(var.aws_account_id) == 12
+    error_message = "aws_account_id is not twelve digits (in quotes, for the sake of leading zeros)"
+  }
 }
 
 variable "tags" {

@@ -1,6 +1,6 @@
 //! What a runbook file declares: which blocks and attributes there are, before any expression is evaluated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use hcl::edit::structure::{Attribute, Block, Body, Structure};
 use serde_json::Value;
 
 use super::check::{self, Allowed, DEFAULT};
-use super::eval::{Evaluator, Names, budget};
-use super::names::hint_among;
+use super::eval::{Budget, Evaluator, Names};
+use super::names::{hint_among, near_miss};
 use super::types::Type;
 use crate::model::{Problem, SourceFile, SourceSpan};
 
@@ -65,7 +65,7 @@ const VARIABLE: &[&str] = &["type", "default", "description", "nullable", "valid
 
 /// Collects the declarations of `body` and reports what does not belong.
 pub(super) fn declare<'a>(file: &Arc<SourceFile>, body: &'a Body, problems: &mut Vec<Problem>) -> Declarations<'a> {
-    let mut reader = Reader { file, problems, seen: BTreeMap::new() };
+    let mut reader = Reader { file, problems, seen: BTreeMap::new(), met: BTreeSet::new() };
     let mut found = Declarations::default();
     for structure in body {
         match structure {
@@ -78,17 +78,14 @@ pub(super) fn declare<'a>(file: &Arc<SourceFile>, body: &'a Body, problems: &mut
             Structure::Block(block) => reader.block(block, &mut found),
         }
     }
-    if found.runbook.is_none() && !reader.seen.contains_key("runbook") {
-        let hint = Some("start it with runbook \"name\" { description = \"…\" }".to_owned());
-        reader.report(Some(0..0), "the file has no `runbook` block".to_owned(), hint);
-    }
-    if found.target.is_none() {
-        let hint = Some("write target { region = … environment = … cluster = … services = […] }".to_owned());
-        reader.report(Some(0..0), "the file has no `target` block".to_owned(), hint);
-    }
-    if found.stages.is_empty() && !reader.seen.keys().any(|key| key.starts_with("stage ")) {
-        let hint = Some("write stage \"KIND\" \"name\" { … }".to_owned());
-        reader.report(Some(0..0), "the file has no stage".to_owned(), hint);
+    let absent = [
+        ("runbook", found.runbook.is_none(), "start it with runbook \"name\" { description = \"…\" }"),
+        ("target", found.target.is_none(), "write target { region = … environment = … cluster = … services = […] }"),
+        ("stage", found.stages.is_empty(), "write stage \"KIND\" \"name\" { … }"),
+    ];
+    for (block, _, hint) in absent.into_iter().filter(|(block, absent, _)| *absent && !reader.met.contains(*block)) {
+        let message = format!("{} has no `{block}` block", file.path);
+        reader.problems.push(Problem { message, span: None, hint: Some(hint.to_owned()) });
     }
     found
 }
@@ -105,6 +102,8 @@ struct Reader<'a> {
     problems: &'a mut Vec<Problem>,
     /// Where a name was declared first: `variable x`, `local x`, `stage x`, `runbook`, `target`.
     seen: BTreeMap<String, SourceSpan>,
+    /// Block types that are there, if only misspelt: they are not reported as absent too.
+    met: BTreeSet<String>,
 }
 
 impl Reader<'_> {
@@ -141,13 +140,15 @@ impl Reader<'_> {
                 1 => "one label".to_owned(),
                 n => format!("{n} labels"),
             };
-            let message = format!("a `{}` block has {wanted}, not {count}", block.ident.as_str());
+            let message = format!("a `{}` block takes {wanted} ({count} given)", block.ident.as_str());
             self.report(head(block), message, Some(format!("write {usage}")));
             None
         })
     }
 
     fn block<'b>(&mut self, block: &'b Block, found: &mut Declarations<'b>) {
+        let meant = near_miss(block.ident.as_str(), BLOCKS.iter().copied());
+        self.met.extend(meant.map(str::to_owned));
         match block.ident.as_str() {
             "runbook" => {
                 if !self.is_new("runbook", "", head(block)) {
@@ -204,11 +205,7 @@ impl Reader<'_> {
     }
 
     fn stage<'b>(&mut self, block: &'b Block) -> Option<StageBlock<'b>> {
-        let labels = self.labels::<2>(block, "stage \"KIND\" \"name\" { … }");
-        let Some([kind, name]) = labels else {
-            self.seen.entry("stage ".to_owned()).or_insert_with(|| SourceSpan { file: self.file.clone(), range: 0..0 });
-            return None;
-        };
+        let [kind, name] = self.labels::<2>(block, "stage \"KIND\" \"name\" { … }")?;
         // The name is typed on the command line and is part of step ids, which a slash divides.
         let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if name.is_empty() || !name.chars().all(fine) {
@@ -236,10 +233,10 @@ impl Reader<'_> {
         if let Some(attribute) = block.body.get_attribute("nullable") {
             variable.nullable = self.constant(&attribute.value, "`nullable`") == Some(Value::Bool(true));
         }
-        if let Some(attribute) = block.body.get_attribute("description") {
-            if !matches!(self.constant(&attribute.value, "a description"), Some(Value::String(_)) | None) {
-                self.report(attribute.value.span(), "a description is a string".to_owned(), None);
-            }
+        if let Some(attribute) = block.body.get_attribute("description")
+            && !matches!(self.constant(&attribute.value, "a description"), Some(Value::String(_)) | None)
+        {
+            self.report(attribute.value.span(), "a description is a string".to_owned(), None);
         }
         if let Some(attribute) = block.body.get_attribute("default") {
             variable.default = self.default(attribute, &variable.wanted, name);
@@ -326,7 +323,7 @@ pub(super) fn constant(
         return None;
     }
     let names = Names::default();
-    let budget = budget();
+    let budget = Budget::new();
     let mut evaluator = Evaluator::new(file, &names, &budget);
     let value = evaluator.eval(expr);
     problems.append(&mut evaluator.problems);

@@ -15,7 +15,7 @@ use crate::model::{Problem, SourceFile, SourceSpan};
 
 /// Units that all expressions of one file may cost together: an expression costs one, a copied value its weight. A runbook
 /// takes some hundreds; nested loops that would run for hours are stopped within a second.
-const BUDGET: u64 = 2_000_000;
+const BUDGET: u64 = 1_000_000;
 
 /// Names that expressions may use: `var.x`, `local.x`. A declared name without a value is one whose problem is reported.
 #[derive(Default)]
@@ -30,17 +30,31 @@ pub(super) struct Evaluator<'a> {
     names: &'a Names,
     /// Names that `for` binds, innermost last.
     pub(super) bound: Vec<(String, Value)>,
-    budget: &'a Cell<u64>,
+    budget: &'a Budget,
     pub(super) problems: Vec<Problem>,
 }
 
-/// A fresh budget for a file.
-pub(super) fn budget() -> Cell<u64> {
-    Cell::new(BUDGET)
+/// What the expressions of one file may still cost, and whether it was said that it is used up.
+pub(super) struct Budget {
+    left: Cell<u64>,
+    said: Cell<bool>,
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self { left: Cell::new(BUDGET), said: Cell::new(false) }
+    }
+
+    /// Takes units; false where there are too few, and from then on.
+    fn take(&self, units: u64) -> bool {
+        let left = self.left.get().checked_sub(units);
+        self.left.set(left.unwrap_or(0));
+        left.is_some()
+    }
 }
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn new(file: &Arc<SourceFile>, names: &'a Names, budget: &'a Cell<u64>) -> Self {
+    pub(super) fn new(file: &Arc<SourceFile>, names: &'a Names, budget: &'a Budget) -> Self {
         Self { file: file.clone(), names, bound: Vec::new(), budget, problems: Vec::new() }
     }
 
@@ -51,15 +65,12 @@ impl<'a> Evaluator<'a> {
         None
     }
 
-    /// Takes units from the budget; the first that finds too few reports it.
+    /// Takes units from the budget; the first that finds too few reports it, and nothing is evaluated any more.
     pub(super) fn pay(&mut self, units: u64, range: Option<Range<usize>>) -> Option<()> {
-        let left = self.budget.get();
-        if left >= units.max(1) {
-            self.budget.set(left - units);
+        if self.budget.take(units.max(1)) {
             return Some(());
         }
-        if left > 0 {
-            self.budget.set(0);
+        if !self.budget.said.replace(true) {
             self.fail::<()>(range, "this takes too much time or memory to work out", Some("write it with smaller lists".into()));
         }
         None
@@ -213,10 +224,10 @@ impl<'a> Evaluator<'a> {
     /// One round of a `for`: `Some(None)` where its `if` says no.
     #[allow(clippy::option_option)]
     fn for_item(&mut self, looped: &ForExpr) -> Option<Option<(Option<String>, Value)>> {
-        if let Some(condition) = &looped.cond {
-            if !self.truth("a condition", &condition.expr)? {
-                return Some(None);
-            }
+        if let Some(condition) = &looped.cond
+            && !self.truth("a condition", &condition.expr)?
+        {
+            return Some(None);
         }
         let key = match &looped.key_expr {
             Some(key) => Some(self.key_text(key)?),
@@ -347,7 +358,8 @@ impl<'a> Evaluator<'a> {
                     Some(index) => {
                         let message = match items.len() {
                             0 => format!("the list is empty, so it has no element {index}"),
-                            length => format!("the list has {length} elements, the last is {}, not {index}", length - 1),
+                            1 => format!("the list has one element, [0], not [{index}]"),
+                            length => format!("the list has {length} elements, the last is [{}], not [{index}]", length - 1),
                         };
                         self.fail(range, message, None)
                     }

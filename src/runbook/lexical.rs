@@ -47,10 +47,10 @@ pub(super) fn unclosed(text: &str) -> Option<Unclosed> {
                 b'<' if two == b"<<" => at = heredoc_end(text, at),
                 bracket @ (b'{' | b'[' | b'(') => open.push(Open::Bracket(char::from(bracket), at)),
                 b'}' | b']' | b')' => {
-                    // A wrong closing bracket is the parser's to report.
-                    let Some(Open::Bracket(opened, _)) = open.pop() else { return None };
+                    // One that closes nothing is the parser's to report.
+                    let Some(Open::Bracket(opened, start)) = open.pop() else { return None };
                     if closing(opened) != char::from(bytes[at]) {
-                        return None;
+                        return Some(crossed(text, (opened, start), at));
                     }
                 }
                 _ => {}
@@ -75,6 +75,16 @@ fn unclosed_text(text: &str, start: usize) -> Unclosed {
         message: "this string is not closed on its line".to_owned(),
         hint: "end it with `\"`; text of several lines goes between <<EOT and EOT".to_owned(),
         range: start..end,
+    }
+}
+
+/// A bracket that meets another's end.
+fn crossed(text: &str, (opened, start): (char, usize), at: usize) -> Unclosed {
+    let line = text[..start].matches('\n').count() + 1;
+    Unclosed {
+        message: format!("the `{opened}` of line {line} is not closed before this `{}`", &text[at..=at]),
+        hint: format!("put the missing `{}` where its content ends", closing(opened)),
+        range: at..at + 1,
     }
 }
 
@@ -121,10 +131,7 @@ pub(super) fn hint_at(text: &str, offset: usize) -> Option<String> {
     if here == Some('\'') || line.contains(" '") {
         return Some("strings are written in double quotes: \"…\"".to_owned());
     }
-    if let Some((name, value)) = line.split_once(':') {
-        if name.trim().chars().all(|c| c.is_alphanumeric() || c == '_') && !value.is_empty() {
-            return Some(format!("write {} = …", name.trim()));
-        }
-    }
-    None
+    let (name, value) = line.split_once(':')?;
+    let is_name = name.trim().chars().all(|c| c.is_alphanumeric() || c == '_');
+    (is_name && !value.is_empty()).then(|| format!("write {} = …", name.trim()))
 }

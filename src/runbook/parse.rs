@@ -51,16 +51,38 @@ fn syntax_problem(file: &Arc<SourceFile>, error: &hcl::edit::parser::Error) -> P
         };
     }
     let offset = error.location().offset();
-    Problem {
-        message: format!("syntax error: {}", readable(error.message())),
-        span: Some(SourceSpan { file: file.clone(), range: one_character(&file.text, offset) }),
-        hint: lexical::hint_at(&file.text, offset),
-    }
+    let range = one_character(&file.text, offset);
+    let (message, hint) = in_words(error.message(), &file.text, &range);
+    Problem { message, span: Some(SourceSpan { file: file.clone(), range }), hint }
 }
 
-/// The parser's words, on one line.
-fn readable(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+/// What the parser means, for somebody who does not know its grammar.
+fn in_words(message: &str, text: &str, range: &Range<usize>) -> (String, Option<String>) {
+    let hint = lexical::hint_at(text, range.start);
+    let here = &text[range.clone()];
+    if message.contains("redefined attribute") {
+        let name: String = text[range.start..].chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-')).collect();
+        return (format!("`{name}` is set a second time in the same block"), None);
+    }
+    if message.starts_with("invalid expression") {
+        return ("a value is expected here".to_owned(), hint);
+    }
+    if message.starts_with("invalid structure") {
+        let hint = hint.or_else(|| Some("write name = value, or name { … }".to_owned()));
+        return ("neither an attribute nor a block".to_owned(), hint);
+    }
+    if message.contains("newline or eof") {
+        let hint = hint.or_else(|| Some("each attribute and each block has a line of its own".to_owned()));
+        return ("a line break is expected here".to_owned(), hint);
+    }
+    if message.starts_with("invalid block body") {
+        let hint = "put each attribute, and the closing `}`, on a line of its own".to_owned();
+        return ("a block on one line holds one attribute at most".to_owned(), Some(hint));
+    }
+    if message == "unexpected token" && matches!(here, "}" | "]" | ")") {
+        return (format!("this `{here}` closes nothing"), hint);
+    }
+    (format!("syntax error: {}", message.split_whitespace().collect::<Vec<_>>().join(" ")), hint)
 }
 
 /// The range of the character at `offset`, moved onto a character boundary.

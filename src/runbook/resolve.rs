@@ -1,6 +1,5 @@
 //! The way from text to runbook. All problems are collected; the runbook exists only if there is none.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -12,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::body::Bodies;
 use super::check::{self, Allowed};
 use super::declare::{self, Declarations, head};
-use super::eval::{Evaluator, Names, budget};
-use super::names::hint_among;
+use super::eval::{Budget, Evaluator, Names};
+use super::names::{hint_among, near_miss};
 use super::types::Type;
 use super::{parse, variables};
 use crate::model::{Problem, Runbook, SourceFile, SourceSpan, StageDecl, StageId, Variable};
@@ -80,11 +79,11 @@ fn resolve_body(
 ) -> Option<Runbook> {
     let declared = declare::declare(file, body, problems);
     let resolved = variables::resolve(&declared.variables, files, sources, problems);
-    let mut names = Names::default();
-    names.vars = resolved.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
+    let vars = resolved.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
+    let mut names = Names { vars, ..Names::default() };
     variables::validate(file, &declared.variables, &resolved, &names, problems);
     let needs = check_names(file, &declared, problems);
-    let budget = budget();
+    let budget = Budget::new();
     evaluate_locals(file, &declared, &needs, &mut names, &budget, problems);
 
     let mut resolver = Resolver { file, names: &names, variables: &resolved, budget: &budget, problems };
@@ -138,7 +137,7 @@ fn evaluate_locals(
     declared: &Declarations<'_>,
     needs: &BTreeMap<String, BTreeSet<String>>,
     names: &mut Names,
-    budget: &Cell<u64>,
+    budget: &Budget,
     problems: &mut Vec<Problem>,
 ) {
     let attributes: BTreeMap<&str, &Attribute> = declared.locals.iter().copied().collect();
@@ -218,7 +217,7 @@ struct Resolver<'a> {
     file: &'a Arc<SourceFile>,
     names: &'a Names,
     variables: &'a BTreeMap<String, Variable>,
-    budget: &'a Cell<u64>,
+    budget: &'a Budget,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -299,6 +298,7 @@ impl Resolver<'_> {
                     spans.insert((*name).to_owned(), span);
                 }
                 Ok(None) if *name == "account" => {}
+                Ok(None) if self.is_misspelt(block, name) => whole = false,
                 Ok(None) => {
                     let span = self.here(head(block));
                     self.report(span, format!("`target` has no `{name}`"), Some(format!("write {name} = {}", wanted.example())));
@@ -319,6 +319,12 @@ impl Resolver<'_> {
             body: Value::Object(body?),
             spans,
         })
+    }
+
+    /// Whether an attribute that nothing else explains was probably meant to be `name`: one problem is enough.
+    fn is_misspelt(&self, block: &Block, name: &str) -> bool {
+        let unknown = block.body.attributes().map(|attribute| attribute.key.as_str()).filter(|key| !TARGET.contains(key));
+        unknown.into_iter().any(|key| near_miss(key, TARGET.iter().copied()) == Some(name))
     }
 
     fn known_members(&mut self, block: &Block, known: &[&str]) {

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::check::{self, Allowed};
 use super::declare::{Validation, VariableDecl, constant, head};
-use super::eval::{Evaluator, Names, budget};
+use super::eval::{Budget, Evaluator, Names};
 use super::names::hint_among;
 use super::types::{Mismatch, Type};
 use super::{VariableSources, parse, values};
@@ -96,7 +96,7 @@ impl Source<'_, '_> {
             }
         }
         for (file, body) in files.iter().rev() {
-            match self.from_file(file, body) {
+            match self.in_file(file, body) {
                 Ok(None) => {}
                 given => return given.ok().flatten(),
             }
@@ -123,7 +123,7 @@ impl Source<'_, '_> {
         None
     }
 
-    fn from_file(&mut self, file: &Arc<SourceFile>, body: &Body) -> Given {
+    fn in_file(&mut self, file: &Arc<SourceFile>, body: &Body) -> Given {
         let Some(attribute) = body.get_attribute(self.variable.name) else { return Ok(None) };
         let value = constant(file, &attribute.value, "a variable file", self.problems).ok_or(())?;
         let span = |range: Option<Range<usize>>| SourceSpan { file: file.clone(), range: range.unwrap_or(0..0) };
@@ -182,7 +182,7 @@ impl Source<'_, '_> {
                 let span = span(&why);
                 let from = if span.is_some() { String::new() } else { format!(" ({})", place(&origin)) };
                 self.problems.push(Problem {
-                    message: format!("variable `{name}`{} {}{from}", part(&why.pointer), why.message),
+                    message: format!("variable `{name}{}` {}{from}", part(&why.pointer), why.message),
                     span,
                     hint: Some(self.hint(&origin)),
                 });
@@ -215,13 +215,13 @@ fn place(origin: &Origin) -> String {
     }
 }
 
-/// `/1/name` in words.
+/// `/1/name` as one would write it: `[1].name`.
 fn part(pointer: &str) -> String {
-    if pointer.is_empty() {
-        return String::new();
-    }
-    let path = pointer.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~");
-    format!(" at `{path}`")
+    let segment = |segment: &str| match segment.parse::<usize>() {
+        Ok(index) => format!("[{index}]"),
+        Err(_) => format!(".{}", segment.replace("~1", "/").replace("~0", "~")),
+    };
+    pointer.split('/').skip(1).map(segment).collect()
 }
 
 /// The range of the part of a literal that a JSON pointer names, as far down as the literal shows it.
@@ -283,7 +283,7 @@ fn validate_one(
     names: &Names,
     problems: &mut Vec<Problem>,
 ) {
-    let budget = budget();
+    let budget = Budget::new();
     let mut evaluator = Evaluator::new(file, names, &budget);
     let fine = evaluator.truth("a validation's condition", validation.condition);
     if fine == Some(false) {
