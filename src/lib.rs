@@ -18,5 +18,6 @@
 pub mod aws;
 pub mod model;
 pub mod plan;
+pub mod runbook;
 pub mod sim;
 pub mod stages;
