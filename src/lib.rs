@@ -15,5 +15,6 @@
 //! | [`sim`] | simulated AWS | nothing of ours |
 //! | [`cli`] | one file per verb; ties them together | everything |
 
+pub mod journal;
 pub mod model;
 pub mod sim;

@@ -25,4 +25,4 @@ pub use plan::{
 pub use record::{Actor, Adoption, CallNote, Failure, FailureKind, Holder, Outcome, Record, RecordBody, Verdict};
 pub use runbook::{Origin, Problem, Runbook, SourceFile, SourceSpan, StageDecl, Variable};
 pub use transition::{IllegalTransition, StepEvent, StepState, next_state};
-pub use view::{Mutation, RunStatus, RunView, StepView};
+pub use view::{FoldError, Mutation, RunStatus, RunView, StepView};

@@ -219,10 +219,12 @@ impl RunView {
         if record.seq != self.last_seq + 1 {
             return Err(FoldError::Gap { after: self.last_seq, found: record.seq });
         }
-        if self.ended.is_some()
-            && !matches!(record.body, RecordBody::SessionClosed { .. })
-            && !matches!(record.body, RecordBody::PlanAdopted { .. })
-        {
+        // A run that is over may be taken up again, to roll it back: a session opens, then a plan is adopted.
+        let may_follow_the_end = matches!(
+            record.body,
+            RecordBody::SessionOpened { .. } | RecordBody::SessionClosed { .. } | RecordBody::PlanAdopted { .. }
+        );
+        if self.ended.is_some() && !may_follow_the_end {
             return Err(FoldError::AfterEnd { seq: record.seq });
         }
         self.last_seq = record.seq;
