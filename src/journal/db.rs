@@ -43,12 +43,13 @@ impl Db {
         Ok(Self { conn, dir: dir.to_owned(), inode: inode(&file) })
     }
 
-    /// Whether every page can be read and every index agrees with its table; asked before a run is written to.
-    pub(super) fn check_pages(&self) -> Result<(), Error> {
-        let said: String = self
-            .conn
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(|error| unusable(&self.dir, words(&error)))?;
+    /// Refuses a file that may only be read, or that is damaged in any page or index; asked before a run is written to.
+    pub(super) fn check_fit_to_write(&self) -> Result<(), Error> {
+        let fail = |error: rusqlite::Error| unusable(&self.dir, words(&error));
+        if self.conn.is_readonly(rusqlite::MAIN_DB).map_err(fail)? {
+            return Err(unusable(&self.dir, format!("{FILE} may be read but not written")));
+        }
+        let said: String = self.conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(fail)?;
         if said == "ok" { Ok(()) } else { Err(unusable(&self.dir, format!("{FILE} is damaged: {said}"))) }
     }
 

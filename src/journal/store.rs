@@ -32,7 +32,7 @@ pub trait Store {
 
 /// The journal of a state directory.
 pub struct Journal {
-    db: Db,
+    pub(super) db: Db,
 }
 
 /// The lock file of a run. An id that could lead out of the directory is none of ours.
@@ -67,7 +67,7 @@ impl Journal {
         place::make_file(&dir, &file)?;
         place::make_dir(&dir.join("locks"))?;
         let db = Db::open(&dir)?;
-        db.check_pages()?;
+        db.check_fit_to_write()?;
         Ok(Self { db })
     }
 
