@@ -3,9 +3,12 @@
 //! No thread draws here: the screen moves when it is told of an event or of time ([`LiveScreen::tick`], some ten times a second).
 //! A step is drawn only once it has taken a moment, so that quick calls do not flicker.
 
+mod steady;
+
 use std::collections::BTreeMap;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use dialoguer::console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Event, Progress, RecordBody, RunView, StepId, StepState};
@@ -50,11 +53,16 @@ struct Whole {
 impl LiveScreen {
     /// On the process's stderr, which must be a terminal.
     pub fn on_terminal(style: Style) -> Self {
-        Self::on(style, ProgressDrawTarget::stderr_with_hz(REFRESH_HZ))
+        Self::on(style, Box::new(Term::buffered_stderr()), Some(REFRESH_HZ))
     }
 
-    /// On any target.
-    pub fn on(style: Style, target: ProgressDrawTarget) -> Self {
+    /// On any terminal, drawn at most `hz` times a second if given. Its errors are swallowed.
+    pub fn on(style: Style, terminal: Box<dyn TermLike>, hz: Option<u8>) -> Self {
+        let terminal = Box::new(steady::Steady::over(terminal));
+        let target = match hz {
+            Some(hz) => ProgressDrawTarget::term_like_with_hz(terminal, hz),
+            None => ProgressDrawTarget::term_like(terminal),
+        };
         Self {
             style,
             lines: LinePrinter::with(style, LineOptions { starts: false, numbers: false }),

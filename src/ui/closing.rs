@@ -126,7 +126,39 @@ mod tests {
 
     #[test]
     fn everything_known_at_100_columns() {
-        insta::assert_snapshot!(render(&fixtures::plan().closing, &Style::plain()), @"");
+        insta::assert_snapshot!(render(&fixtures::plan().closing, &Style::plain()), @r#"
+        Jaeger UI: http://nexus-ai-alb-staging-1234567890.us-west-2.elb.amazonaws.com/jaeger/
+
+        To verify:
+          aws ecs describe-services \
+            --cluster nexus-ai-cluster-staging \
+            --services nexus-ai-jaeger-staging \
+            --region us-west-2
+          aws ecs list-tasks \
+            --cluster nexus-ai-cluster-staging \
+            --service-name nexus-ai-jaeger-staging \
+            --region us-west-2
+
+        If something does not work:
+          # the Jaeger service does not start: its logs
+          aws logs tail /ecs/nexus-ai-jaeger-staging --follow --region us-west-2
+          # the API cannot reach Jaeger: the name
+          aws servicediscovery list-services \
+            --filters Name=NAMESPACE_ID,Values=ns-nexusaistaging01 \
+            --region us-west-2
+          # the target group has no healthy target
+          aws elbv2 describe-target-health \
+            --target-group-arn arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/nexus-ai-jaeger-tg-staging/73e2d6bc24d8a067 \
+            --region us-west-2
+
+        warning: the code that deploys nexus-ai-api-staging still has the sidecar. The next `terraform
+        apply` or pipeline brings it back unless the code changes too:
+          - infrastructure/05-compute-ecs.tf: remove the container `jaeger` from the task definition
+          - infrastructure/05-compute-ecs.tf: set OTEL_EXPORTER_OTLP_ENDPOINT to
+            http://jaeger.nexus-ai.local:4318
+          - infrastructure/07-services.tf: remove the `load_balancer` block of the container `jaeger`
+          - a pipeline that registers its own revisions: the same in its task definition file
+        "#);
     }
 
     #[test]
@@ -134,7 +166,51 @@ mod tests {
         let mut values = fixtures::plan().closing;
         values.insert("endpoint_url".to_owned(), json!("http://127.0.0.1:4566"));
         let style = Style { width: 60, ..Style::plain() };
-        insta::assert_snapshot!(render(&values, &style), @"");
+        insta::assert_snapshot!(render(&values, &style), @r#"
+        Jaeger UI: http://nexus-ai-alb-staging-1234567890.us-west-2.elb.amazonaws.com/jaeger/
+
+        To verify:
+          aws ecs describe-services \
+            --cluster nexus-ai-cluster-staging \
+            --services nexus-ai-jaeger-staging \
+            --region us-west-2 \
+            --endpoint-url http://127.0.0.1:4566
+          aws ecs list-tasks \
+            --cluster nexus-ai-cluster-staging \
+            --service-name nexus-ai-jaeger-staging \
+            --region us-west-2 \
+            --endpoint-url http://127.0.0.1:4566
+
+        If something does not work:
+          # the Jaeger service does not start: its logs
+          aws logs tail /ecs/nexus-ai-jaeger-staging \
+            --follow \
+            --region us-west-2 \
+            --endpoint-url http://127.0.0.1:4566
+          # the API cannot reach Jaeger: the name
+          aws servicediscovery list-services \
+            --filters Name=NAMESPACE_ID,Values=ns-nexusaistaging01 \
+            --region us-west-2 \
+            --endpoint-url http://127.0.0.1:4566
+          # the target group has no healthy target
+          aws elbv2 describe-target-health \
+            --target-group-arn arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/nexus-ai-jaeger-tg-staging/73e2d6bc24d8a067 \
+            --region us-west-2 \
+            --endpoint-url http://127.0.0.1:4566
+
+        warning: the code that deploys nexus-ai-api-staging still
+        has the sidecar. The next `terraform apply` or pipeline
+        brings it back unless the code changes too:
+          - infrastructure/05-compute-ecs.tf: remove the container
+            `jaeger` from the task definition
+          - infrastructure/05-compute-ecs.tf: set
+            OTEL_EXPORTER_OTLP_ENDPOINT to
+            http://jaeger.nexus-ai.local:4318
+          - infrastructure/07-services.tf: remove the
+            `load_balancer` block of the container `jaeger`
+          - a pipeline that registers its own revisions: the same in
+            its task definition file
+        "#);
     }
 
     #[test]
@@ -144,7 +220,11 @@ mod tests {
             ("ui_url".to_owned(), Value::Null),
             ("cluster".to_owned(), json!("")),
         ]);
-        insta::assert_snapshot!(render(&values, &Style::plain()), @"");
+        insta::assert_snapshot!(render(&values, &Style::plain()), @r#"
+        If something does not work:
+          # the Jaeger service does not start: its logs
+          aws logs tail '/ecs/it'\''s here' --follow
+        "#);
         assert_eq!(render(&BTreeMap::new(), &Style::plain()), "");
     }
 }

@@ -67,11 +67,11 @@ mod tests {
         let mut story = fixtures::Story::of(fixtures::plan());
         let step = fixtures::id(&fixtures::plan(), 1, 0, "create");
         let event_line = event(&story.then(2, fixtures::started(&step, 1)));
-        insta::assert_snapshot!(event_line, @"");
+        insta::assert_snapshot!(event_line, @r#"{"at":"2026-01-02T03:04:07Z","attempt":1,"event":"step-started","intent":{"token":"t-1"},"seq":3,"step":"create-log-group//ecs/nexus-ai-jaeger-staging/create"}"#);
         let failed = RecordBody::StepFailed { step: step.clone(), failure: fixtures::rollout_failure() };
-        insta::assert_snapshot!(event(&story.then(1, failed)), @"");
+        insta::assert_snapshot!(event(&story.then(1, failed)), @r#"{"at":"2026-01-02T03:04:08Z","event":"step-failed","failure":{"causes":["deployment ecs-svc/0412 was rolled back by the circuit breaker","3 tasks stopped: CannotPullContainerError"],"kind":"rollout","message":"the rollout of `nexus-ai-api-staging` failed"},"seq":4,"step":"create-log-group//ecs/nexus-ai-jaeger-staging/create"}"#);
         let gone = Verdict::TakenBack { why: "it is gone".to_owned() };
-        insta::assert_snapshot!(event(&story.then(1, fixtures::observed(&step, gone))), @"");
+        insta::assert_snapshot!(event(&story.then(1, fixtures::observed(&step, gone))), @r#"{"at":"2026-01-02T03:04:09Z","event":"step-observed","seq":5,"step":"create-log-group//ecs/nexus-ai-jaeger-staging/create","verdict":{"found":"taken-back","why":"it is gone"}}"#);
     }
 
     #[test]
@@ -79,7 +79,7 @@ mod tests {
         let mut story = fixtures::Story::of(fixtures::plan());
         let step = fixtures::id(&fixtures::plan(), 3, 0, "rollout");
         let seen = Progress::Rollout { desired: 1, pending: 1, running: 0, failed: 0, old: 0 };
-        insta::assert_snapshot!(event(&story.sees(4, &step, seen)), @"");
+        insta::assert_snapshot!(event(&story.sees(4, &step, seen)), @r#"{"at":"2026-01-02T03:04:09Z","desired":1,"event":"progress","failed":0,"kind":"rollout","old":0,"pending":1,"running":0,"step":"create-service/nexus-ai-jaeger-staging/rollout"}"#);
     }
 
     #[test]

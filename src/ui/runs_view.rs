@@ -111,13 +111,25 @@ mod tests {
     #[test]
     fn a_table_when_it_fits() {
         let style = Style { width: 132, ..Style::plain() };
-        insta::assert_snapshot!(render(&rows(), "/srv/state", &style), @"");
+        insta::assert_snapshot!(render(&rows(), "/srv/state", &style), @r#"
+        RUN   STATUS                   ENVIRONMENT  ACCOUNT       REGION     RUNBOOK                   STARTED
+        r7k2  running (alice@bastion)  staging      111122223333  us-west-2  jaeger-sidecar-to-shared  2026-01-02 03:04:05Z
+        m4xd  unfinished               staging      111122223333  us-west-2  jaeger-sidecar-to-shared  2026-01-02 03:04:05Z
+        a2bc  rolled back              staging      111122223333  us-west-2  jaeger-sidecar-to-shared  2026-01-02 03:04:05Z
+        "#);
     }
 
     #[test]
     fn two_lines_each_when_narrow() {
         let style = Style { width: 60, ..Style::plain() };
-        insta::assert_snapshot!(render(&rows(), "/srv/state", &style), @"");
+        insta::assert_snapshot!(render(&rows(), "/srv/state", &style), @r#"
+        r7k2  running (alice@bastion)  2026-01-02 03:04:05Z
+              staging, 111122223333, us-west-2: jaeger-sidecar-to-shared
+        m4xd  unfinished  2026-01-02 03:04:05Z
+              staging, 111122223333, us-west-2: jaeger-sidecar-to-shared
+        a2bc  rolled back  2026-01-02 03:04:05Z
+              staging, 111122223333, us-west-2: jaeger-sidecar-to-shared
+        "#);
     }
 
     #[test]
@@ -128,7 +140,34 @@ mod tests {
     #[test]
     fn json_tells_who_holds_it() {
         let value = json(&rows());
-        insta::assert_snapshot!(serde_json::to_string_pretty(&value["runs"][0]).expect("JSON"), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&value["runs"][0]).expect("JSON"), @r#"
+        {
+          "heldBy": {
+            "actor": {
+              "host": "bastion",
+              "user": "alice"
+            },
+            "fence": 1,
+            "pid": 4711
+          },
+          "id": "r7k2",
+          "runbook": "jaeger-sidecar-to-shared",
+          "started": "2026-01-02T03:04:05Z",
+          "status": "running",
+          "target": {
+            "account": "111122223333",
+            "cluster": "nexus-ai-cluster-staging",
+            "endpoint": null,
+            "environment": "staging",
+            "identity": "arn:aws:sts::111122223333:assumed-role/deployer/alice",
+            "region": "us-west-2",
+            "services": [
+              "nexus-ai-api-staging"
+            ]
+          },
+          "updated": "2026-01-02T03:04:05Z"
+        }
+        "#);
         assert_eq!(value["format"], "sidestep-runs");
         assert_eq!(value["version"], 1);
         assert_eq!(value["runs"][1]["status"], "unfinished");

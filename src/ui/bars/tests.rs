@@ -7,6 +7,8 @@ use super::*;
 use crate::model::Outcome;
 use crate::ui::fixtures::{self, Story, id};
 
+const WIDTH: usize = 80;
+
 /// A terminal that keeps what was written: `lines` is what a person would see, scrolled back included.
 #[derive(Clone, Debug, Default)]
 struct Screen(Arc<Mutex<Seen>>);
@@ -55,6 +57,10 @@ impl Seen {
                 '\n' => (self.row, self.column) = (self.row + 1, 0),
                 '\r' => self.column = 0,
                 c => {
+                    // As terminals do: a full line goes on in the next one when the next character comes.
+                    if self.column == WIDTH {
+                        (self.row, self.column) = (self.row + 1, 0);
+                    }
                     let at = self.column;
                     let mut cells: Vec<char> = self.line().chars().collect();
                     cells.resize(cells.len().max(at + 1), ' ');
@@ -70,7 +76,7 @@ impl Seen {
 
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        80
+        WIDTH as u16
     }
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
         self.change(|seen| seen.row = seen.row.saturating_sub(n))
@@ -103,9 +109,9 @@ impl TermLike for Screen {
 
 fn live() -> (Screen, LiveScreen) {
     let screen = Screen::default();
-    let style = Style { width: 80, ..Style::plain() };
+    let style = Style { width: WIDTH, ..Style::plain() };
     // As often as it likes: a test must not depend on how fast it runs.
-    (screen.clone(), LiveScreen::on(style, ProgressDrawTarget::term_like(Box::new(screen))))
+    (screen.clone(), LiveScreen::on(style, Box::new(screen), None))
 }
 
 fn tell(story: &Story, live: &mut LiveScreen) {
@@ -133,7 +139,18 @@ fn a_step_under_way_stands_below_the_lines_with_the_whole() {
     let progress = Progress::Rollout { desired: 1, pending: 1, running: 0, failed: 0, old: 0 };
     let event = story.sees(72, &step, progress);
     live.event(&story.view(), &event);
-    insta::assert_snapshot!(screen.shows().join("\n"), @"");
+    insta::assert_snapshot!(screen.shows().join("\n"), @r#"
+    run r7k2 jaeger-sidecar-to-shared: 6 stages, 17 steps, started by alice@bastion
+    stage 1/6 create-log-group
+      ✓ create log group /ecs/nexus-ai-jaeger-staging  (1s)
+      ✓ keep its logs for 7 days  (1s)
+    stage 2/6 register-task-definition
+      ✓ register nexus-ai-jaeger-staging  (1s)
+    stage 3/6 create-service
+      ✓ create service nexus-ai-jaeger-staging  (1s)
+      ⠙ wait for the rollout of nexus-ai-jaeger-staging  1m 12s  0 of 1 tasks runn…
+      stage 3/6 create-service  4 of 17 steps done  1m 16s
+    "#);
 }
 
 #[test]
@@ -159,7 +176,7 @@ fn what_is_left_at_the_end_are_the_lines_alone() {
         live.tick(view.updated_at + SignedDuration::from_secs(1));
     }
     live.finish();
-    let mut printer = LinePrinter::for_rehearsal(Style { width: 80, ..Style::plain() });
+    let mut printer = LinePrinter::for_rehearsal(Style { width: WIDTH, ..Style::plain() });
     let lines: Vec<String> = story
         .told()
         .iter()
@@ -192,7 +209,7 @@ fn rows_are_cut_to_the_width() {
     live.event(&story.view(), &event);
     let shown = screen.shows();
     let row = shown[before..].iter().find(|line| line.contains('⠙') || line.contains('⠋')).expect("the row");
-    assert!(row.chars().count() < 80, "{row}");
+    assert!(row.chars().count() < WIDTH, "{row}");
     assert!(row.ends_with('…'), "{row}");
 }
 

@@ -156,7 +156,186 @@ fn every_variant_has_its_message() {
             format!("── {name}, exit code {}\n{}\n", error.exit().code(), render(error, &problem, &Style::plain()))
         })
         .collect();
-    insta::assert_snapshot!(shown.join("\n"), @"");
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    ── Usage, exit code 2
+    error: `--pause-before` names no stage: `retarget`
+
+    hint: write `--pause-before retarget-api-env`
+
+    ── NobodyToAsk, exit code 2
+    error: not a terminal: nobody can confirm this run
+
+    hint: read the plan with `sidestep plan`, then run again with `--yes`
+
+    ── FileUnreadable, exit code 2
+    error: cannot read variable file `terraform.tfvars`
+      Caused by: No such file or directory (os error 2)
+
+    hint: name another with `--var-file FILE`
+
+    ── RunNotFound, exit code 2
+    error: no run `x9`
+      Caused by: searched /srv/state; it holds r7k2, m4xd
+
+    hint: list the runs with `sidestep runs`, or name another directory with `--state DIR`
+
+    ── RunAmbiguous, exit code 2
+    error: which run is meant? r7 fits several
+      Caused by: candidates: r7k2, r7mm
+
+    hint: name one, for example `sidestep status r7k2`
+
+    ── NoOpenRun, exit code 2
+    error: there is no unfinished run
+      Caused by: searched /srv/state
+
+    hint: list the runs with `sidestep runs`; start one with `sidestep run`
+
+    ── NotApplicable, exit code 2
+    error: run `r7k2` cannot be approved: none of its steps is held
+
+    hint: see where it stands with `sidestep status r7k2`
+
+    ── RunbookInvalid, exit code 3
+    error: 2 problems in the runbook or its variables
+
+    problem: variable `jaeger_cpu` wants a number, not "abc" terraform.tfvars:1
+
+    problem: variable `project_name` has no value
+
+    ── RunbookRefuses, exit code 3
+    error: enable_jaeger is false: there is no Jaeger to move
+
+    hint: set it with `--var enable_jaeger=true`
+
+    ── RunbookChanged, exit code 3
+    error: the runbook of run `r7k2` has changed since it started
+      Caused by: jaeger_image: "a" → "b"
+
+    hint: to go on with the plan as it was agreed to, run `sidestep resume r7k2` without other variables
+    hint: to go back, run `sidestep rollback r7k2`
+
+    ── Blocked, exit code 4
+    error: 1 finding blocks this plan
+
+      otlp-port-closed: security group sg-0a1b2c3d4e5f60718
+        found:       nothing lets TCP 4317 and 4318 in from the API's tasks
+        consequence: every span is lost from stage 5 on, and no AWS API shows it
+        fix:         aws ec2 authorize-security-group-ingress --group-id sg-0a1b2c3d4e5f60718 --protocol tcp --port 4317-4318 --source-group sg-0a1b2c3d4e5f60718
+
+    hint: repair what is named above; or, knowing the consequence, add `--accept otlp-port-closed`
+
+    ── Credentials, exit code 6
+    error: AWS does not accept the credentials
+      Caused by: ExpiredTokenException: The security token included in the request is expired
+
+    state: stages 1-4 done, stage 5 not done; the service runs revision 2 as before
+    meanwhile: ECS goes on with the rollout of `nexus-ai-api-staging`
+    hint: refresh the credentials, then run `sidestep resume r7k2`
+
+    ── Unreachable, exit code 5
+    error: cannot reach AWS: DescribeServices got no usable answer
+      Caused by: http://127.0.0.1:4566: connection refused
+
+    hint: check the network, `--region` and `--endpoint-url`, and run the same command again
+
+    ── Refused, exit code 5
+    error: AWS refused DescribeClusters for cluster nexus-ai-cluster-staging
+      Caused by: AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/reader/alice is not authorized to perform: ecs:DescribeClusters (request 5f1e6a0e-0001)
+
+    hint: `sidestep policy` prints the permissions that are needed
+
+    ── NotFound, exit code 4
+    error: cluster `nexus-ai-cluster-staging` does not exist in account 111122223333, us-east-1
+
+    hint: is the Region right? Choose another with `--region`
+
+    ── WrongTarget, exit code 2
+    error: run `r7k2` is bound to account 111122223333, us-west-2, this is account 444455556666, us-west-2
+
+    hint: use the profile, Region and endpoint that the run was started with
+
+    ── WrongPlace, exit code 2
+    error: the runbook is for us-west-2, the credentials lead to us-east-1
+
+    hint: choose another `--profile` or `--region`, or change the runbook's variables
+
+    ── Stopped, exit code 5
+    error: stage 5/6 `retarget-api-env` stopped: the rollout of `nexus-ai-api-staging` failed
+      Caused by: deployment ecs-svc/0412 was rolled back by the circuit breaker
+      Caused by: 3 tasks stopped: CannotPullContainerError
+
+    state: stages 1-4 done, stage 5 not done; the service runs revision 2 as before
+    hint: after fixing the image, run `sidestep resume r7k2`
+    hint: to undo stages 4-1, run `sidestep rollback r7k2`
+
+    ── Paused, exit code 6
+    error: run `r7k2` is paused: Ctrl-C
+
+    state: stages 1-4 done, stage 5 not done; the service runs revision 2 as before
+    meanwhile: ECS goes on with the rollout of `nexus-ai-api-staging`
+    hint: after fixing the image, run `sidestep resume r7k2`
+    hint: to undo stages 4-1, run `sidestep rollback r7k2`
+
+    ── Stuck, exit code 8
+    error: the rollback of run `r7k2` is stuck: the log group cannot be deleted
+      Caused by: left: log group /ecs/nexus-ai-jaeger-staging
+
+    state: stages 6-2 undone, stage 1 not
+    hint: after fixing the image, run `sidestep resume r7k2`
+    hint: to undo stages 4-1, run `sidestep rollback r7k2`
+
+    ── EndedRolledBack, exit code 7
+    error: run `r7k2` was rolled back: the migration is not done
+
+    hint: read what happened with `sidestep status r7k2`
+
+    ── RunHeld, exit code 9
+    error: run `r7k2` is held by alice@bastion (pid 4711)
+
+    hint: watch it with `sidestep status r7k2`
+    hint: ask it to pause with `sidestep pause r7k2`
+
+    ── TargetTaken, exit code 9
+    error: service `nexus-ai-api-staging` is already being changed by run `r7k2`
+
+    hint: finish it with `sidestep resume r7k2`, or go back with `sidestep rollback r7k2`
+    hint: give it up as it stands with `sidestep abandon r7k2`
+
+    ── Fenced, exit code 5
+    error: run `r7k2` was taken over by another process; this one wrote nothing more
+
+    hint: see who holds it with `sidestep status r7k2`
+
+    ── JournalUnusable, exit code 2
+    error: cannot use the journal in `/srv/state`
+      Caused by: Permission denied (os error 13)
+
+    hint: name another directory with `--state DIR`
+
+    ── JournalNewer, exit code 2
+    error: the journal `/srv/state/journal.sqlite` was written by a newer sidestep
+      Caused by: its schema is version 7, this program knows up to 3
+
+    hint: use the newer sidestep, or another directory with `--state DIR`
+
+    ── JournalDamaged, exit code 5
+    error: the journal of run `r7k2` is damaged
+      Caused by: record 9 follows record 7
+
+    hint: keep the file, and compare AWS with `sidestep status r7k2` from a backup
+
+    ── JournalWrite, exit code 5
+    error: the journal cannot be written: the run stopped at once
+      Caused by: database or disk is full
+
+    state: stages 1-4 done, stage 5 not done; the service runs revision 2 as before
+    hint: after fixing the image, run `sidestep resume r7k2`
+    hint: to undo stages 4-1, run `sidestep rollback r7k2`
+
+    ── Internal, exit code 1
+    error: internal error: a Wait step that is Done cannot be Held
+    "#);
 }
 
 #[test]

@@ -17,14 +17,53 @@ fn a_migration_from_start_to_end() {
     let mut story = Story::of(fixtures::plan());
     story.through(6);
     story.then(0, fixtures::ended(Outcome::Done, ""));
-    insta::assert_snapshot!(told(&story, rehearsal()), @"");
+    insta::assert_snapshot!(told(&story, rehearsal()), @r#"
+    run r7k2 jaeger-sidecar-to-shared: 6 stages, 17 steps, started by alice@bastion
+    stage 1/6 create-log-group
+      ✓ create log group /ecs/nexus-ai-jaeger-staging  (1s)
+      ✓ keep its logs for 7 days  (1s)
+    stage 2/6 register-task-definition
+      ✓ register nexus-ai-jaeger-staging  (1s)
+    stage 3/6 create-service
+      ✓ create service nexus-ai-jaeger-staging  (1s)
+      ✓ wait for the rollout of nexus-ai-jaeger-staging  (1m 22s)
+      ✓ wait until its task is healthy in nexus-ai-jaeger-tg-staging  (1m 22s)
+    stage 4/6 register-dns
+      ✓ create Cloud Map service jaeger.nexus-ai.local  (1s)
+      ✓ attach it to nexus-ai-jaeger-staging  (1s)
+      ✓ wait for a healthy instance  (1m 22s)
+    stage 5/6 retarget-api-env
+      ✓ register nexus-ai-api-staging with the new endpoint  (1s)
+      ✓ point nexus-ai-api-staging at the new revision  (1s)
+      ✓ wait for the rollout of nexus-ai-api-staging  (1m 22s)
+      ✓ check that spans arrive  (12s)
+    stage 6/6 strip-sidecar
+      ✓ register nexus-ai-api-staging without the sidecar  (1s)
+      ✓ point nexus-ai-api-staging at the new revision  (1s)
+      ✓ wait for the rollout of nexus-ai-api-staging  (1m 22s)
+      ✓ wait until no sidecar is a target any more  (1m 22s)
+    run r7k2 done  (8m 34s)
+    "#);
 }
 
 #[test]
 fn a_log_also_has_the_start_of_each_wait() {
     let mut story = Story::of(fixtures::plan());
     story.through(3);
-    insta::assert_snapshot!(told(&story, LinePrinter::new(Style::plain())), @"");
+    insta::assert_snapshot!(told(&story, LinePrinter::new(Style::plain())), @r#"
+    run r7k2 jaeger-sidecar-to-shared: 6 stages, 17 steps, started by alice@bastion
+    stage 1/6 create-log-group
+      ✓ create log group /ecs/nexus-ai-jaeger-staging  (1s)
+      ✓ keep its logs for 7 days  (1s)
+    stage 2/6 register-task-definition
+      ✓ register nexus-ai-jaeger-staging  (1s)
+    stage 3/6 create-service
+      ✓ create service nexus-ai-jaeger-staging  (1s)
+      · wait for the rollout of nexus-ai-jaeger-staging
+      ✓ wait for the rollout of nexus-ai-jaeger-staging  (1m 22s)
+      · wait until its task is healthy in nexus-ai-jaeger-tg-staging
+      ✓ wait until its task is healthy in nexus-ai-jaeger-tg-staging  (1m 22s)
+    "#);
 }
 
 #[test]
@@ -36,7 +75,23 @@ fn stages_with_nothing_to_do_are_passed_in_their_place() {
     let mut story = Story::of(plan);
     story.through(6);
     story.then(0, fixtures::ended(Outcome::Done, ""));
-    insta::assert_snapshot!(told(&story, rehearsal()), @"");
+    insta::assert_snapshot!(told(&story, rehearsal()), @r#"
+    run r7k2 jaeger-sidecar-to-shared: 6 stages, 7 steps, started by alice@bastion
+    stage 1/6 create-log-group: nothing to do
+    stage 2/6 register-task-definition: nothing to do
+    stage 3/6 create-service
+      ✓ create service nexus-ai-jaeger-staging  (1s)
+      ✓ wait for the rollout of nexus-ai-jaeger-staging  (1m 22s)
+      ✓ wait until its task is healthy in nexus-ai-jaeger-tg-staging  (1m 22s)
+    stage 4/6 register-dns: nothing to do
+    stage 5/6 retarget-api-env
+      ✓ register nexus-ai-api-staging with the new endpoint  (1s)
+      ✓ point nexus-ai-api-staging at the new revision  (1s)
+      ✓ wait for the rollout of nexus-ai-api-staging  (1m 22s)
+      ✓ check that spans arrive  (12s)
+    stage 6/6 strip-sidecar: nothing to do
+    run r7k2 done  (4m 21s)
+    "#);
 }
 
 #[test]
@@ -50,7 +105,11 @@ fn lanes_name_their_target() {
     story.then(1, fixtures::succeeded(&id(&plan, 5, 0, "register")));
     let shown = told(&story, rehearsal());
     let last: Vec<&str> = shown.lines().rev().take(3).collect();
-    insta::assert_snapshot!(last.join("\n"), @"");
+    insta::assert_snapshot!(last.join("\n"), @r#"
+      ✓ [nexus-ai-api-staging] register nexus-ai-api-staging with the new endpoint  (2s)
+      ✓ [nexus-ai-worker-staging] register nexus-ai-worker-staging with the new endpoint  (1s)
+    stage 5/6 retarget-api-env
+    "#);
 }
 
 #[test]
@@ -90,7 +149,29 @@ fn doubt_failure_retry_and_drift() {
     story.then(1, fixtures::observed(&update, Verdict::Diverged { differences }));
     let shown = told(&story, LinePrinter::new(Style { width: 80, ..Style::plain() }));
     let from = shown.find("stage 5/6").expect("stage 5");
-    insta::assert_snapshot!(&shown[from..], @"");
+    insta::assert_snapshot!(&shown[from..], @r#"
+    stage 5/6 retarget-api-env
+      ? register nexus-ai-api-staging with the new endpoint: the outcome is not
+          known, looking at AWS (no answer within 15 s (TimeoutError)) (15s)
+      ↻ register nexus-ai-api-staging with the new endpoint: found not done: no such
+          revision after 20 s
+      ↻ register nexus-ai-api-staging with the new endpoint: attempt 2
+      ✓ register nexus-ai-api-staging with the new endpoint  (1s)
+      ✓ point nexus-ai-api-staging at the new revision  (1s)
+      · wait for the rollout of nexus-ai-api-staging
+      ✗ wait for the rollout of nexus-ai-api-staging: the rollout of
+          `nexus-ai-api-staging` failed (5m 00s)
+    left: stopped on a failure
+    taken up by alice@bastion (pid 4711)
+      ↻ point nexus-ai-api-staging at the new revision: was done, found taken back:
+          the circuit breaker rolled deployment ecs-svc/0412 back
+      ↻ point nexus-ai-api-staging at the new revision: attempt 2
+      ✓ point nexus-ai-api-staging at the new revision  (1s)
+      ✗ point nexus-ai-api-staging at the new revision: something else is there
+          planned from: revision 2
+          planned to: revision 3
+          found: revision 9, registered by another
+    "#);
 }
 
 #[test]
@@ -121,7 +202,17 @@ fn people_are_named() {
     let shown = told(&story, rehearsal());
     let said: Vec<&str> =
         shown.lines().filter(|line| line.contains("alice") || line.contains("left") || line.contains("held")).collect();
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    run r7k2 jaeger-sidecar-to-shared: 6 stages, 17 steps, started by alice@bastion
+    finding otlp-port-closed accepted by alice@bastion
+    will stop before stage 6/6 strip-sidecar, as alice@bastion asked
+      ‖ check that spans arrive: held, a person must decide: no span reached Jaeger within 2 minutes (2m
+      ✓ check that spans arrive: approved by alice@bastion: night, no traffic
+    alice@bastion lets it go on to stage 6/6 strip-sidecar
+    pause asked for by alice@bastion (Ctrl-C): no further step starts
+      ‖ wait for the rollout of nexus-ai-api-staging: left, to be taken up again  (20s)
+    left: paused
+    "#);
 }
 
 #[test]
@@ -134,7 +225,13 @@ fn a_rollback_has_its_own_headings_and_end() {
     story.then(0, fixtures::ended(Outcome::RolledBack, ""));
     let shown = told(&story, rehearsal());
     let from = shown.find("rolling back").expect("the rollback");
-    insta::assert_snapshot!(&shown[from..], @"");
+    insta::assert_snapshot!(&shown[from..], @r#"
+    rolling back to the start, as alice@bastion asked: 1 stage, 2 steps
+    undo 1/1 retarget-api-env
+      ✓ point nexus-ai-api-staging back at revision 2  (1s)
+      ✓ wait for the rollout of nexus-ai-api-staging  (1m 22s)
+    run r7k2 rolled back  (7m 16s)
+    "#);
 }
 
 #[test]
@@ -142,7 +239,11 @@ fn an_amendment_lists_what_changed() {
     let mut story = Story::of(fixtures::plan());
     let why = Adoption::Amendment { changes: vec!["jaeger_image: \"a\" → \"b\"".to_owned()] };
     story.then(5, RecordBody::PlanAdopted { plan: Box::new(fixtures::plan()), why, by: fixtures::alice() });
-    insta::assert_snapshot!(told(&story, rehearsal()), @"");
+    insta::assert_snapshot!(told(&story, rehearsal()), @r#"
+    run r7k2 jaeger-sidecar-to-shared: 6 stages, 17 steps, started by alice@bastion
+    plan amended by alice@bastion: 6 stages, 17 steps
+      jaeger_image: "a" → "b"
+    "#);
 }
 
 #[test]

@@ -86,7 +86,16 @@ fn every_question_says_where_and_as_whom() {
 #[test]
 fn a_stage_that_destroys_warns() {
     let plan = fixtures::plan();
-    insta::assert_snapshot!(shows(|ask| ask.confirm_stage(&plan.stages[5], &plan)), @"");
+    insta::assert_snapshot!(shows(|ask| ask.confirm_stage(&plan.stages[5], &plan)), @r#"
+    environment  staging
+      account      111122223333
+      Region       us-west-2
+      identity     arn:aws:sts::111122223333:assumed-role/deployer/alice
+      cluster      nexus-ai-cluster-staging
+      services     nexus-ai-api-staging
+      warning: traces held in the sidecars' memory are lost when the sidecars go
+    ? Start stage strip-sidecar in staging?
+    "#);
 }
 
 #[test]
@@ -94,7 +103,13 @@ fn a_held_step() {
     let plan = fixtures::plan();
     let step = plan.stages[4].waves[0].lanes[0].steps[3].clone();
     let asked = shows(|ask| ask.approve_held(&plan, &step, "none", "no span reached Jaeger within 2 minutes"));
-    insta::assert_snapshot!(asked.lines().skip(6).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(asked.lines().skip(6).collect::<Vec<_>>().join("\n"), @r#"
+    check that spans arrive: held (none): no span reached Jaeger within 2 minutes
+    ? A person must decide
+        go on all the same (journaled with your name)
+        roll back what was done
+      > pause; go on later with `sidestep approve r7k2` or `sidestep resume r7k2`
+    "#);
 }
 
 #[test]
@@ -102,7 +117,17 @@ fn a_failure() {
     let plan = fixtures::plan();
     let causes = fixtures::rollout_failure().causes;
     let asked = shows(|ask| ask.on_failure(&plan, "stage 5/6 `retarget-api-env` stopped", &causes, true));
-    insta::assert_snapshot!(asked.lines().skip(6).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(asked.lines().skip(6).collect::<Vec<_>>().join("\n"), @r#"
+    stage 5/6 `retarget-api-env` stopped
+      Caused by: deployment ecs-svc/0412 was rolled back by the circuit breaker
+      Caused by: 3 tasks stopped: CannotPullContainerError
+    ? What now?
+        keep waiting, with a new deadline
+        try the step again
+        show the last log lines
+        roll back what was done
+      > pause; go on later with `sidestep resume r7k2`
+    "#);
     let asked = shows(|ask| ask.on_failure(&plan, "it failed", &[], false));
     assert!(!asked.contains("keep waiting"), "{asked}");
 }

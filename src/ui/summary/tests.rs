@@ -15,7 +15,15 @@ fn all_done() {
     let mut story = Story::of(plan);
     story.through(6);
     story.then(0, fixtures::ended(Outcome::Done, ""));
-    insta::assert_snapshot!(shown(&story), @"");
+    insta::assert_snapshot!(shown(&story), @r#"
+    Summary of run r7k2: 6 of 6 stages done in 7m 10s
+      ✓ 1/6 create-log-group          done  (2s)
+      ✓ 2/6 register-task-definition  done  (1s)
+      ✓ 3/6 create-service            done  (2m 45s)
+      · 4/6 register-dns              nothing to do
+      ✓ 5/6 retarget-api-env          done  (1m 36s)
+      ✓ 6/6 strip-sidecar             done  (2m 46s)
+    "#);
 }
 
 #[test]
@@ -27,7 +35,16 @@ fn stopped_says_why_the_rest_was_not_run() {
     let attach = id(&plan, 4, 0, "attach");
     story.then(0, fixtures::started(&attach, 1));
     story.then(2, RecordBody::StepFailed { step: attach, failure: fixtures::rollout_failure() });
-    insta::assert_snapshot!(shown(&story), @"");
+    insta::assert_snapshot!(shown(&story), @r#"
+    Summary of run r7k2: 3 of 6 stages done in 2m 51s
+      ✓ 1/6 create-log-group          done  (2s)
+      ✓ 2/6 register-task-definition  done  (1s)
+      ✓ 3/6 create-service            done  (2m 45s)
+      ✗ 4/6 register-dns              not done: `attach it to nexus-ai-jaeger-staging` stopped: the
+            rollout of `nexus-ai-api-staging` failed
+      · 5/6 retarget-api-env          not run: register-dns is not done
+      · 6/6 strip-sidecar             not run: retarget-api-env is not done
+    "#);
 }
 
 #[test]
@@ -39,7 +56,7 @@ fn paused_during_a_wait() {
     let rollout = id(&plan, 3, 0, "rollout");
     story.then(0, fixtures::started(&rollout, 1));
     story.then(2, RecordBody::StepLeft { step: rollout });
-    insta::assert_snapshot!(shown(&story).lines().nth(3).unwrap_or_default(), @"");
+    insta::assert_snapshot!(shown(&story).lines().nth(3).unwrap_or_default(), @"  ▸ 3/6 create-service            not done: the run was paused during `wait for the rollout of");
 }
 
 #[test]
@@ -48,7 +65,10 @@ fn stopped_before_a_stage_as_asked() {
     let mut story = Story::of(plan.clone());
     story.then(0, RecordBody::HoldSet { stage: plan.stages[4].id.clone(), by: fixtures::alice() });
     story.through(4);
-    insta::assert_snapshot!(shown(&story).lines().skip(5).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(shown(&story).lines().skip(5).collect::<Vec<_>>().join("\n"), @r#"
+    · 5/6 retarget-api-env          not run: the run was to stop before retarget-api-env
+    · 6/6 strip-sidecar             not run: retarget-api-env is not done
+    "#);
 }
 
 #[test]
@@ -56,7 +76,7 @@ fn abandoned() {
     let mut story = Story::of(fixtures::plan());
     story.through(5);
     story.then(0, fixtures::ended(Outcome::Abandoned, "done by hand"));
-    insta::assert_snapshot!(shown(&story).lines().last().unwrap_or_default(), @"");
+    insta::assert_snapshot!(shown(&story).lines().last().unwrap_or_default(), @"  · 6/6 strip-sidecar             not run: the run was abandoned");
 }
 
 #[test]
@@ -67,7 +87,10 @@ fn a_rollback_counts_what_is_undone() {
     story.then(5, RecordBody::PlanAdopted { plan: Box::new(fixtures::back_plan()), why, by: fixtures::alice() });
     story.through(1);
     story.then(0, fixtures::ended(Outcome::RolledBack, ""));
-    insta::assert_snapshot!(shown(&story), @"");
+    insta::assert_snapshot!(shown(&story), @r#"
+    Summary of run r7k2: 1 of 1 stage undone in 7m 16s
+      ✓ 1/1 retarget-api-env  undone  (1m 23s)
+    "#);
 }
 
 fn calls() -> BTreeMap<String, u64> {
@@ -94,13 +117,35 @@ fn spans() -> Vec<SpanRow> {
 #[test]
 fn a_rehearsal_adds_calls_time_and_spans() {
     let virtual_time = SignedDuration::from_secs(1234);
-    insta::assert_snapshot!(rehearsal(&calls(), virtual_time, &spans(), &Style::plain()), @"");
+    insta::assert_snapshot!(rehearsal(&calls(), virtual_time, &spans(), &Style::plain()), @r#"
+    Rehearsed on simulated AWS: 69 calls in 20m 34s of virtual time
+
+    AWS calls
+      DescribeServices        61  CreateLogGroup  1
+      RegisterTaskDefinition   3  CreateService   1
+      UpdateService            3
+
+    Spans
+      stage             sent  arrived  retained  lost
+      start                0        0         0     0
+      retarget-api-env   412      380       380    32
+      strip-sidecar      300      300       300     0
+      total              712      680       680    32
+      30 lost during retarget-api-env: the name does not resolve
+      2 lost during retarget-api-env: odd
+    "#);
 }
 
 #[test]
 fn narrow_tables_have_one_column() {
     let style = Style { width: 60, ..Style::plain() };
-    insta::assert_snapshot!(calls_table(&calls(), &style), @"");
+    insta::assert_snapshot!(calls_table(&calls(), &style), @r#"
+    DescribeServices        61
+    RegisterTaskDefinition   3
+    UpdateService            3
+    CreateLogGroup           1
+    CreateService            1
+    "#);
     assert!(spans_table(&spans(), &style).lines().all(|line| line.len() <= 60));
 }
 
