@@ -22,3 +22,4 @@ pub mod plan;
 pub mod runbook;
 pub mod sim;
 pub mod stages;
+pub mod ui;

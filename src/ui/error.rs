@@ -1,0 +1,71 @@
+//! What ended a command, as text:
+//!
+//! ```text
+//! error: what happened
+//!   Caused by: …
+//!
+//! state: where the run stands
+//! meanwhile: what AWS goes on doing
+//! hint: the exact next command
+//! ```
+//!
+//! Lines are not wrapped: hints are there to be copied, and a log is searched by line.
+
+use crate::model::{Error, Finding, Problem};
+
+use super::style::{Style, Tone};
+use super::text;
+
+/// The whole message, without a newline at its end. `problems` gives the text of one problem with its source lines.
+pub fn render(error: &Error, problems: &dyn Fn(&Problem) -> String, style: &Style) -> String {
+    let mut lines = vec![format!("{} {}", style.paint(Tone::Bad, "error:"), text::clean(&error.to_string()))];
+    lines.extend(error.causes().iter().map(|cause| format!("  Caused by: {}", text::clean(cause))));
+    match error {
+        Error::RunbookInvalid { problems: all } => {
+            for problem in all {
+                lines.push(String::new());
+                lines.push(problems(problem).trim_end().to_owned());
+            }
+        }
+        Error::Blocked { findings } => {
+            for finding in findings {
+                lines.push(String::new());
+                lines.extend(blocker(finding));
+            }
+        }
+        _ => {}
+    }
+    let after = advice(error, style);
+    if !after.is_empty() {
+        lines.push(String::new());
+        lines.extend(after);
+    }
+    lines.join("\n")
+}
+
+fn blocker(finding: &Finding) -> Vec<String> {
+    vec![
+        format!("  {}: {}", finding.id, text::clean(&finding.resource)),
+        format!("    found:       {}", text::clean(&finding.found)),
+        format!("    consequence: {}", text::clean(&finding.consequence)),
+        format!("    fix:         {}", text::clean(&finding.fix)),
+    ]
+}
+
+/// Where it stands, what goes on by itself, and what to do.
+fn advice(error: &Error, style: &Style) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(at) = error.state() {
+        if !at.state.is_empty() {
+            lines.push(format!("{} {}", style.paint(Tone::Strong, "state:"), text::clean(&at.state)));
+        }
+        if let Some(meanwhile) = &at.meanwhile {
+            lines.push(format!("{} {}", style.paint(Tone::Strong, "meanwhile:"), text::clean(meanwhile)));
+        }
+    }
+    lines.extend(error.hints().iter().map(|hint| format!("{} {}", style.paint(Tone::Strong, "hint:"), text::clean(hint))));
+    lines
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,365 @@
+//! Every message as the operator reads it. [`samples!`] has no wildcard: a variant without a sample here does not compile, and a
+//! sample without a snapshot does not pass.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::model::{AwsRefusal, RunId, SourceFile, SourceSpan, Where};
+use crate::ui::fixtures;
+
+macro_rules! samples {
+    ($($variant:ident => $sample:expr;)*) => {
+        /// One error of each variant, with its name.
+        fn samples() -> Vec<(&'static str, Error)> {
+            fn name(error: &Error) -> &'static str {
+                match error { $(Error::$variant { .. } => stringify!($variant),)* }
+            }
+            let samples = vec![$((stringify!($variant), $sample)),*];
+            for (wanted, sample) in &samples {
+                assert_eq!(*wanted, name(sample), "the sample of {wanted} is of another variant");
+            }
+            samples
+        }
+    };
+}
+
+fn run() -> RunId {
+    RunId::new("r7k2")
+}
+
+fn text(words: &str) -> String {
+    words.to_owned()
+}
+
+fn at() -> Where {
+    Where {
+        run: run(),
+        state: text("stages 1-4 done, stage 5 not done; the service runs revision 2 as before"),
+        meanwhile: None,
+        next: vec![
+            text("after fixing the image, run `sidestep resume r7k2`"),
+            text("to undo stages 4-1, run `sidestep rollback r7k2`"),
+        ],
+    }
+}
+
+samples! {
+    Usage => Error::Usage { message: text("`--pause-before` names no stage: `retarget`"), hint: Some(text("write `--pause-before retarget-api-env`")) };
+    NobodyToAsk => Error::NobodyToAsk;
+    FileUnreadable => Error::FileUnreadable {
+        what: text("variable file"),
+        path: text("terraform.tfvars"),
+        why: text("No such file or directory (os error 2)"),
+        hint: Some(text("name another with `--var-file FILE`")),
+    };
+    RunNotFound => Error::RunNotFound { wanted: text("x9"), state_dir: text("/srv/state"), known: vec![text("r7k2"), text("m4xd")] };
+    RunAmbiguous => Error::RunAmbiguous { wanted: text("r7"), candidates: vec![text("r7k2"), text("r7mm")] };
+    NoOpenRun => Error::NoOpenRun { state_dir: text("/srv/state") };
+    NotApplicable => Error::NotApplicable {
+        run: run(),
+        verb: text("approved"),
+        why: text("none of its steps is held"),
+        hint: Some(text("see where it stands with `sidestep status r7k2`")),
+    };
+    RunbookInvalid => Error::RunbookInvalid { problems: problems() };
+    RunbookRefuses => Error::RunbookRefuses {
+        message: text("enable_jaeger is false: there is no Jaeger to move"),
+        hint: Some(text("set it with `--var enable_jaeger=true`")),
+    };
+    RunbookChanged => Error::RunbookChanged { run: run(), changes: vec![text("jaeger_image: \"a\" → \"b\"")] };
+    Blocked => Error::Blocked { findings: vec![fixtures::findings()[1].clone()] };
+    Credentials => Error::Credentials {
+        why: text("ExpiredTokenException: The security token included in the request is expired"),
+        at: Some(Where { meanwhile: Some(text("ECS goes on with the rollout of `nexus-ai-api-staging`")), next: vec![text("refresh the credentials, then run `sidestep resume r7k2`")], ..at() }),
+    };
+    Unreachable => Error::Unreachable {
+        operation: text("DescribeServices"),
+        endpoint: text("http://127.0.0.1:4566"),
+        why: text("connection refused"),
+        at: None,
+    };
+    Refused => Error::Refused {
+        refusal: AwsRefusal {
+            operation: text("DescribeClusters"),
+            resource: text("cluster nexus-ai-cluster-staging"),
+            code: text("AccessDeniedException"),
+            message: text("User: arn:aws:sts::111122223333:assumed-role/reader/alice is not authorized to perform: ecs:DescribeClusters"),
+            request_id: Some(text("5f1e6a0e-0001")),
+        },
+        hint: Some(text("`sidestep policy` prints the permissions that are needed")),
+    };
+    NotFound => Error::NotFound {
+        what: text("cluster"),
+        name: text("nexus-ai-cluster-staging"),
+        place: text("account 111122223333, us-east-1"),
+        hint: Some(text("is the Region right? Choose another with `--region`")),
+    };
+    WrongTarget => Error::WrongTarget {
+        run: run(),
+        bound: text("account 111122223333, us-west-2"),
+        found: text("account 444455556666, us-west-2"),
+    };
+    WrongPlace => Error::WrongPlace { expected: text("us-west-2"), found: text("us-east-1") };
+    Stopped => Error::Stopped {
+        headline: text("stage 5/6 `retarget-api-env` stopped: the rollout of `nexus-ai-api-staging` failed"),
+        causes: fixtures::rollout_failure().causes,
+        at: at(),
+    };
+    Paused => Error::Paused {
+        headline: text("run `r7k2` is paused: Ctrl-C"),
+        causes: vec![],
+        at: Where { meanwhile: Some(text("ECS goes on with the rollout of `nexus-ai-api-staging`")), ..at() },
+    };
+    Stuck => Error::Stuck {
+        headline: text("the rollback of run `r7k2` is stuck: the log group cannot be deleted"),
+        remains: vec![text("log group /ecs/nexus-ai-jaeger-staging")],
+        at: Where { state: text("stages 6-2 undone, stage 1 not"), ..at() },
+    };
+    EndedRolledBack => Error::EndedRolledBack { run: run() };
+    RunHeld => Error::RunHeld { run: run(), holder: text("alice@bastion (pid 4711)") };
+    TargetTaken => Error::TargetTaken { service: text("nexus-ai-api-staging"), run: run() };
+    Fenced => Error::Fenced { run: run() };
+    JournalUnusable => Error::JournalUnusable {
+        path: text("/srv/state"),
+        why: text("Permission denied (os error 13)"),
+        hint: Some(text("name another directory with `--state DIR`")),
+    };
+    JournalNewer => Error::JournalNewer { path: text("/srv/state/journal.sqlite"), found: 7, known: 3 };
+    JournalDamaged => Error::JournalDamaged { run: run(), why: text("record 9 follows record 7") };
+    JournalWrite => Error::JournalWrite { path: text("/srv/state/journal.sqlite"), why: text("database or disk is full"), at: Some(at()) };
+    Internal => Error::Internal { message: text("a Wait step that is Done cannot be Held") };
+}
+
+fn problems() -> Vec<Problem> {
+    let file = Arc::new(SourceFile { path: text("terraform.tfvars"), text: text("jaeger_cpu = \"abc\"\n") });
+    vec![
+        Problem {
+            message: text("variable `jaeger_cpu` wants a number, not \"abc\""),
+            span: Some(SourceSpan { file, range: 13..18 }),
+            hint: Some(text("write jaeger_cpu = 1024")),
+        },
+        Problem { message: text("variable `project_name` has no value"), span: None, hint: None },
+    ]
+}
+
+/// Stands in for the runbook module's own rendering, which this module must not see.
+fn problem(problem: &Problem) -> String {
+    let place = problem.span.as_ref().map(|span| format!("{}:{}", span.file.path, span.start().line)).unwrap_or_default();
+    format!("problem: {} {place}\n", problem.message)
+}
+
+#[test]
+fn every_variant_has_its_message() {
+    let shown: Vec<String> = samples()
+        .iter()
+        .map(|(name, error)| {
+            format!("── {name}, exit code {}\n{}\n", error.exit().code(), render(error, &problem, &Style::plain()))
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    ── Usage, exit code 2
+    error: `--pause-before` names no stage: `retarget`
+
+    hint: write `--pause-before retarget-api-env`
+
+    ── NobodyToAsk, exit code 2
+    error: not a terminal: nobody can confirm this run
+
+    hint: read the plan with `sidestep plan`, then run again with `--yes`
+
+    ── FileUnreadable, exit code 2
+    error: cannot read variable file `terraform.tfvars`
+      Caused by: No such file or directory (os error 2)
+
+    hint: name another with `--var-file FILE`
+
+    ── RunNotFound, exit code 2
+    error: no run `x9`
+      Caused by: searched /srv/state; it holds r7k2, m4xd
+
+    hint: list the runs with `sidestep runs`, or name another directory with `--state DIR`
+
+    ── RunAmbiguous, exit code 2
+    error: which run is meant? r7 fits several
+      Caused by: candidates: r7k2, r7mm
+
+    hint: name one, for example `sidestep status r7k2`
+
+    ── NoOpenRun, exit code 2
+    error: there is no unfinished run
+      Caused by: searched /srv/state
+
+    hint: list the runs with `sidestep runs`; start one with `sidestep run`
+
+    ── NotApplicable, exit code 2
+    error: run `r7k2` cannot be approved: none of its steps is held
+
+    hint: see where it stands with `sidestep status r7k2`
+
+    ── RunbookInvalid, exit code 3
+    error: 2 problems in the runbook or its variables
+
+    problem: variable `jaeger_cpu` wants a number, not "abc" terraform.tfvars:1
+
+    problem: variable `project_name` has no value
+
+    ── RunbookRefuses, exit code 3
+    error: enable_jaeger is false: there is no Jaeger to move
+
+    hint: set it with `--var enable_jaeger=true`
+
+    ── RunbookChanged, exit code 3
+    error: the runbook of run `r7k2` has changed since it started
+      Caused by: jaeger_image: "a" → "b"
+
+    hint: to go on with the plan as it was agreed to, run `sidestep resume r7k2` without other variables
+    hint: to go back, run `sidestep rollback r7k2`
+
+    ── Blocked, exit code 4
+    error: 1 finding blocks this plan
+
+      otlp-port-closed: security group sg-0a1b2c3d4e5f60718
+        found:       nothing lets TCP 4317 and 4318 in from the API's tasks
+        consequence: every span is lost from stage 5 on, and no AWS API shows it
+        fix:         aws ec2 authorize-security-group-ingress --group-id sg-0a1b2c3d4e5f60718 --protocol tcp --port 4317-4318 --source-group sg-0a1b2c3d4e5f60718
+
+    hint: repair what is named above; or, knowing the consequence, add `--accept otlp-port-closed`
+
+    ── Credentials, exit code 6
+    error: AWS does not accept the credentials
+      Caused by: ExpiredTokenException: The security token included in the request is expired
+
+    state: stages 1-4 done, stage 5 not done; the service runs revision 2 as before
+    meanwhile: ECS goes on with the rollout of `nexus-ai-api-staging`
+    hint: refresh the credentials, then run `sidestep resume r7k2`
+
+    ── Unreachable, exit code 5
+    error: cannot reach AWS: DescribeServices got no usable answer
+      Caused by: http://127.0.0.1:4566: connection refused
+
+    hint: check the network, `--region` and `--endpoint-url`, and run the same command again
+
+    ── Refused, exit code 5
+    error: AWS refused DescribeClusters for cluster nexus-ai-cluster-staging
+      Caused by: AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/reader/alice is not authorized to perform: ecs:DescribeClusters (request 5f1e6a0e-0001)
+
+    hint: `sidestep policy` prints the permissions that are needed
+
+    ── NotFound, exit code 4
+    error: cluster `nexus-ai-cluster-staging` does not exist in account 111122223333, us-east-1
+
+    hint: is the Region right? Choose another with `--region`
+
+    ── WrongTarget, exit code 2
+    error: run `r7k2` is bound to account 111122223333, us-west-2, this is account 444455556666, us-west-2
+
+    hint: use the profile, Region and endpoint that the run was started with
+
+    ── WrongPlace, exit code 2
+    error: the runbook is for us-west-2, the credentials lead to us-east-1
+
+    hint: choose another `--profile` or `--region`, or change the runbook's variables
+
+    ── Stopped, exit code 5
+    error: stage 5/6 `retarget-api-env` stopped: the rollout of `nexus-ai-api-staging` failed
+      Caused by: deployment ecs-svc/0412 was rolled back by the circuit breaker
+      Caused by: 3 tasks stopped: CannotPullContainerError
+
+    state: stages 1-4 done, stage 5 not done; the service runs revision 2 as before
+    hint: after fixing the image, run `sidestep resume r7k2`
+    hint: to undo stages 4-1, run `sidestep rollback r7k2`
+
+    ── Paused, exit code 6
+    error: run `r7k2` is paused: Ctrl-C
+
+    state: stages 1-4 done, stage 5 not done; the service runs revision 2 as before
+    meanwhile: ECS goes on with the rollout of `nexus-ai-api-staging`
+    hint: after fixing the image, run `sidestep resume r7k2`
+    hint: to undo stages 4-1, run `sidestep rollback r7k2`
+
+    ── Stuck, exit code 8
+    error: the rollback of run `r7k2` is stuck: the log group cannot be deleted
+      Caused by: left: log group /ecs/nexus-ai-jaeger-staging
+
+    state: stages 6-2 undone, stage 1 not
+    hint: after fixing the image, run `sidestep resume r7k2`
+    hint: to undo stages 4-1, run `sidestep rollback r7k2`
+
+    ── EndedRolledBack, exit code 7
+    error: run `r7k2` was rolled back: the migration is not done
+
+    hint: read what happened with `sidestep status r7k2`
+
+    ── RunHeld, exit code 9
+    error: run `r7k2` is held by alice@bastion (pid 4711)
+
+    hint: watch it with `sidestep status r7k2`
+    hint: ask it to pause with `sidestep pause r7k2`
+
+    ── TargetTaken, exit code 9
+    error: service `nexus-ai-api-staging` is already being changed by run `r7k2`
+
+    hint: finish it with `sidestep resume r7k2`, or go back with `sidestep rollback r7k2`
+    hint: give it up as it stands with `sidestep abandon r7k2`
+
+    ── Fenced, exit code 5
+    error: run `r7k2` was taken over by another process; this one wrote nothing more
+
+    hint: see who holds it with `sidestep status r7k2`
+
+    ── JournalUnusable, exit code 2
+    error: cannot use the journal in `/srv/state`
+      Caused by: Permission denied (os error 13)
+
+    hint: name another directory with `--state DIR`
+
+    ── JournalNewer, exit code 2
+    error: the journal `/srv/state/journal.sqlite` was written by a newer sidestep
+      Caused by: its schema is version 7, this program knows up to 3
+
+    hint: use the newer sidestep, or another directory with `--state DIR`
+
+    ── JournalDamaged, exit code 5
+    error: the journal of run `r7k2` is damaged
+      Caused by: record 9 follows record 7
+
+    hint: keep the file, and compare AWS with `sidestep status r7k2` from a backup
+
+    ── JournalWrite, exit code 5
+    error: the journal cannot be written: the run stopped at once
+      Caused by: database or disk is full
+
+    state: stages 1-4 done, stage 5 not done; the service runs revision 2 as before
+    hint: after fixing the image, run `sidestep resume r7k2`
+    hint: to undo stages 4-1, run `sidestep rollback r7k2`
+
+    ── Internal, exit code 1
+    error: internal error: a Wait step that is Done cannot be Held
+    "#);
+}
+
+#[test]
+fn several_blockers_are_all_shown() {
+    let error = Error::Blocked { findings: fixtures::findings() };
+    let shown = render(&error, &problem, &Style::plain());
+    for finding in fixtures::findings() {
+        assert!(shown.contains(&format!("  {}: {}", finding.id, finding.resource)), "{shown}");
+        assert!(shown.contains(&finding.fix), "{shown}");
+        assert!(shown.contains(&format!("--accept {}", finding.id)), "{shown}");
+    }
+}
+
+#[test]
+fn foreign_words_stay_on_their_line() {
+    let error =
+        Error::FileUnreadable { what: text("runbook"), path: text("a\u{1b}[31m.hcl"), why: text("first\nsecond"), hint: None };
+    assert_eq!(render(&error, &problem, &Style::plain()), "error: cannot read runbook `a[31m.hcl`\n  Caused by: first second");
+}
+
+#[test]
+fn colour_marks_only_the_labels() {
+    let colourful = Style { colour: true, ..Style::plain() };
+    let shown = render(&Error::NobodyToAsk, &problem, &colourful);
+    assert!(shown.starts_with("\u{1b}[1;31merror:\u{1b}[0m not a terminal"), "{shown:?}");
+    assert_eq!(dialoguer::console::strip_ansi_codes(&shown), render(&Error::NobodyToAsk, &problem, &Style::plain()));
+}

@@ -1,0 +1,150 @@
+//! The line, or lines, of each kind of record.
+
+use jiff::Timestamp;
+
+use crate::model::{
+    Actor, Adoption, Direction, Failure, FailureKind, Outcome, Plan, Record, RecordBody, RunView, StageId, StepId, Verdict,
+};
+
+use super::heading;
+use crate::ui::style::{Sign, Style, Tone};
+use crate::ui::text;
+
+/// The lines of `record`, which left `view`. `since`: when its step was started.
+pub(super) fn record(view: &RunView, record: &Record, since: Option<Timestamp>, style: &Style) -> Vec<String> {
+    let step_line = |step: &StepId, sign: Sign, what: &str| {
+        let elapsed = since.map(|since| format!("  ({})", text::between(since, record.at))).unwrap_or_default();
+        vec![line(style, sign, &format!("{}{what}{elapsed}", title(view, step)))]
+    };
+    match &record.body {
+        RecordBody::PlanAdopted { plan, why, by } => adopted(plan, why, by, style),
+        RecordBody::SessionOpened { holder } if holder.fence > 1 => {
+            vec![wide(style, &format!("taken up by {} (pid {})", who(&holder.actor), holder.pid))]
+        }
+        // The first session is the run's own start, a step's start is announced by the printer.
+        RecordBody::SessionOpened { .. } | RecordBody::StepStarted { .. } => Vec::new(),
+        RecordBody::SessionClosed { why } => vec![wide(style, &format!("left: {}", text::clean(why)))],
+        RecordBody::StepSucceeded { step, .. } => step_line(step, Sign::Done, ""),
+        RecordBody::StepFailed { step, failure } => step_line(step, Sign::Failed, &format!(": {}", failed(failure))),
+        RecordBody::StepInDoubt { step, failure } => {
+            step_line(step, Sign::Doubt, &format!(": the outcome is not known, looking at AWS ({})", failed(failure)))
+        }
+        RecordBody::StepObserved { step, verdict } => observed(view, step, verdict, style),
+        RecordBody::StepLeft { step } => step_line(step, Sign::Left, ": left, to be taken up again"),
+        RecordBody::StepHeld { step, why, .. } => {
+            step_line(step, Sign::Held, &format!(": held, a person must decide: {}", text::clean(why)))
+        }
+        RecordBody::StepApproved { step, by, comment } => {
+            let said = if comment.is_empty() { String::new() } else { format!(": {}", text::clean(comment)) };
+            vec![line(style, Sign::Done, &format!("{}: approved by {}{said}", title(view, step), who(by)))]
+        }
+        RecordBody::FindingAccepted { finding, by } => {
+            vec![wide(style, &format!("finding {} accepted by {}", text::clean(finding), who(by)))]
+        }
+        RecordBody::HoldSet { stage, by } => {
+            vec![wide(style, &format!("will stop before {}, as {} asked", stage_name(view, stage), who(by)))]
+        }
+        RecordBody::HoldCleared { stage, by } => {
+            vec![wide(style, &format!("{} lets it go on to {}", who(by), stage_name(view, stage)))]
+        }
+        RecordBody::PauseAsked { by, how } => {
+            vec![wide(style, &format!("pause asked for by {} ({}): no further step starts", who(by), text::clean(how)))]
+        }
+        RecordBody::RunEnded { outcome, why } => vec![ended(view, *outcome, why, style)],
+    }
+}
+
+/// One line about a step, wrapped under itself.
+pub(super) fn line(style: &Style, sign: Sign, words: &str) -> String {
+    text::wrap_keeping(words, style.width, &format!("  {} ", style.sign(sign)), 6)
+}
+
+/// One line about the run.
+fn wide(style: &Style, words: &str) -> String {
+    text::wrap(words, style.width, "", 2)
+}
+
+/// A step's title; with its lane's target in front where its stage has several lanes.
+pub(in crate::ui) fn title(view: &RunView, step: &StepId) -> String {
+    let Some((stage, lane, plan)) = view.plan.steps().find(|(_, _, plan)| plan.id == *step) else {
+        return step.to_string();
+    };
+    let lanes: usize = stage.waves.iter().map(|wave| wave.lanes.len()).sum();
+    let title = text::clean(&plan.title);
+    if lanes > 1 { format!("[{}] {title}", text::clean(&lane.target)) } else { title }
+}
+
+pub(in crate::ui) fn who(actor: &Actor) -> String {
+    text::clean(&format!("{}@{}", actor.user, actor.host))
+}
+
+fn failed(failure: &Failure) -> String {
+    let message = text::clean(&failure.message);
+    match &failure.code {
+        // A rollout's message says it all; a request's is only half of it without AWS's code.
+        Some(code) if failure.kind != FailureKind::Rollout && !message.contains(code.as_str()) => {
+            format!("{message} ({})", text::clean(code))
+        }
+        _ => message,
+    }
+}
+
+fn adopted(plan: &Plan, why: &Adoption, by: &Actor, style: &Style) -> Vec<String> {
+    let size =
+        format!("{}, {}", text::count(plan.stages.len(), "stage", "stages"), text::count(plan.steps().count(), "step", "steps"));
+    match why {
+        Adoption::Start => {
+            let head = style.paint(Tone::Strong, &format!("run {}", plan.run));
+            vec![wide(style, &format!("{head} {}: {size}, started by {}", plan.runbook, who(by)))]
+        }
+        Adoption::Amendment { changes } => {
+            let mut lines = vec![wide(style, &format!("plan amended by {}: {size}", who(by)))];
+            lines.extend(changes.iter().map(|change| text::wrap(&text::clean(change), style.width, "  ", 4)));
+            lines
+        }
+        Adoption::Rollback { to: None } => {
+            vec![wide(style, &format!("rolling back to the start, as {} asked: {size}", who(by)))]
+        }
+        Adoption::Rollback { to: Some(stage) } => {
+            vec![wide(style, &format!("rolling back to before {stage}, as {} asked: {size}", who(by)))]
+        }
+    }
+}
+
+fn observed(view: &RunView, step: &StepId, verdict: &Verdict, style: &Style) -> Vec<String> {
+    let title = title(view, step);
+    match verdict {
+        Verdict::Done { .. } => vec![line(style, Sign::Done, &format!("{title}: found done"))],
+        Verdict::NotDone { why } => vec![line(style, Sign::Again, &format!("{title}: found not done: {}", text::clean(why)))],
+        Verdict::TakenBack { why } => {
+            vec![line(style, Sign::Again, &format!("{title}: was done, found taken back: {}", text::clean(why)))]
+        }
+        Verdict::Diverged { differences } => {
+            let mut lines = vec![line(style, Sign::Failed, &format!("{title}: something else is there"))];
+            lines.extend(differences.iter().map(|each| text::wrap(&text::clean(each), style.width, "      ", 8)));
+            lines
+        }
+    }
+}
+
+/// `stage 5/6 retarget-api-env`, or just its name when the plan does not have it.
+fn stage_name(view: &RunView, stage: &StageId) -> String {
+    match view.plan.stages.iter().position(|each| each.id == *stage) {
+        Some(position) => heading(&view.plan, position),
+        None => format!("stage {stage}"),
+    }
+}
+
+fn ended(view: &RunView, outcome: Outcome, why: &str, style: &Style) -> String {
+    let how = match (outcome, view.plan.direction) {
+        (Outcome::Done, Direction::Forward) => "done",
+        // A rollback that went part of the way, as asked.
+        (Outcome::Done, Direction::Back) => "went back as far as asked",
+        (Outcome::RolledBack, _) => "rolled back",
+        (Outcome::Abandoned, _) => "abandoned",
+    };
+    let elapsed = text::between(view.started_at, view.updated_at);
+    let why = if why.is_empty() { String::new() } else { format!(": {}", text::clean(why)) };
+    let words = format!("run {} {how}{why}  ({elapsed})", view.id);
+    text::wrap_keeping(&style.paint(Tone::Strong, &words), style.width, "", 2)
+}

@@ -1,0 +1,38 @@
+//! How things are shown and asked. Steps and errors carry facts; only this module makes sentences of them.
+//!
+//! ```text
+//!   Plan ─────────▶ plan_view ─────┐
+//!   RunView, Event ▶ lines ─ bars ─┤
+//!                 ▶ json           ├──▶ text ──▶ Out ──▶ stdout (data), stderr (status)
+//!   RunView ──────▶ status, summary┤
+//!   Error ────────▶ error ─────────┘
+//!   questions ────▶ prompt (an `Ask`) ──▶ answers
+//! ```
+//!
+//! Views are functions from values to text: they read no clock and write nowhere. [`Out`] is the one printer; a closed pipe or
+//! terminal never stops a run. Nothing depends on colour: a sign or a word always says the same.
+
+pub mod bars;
+pub mod closing;
+pub mod error;
+pub mod json;
+pub mod lines;
+mod out;
+mod plan_json;
+pub mod plan_view;
+mod progress;
+pub mod prompt;
+pub mod runs_view;
+pub mod status_view;
+mod style;
+pub mod summary;
+pub mod text;
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+
+pub use bars::LiveScreen;
+pub use lines::{LineOptions, LinePrinter};
+pub use out::Out;
+pub use prompt::Ask;
+pub use style::Style;

@@ -1,0 +1,220 @@
+//! A plan as the operator reads it before agreeing: where it applies, what was noticed, each stage with its resources, changes and
+//! steps, what cannot be undone, and a line of counts.
+//!
+//! Signs: `+` create, `~` update, `a` adopt (somebody else's, kept on rollback), `=` already so, `-` remove, `!` foreign.
+
+use serde_json::Value;
+
+use crate::model::{Change, Direction, Disposition, Finding, Plan, Resource, Severity, StagePlan, StepClass, StepPlan};
+
+use super::style::{Style, Tone};
+use super::text;
+
+pub use super::plan_json::json;
+
+/// The whole plan, without a newline at its end.
+pub fn render(plan: &Plan, style: &Style) -> String {
+    let mut parts = vec![header(plan, style)];
+    if !plan.findings.is_empty() {
+        parts.push(findings(plan, style));
+    }
+    for number in 1..=plan.stages.len() {
+        parts.push(stage(plan, number, style));
+    }
+    parts.push(verdict(plan, style));
+    parts.join("\n\n")
+}
+
+fn header(plan: &Plan, style: &Style) -> String {
+    let what = match plan.direction {
+        Direction::Forward => "Plan of run",
+        Direction::Back => "Rollback plan of run",
+    };
+    let mut lines = vec![style.paint(Tone::Strong, &format!("{what} {}: {}", plan.run, plan.runbook)), String::new()];
+    lines.push(place(plan, style));
+    lines.join("\n")
+}
+
+/// Where a plan applies and as whom: the lines every question shows, too.
+pub fn place(plan: &Plan, style: &Style) -> String {
+    let target = &plan.target;
+    let mut rows = vec![
+        ("environment", target.environment.clone()),
+        ("account", target.account.clone()),
+        ("Region", target.region.clone()),
+        ("identity", target.identity.clone()),
+        ("cluster", target.cluster.clone()),
+        ("services", target.services.join(", ")),
+    ];
+    if let Some(endpoint) = &target.endpoint {
+        rows.push(("endpoint", endpoint.clone()));
+    }
+    let line =
+        |(name, value): (&str, String)| text::wrap(&text::clean(&value), style.width, &format!("  {}  ", text::pad(name, 11)), 15);
+    rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn findings(plan: &Plan, style: &Style) -> String {
+    // The worst first: it is what the operator must act on. The order among equals is the plan's.
+    let mut findings: Vec<&Finding> = plan.findings.iter().collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let mut lines = vec![style.paint(Tone::Strong, "Findings")];
+    for each in findings {
+        lines.push(String::new());
+        lines.push(finding(each, style));
+    }
+    lines.join("\n")
+}
+
+fn finding(finding: &Finding, style: &Style) -> String {
+    let (word, tone) = match finding.severity {
+        Severity::Blocker => ("blocker", Tone::Bad),
+        Severity::Warning => ("warning", Tone::Warn),
+        Severity::Note => ("note", Tone::Faint),
+    };
+    let head = format!("{} {}:", style.paint(tone, word), finding.id);
+    let mut lines = vec![text::wrap(&format!("{head} {}", text::clean(&finding.resource)), style.width, "  ", 4)];
+    for (name, value) in [("found", &finding.found), ("consequence", &finding.consequence), ("fix", &finding.fix)] {
+        let first = format!("    {}  ", text::pad(name, 11));
+        lines.push(text::wrap(&text::clean(value), style.width, &first, 17));
+    }
+    lines.join("\n")
+}
+
+fn stage(plan: &Plan, number: usize, style: &Style) -> String {
+    let stage = &plan.stages[number - 1];
+    let mut head = style.paint(Tone::Strong, &format!("Stage {number}/{} {}", plan.stages.len(), stage.id));
+    if stage.waves.is_empty() {
+        head.push_str("  (nothing to do)");
+    } else if stage.confirm {
+        head.push_str("  (asks again before it starts)");
+    }
+    let mut lines = vec![head];
+    for each in &stage.resources {
+        lines.push(resource(each, style));
+    }
+    for warning in &stage.warnings {
+        let first = format!("  {} ", style.paint(Tone::Warn, "warning:"));
+        lines.push(text::wrap(&text::clean(warning), style.width, &first, 4));
+    }
+    lines.extend(steps(stage, style));
+    lines.join("\n")
+}
+
+fn resource(resource: &Resource, style: &Style) -> String {
+    let (sign, tone, word) = match resource.disposition {
+        Disposition::Create => ("+", Tone::Good, ""),
+        Disposition::Update => ("~", Tone::Warn, ""),
+        Disposition::Adopt => ("a", Tone::Warn, "  (adopted: it was there, and stays on rollback)"),
+        Disposition::AlreadySo => ("=", Tone::Faint, "  (already so)"),
+        Disposition::Foreign => ("!", Tone::Bad, "  (foreign: it is not what is wanted, and not ours to change)"),
+        Disposition::Delete => ("-", Tone::Bad, ""),
+    };
+    let head = format!("{} {}{word}", resource.kind, text::clean(&resource.name));
+    let mut lines = vec![text::wrap(&head, style.width, &format!("  {} ", style.paint(tone, sign)), 6)];
+    lines.extend(resource.changes.iter().map(|each| change(each, style)));
+    lines.join("\n")
+}
+
+fn change(change: &Change, style: &Style) -> String {
+    let path = text::clean(&change.path);
+    let arrow = style.arrow();
+    let words = match (&change.from, &change.to) {
+        (None, Some(to)) => format!("{path}: {}", value(to)),
+        (Some(from), Some(to)) => format!("{path}: {} {arrow} {}", value(from), value(to)),
+        (Some(from), None) => format!("{path}: {} {arrow} (removed)", value(from)),
+        (None, None) => format!("{path}: changed"),
+    };
+    text::wrap(&words, style.width, "      ", 8)
+}
+
+fn value(value: &Value) -> String {
+    text::clean(&value.to_string())
+}
+
+/// The steps of a stage; lanes and waves are named where there is more than one.
+fn steps(stage: &StagePlan, style: &Style) -> Vec<String> {
+    let lanes: usize = stage.waves.iter().map(|wave| wave.lanes.len()).sum();
+    let mut lines = Vec::new();
+    for (number, wave) in stage.waves.iter().enumerate() {
+        if stage.waves.len() > 1 {
+            lines.push(format!("    wave {} of {}", number + 1, stage.waves.len()));
+        }
+        for lane in &wave.lanes {
+            if lanes > 1 {
+                lines.push(format!("    lane {}", text::clean(&lane.target)));
+            }
+            lines.extend(lane.steps.iter().map(|each| step(each, style)));
+        }
+    }
+    lines
+}
+
+fn step(step: &StepPlan, style: &Style) -> String {
+    let class = match step.class {
+        StepClass::Mutation => "change",
+        StepClass::Wait => "wait",
+        StepClass::Verify => "verify",
+    };
+    let limit = step.deadline_s.map(|seconds| format!(" (up to {})", text::limit(seconds))).unwrap_or_default();
+    let first = format!("    {}  ", style.paint(Tone::Faint, &text::pad(class, 6)));
+    text::wrap(&format!("{}{limit}", text::clean(&step.title)), style.width, &first, 12)
+}
+
+/// What becomes of how many resources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) create: usize,
+    pub(super) change: usize,
+    pub(super) remove: usize,
+    pub(super) adopt: usize,
+    pub(super) already: usize,
+    pub(super) foreign: usize,
+}
+
+impl Counts {
+    pub(super) fn of(plan: &Plan) -> Self {
+        let mut counts = Self::default();
+        for resource in plan.stages.iter().flat_map(|stage| &stage.resources) {
+            *match resource.disposition {
+                Disposition::Create => &mut counts.create,
+                Disposition::Update => &mut counts.change,
+                Disposition::Delete => &mut counts.remove,
+                Disposition::Adopt => &mut counts.adopt,
+                Disposition::AlreadySo => &mut counts.already,
+                Disposition::Foreign => &mut counts.foreign,
+            } += 1;
+        }
+        counts
+    }
+}
+
+/// The counts, the digest, and whether it can be run.
+fn verdict(plan: &Plan, style: &Style) -> String {
+    let counts = Counts::of(plan);
+    let mut line = format!("Plan: {} to create, {} to change, {} to remove", counts.create, counts.change, counts.remove);
+    for (n, word) in [(counts.adopt, "adopted"), (counts.foreign, "foreign")] {
+        if n > 0 {
+            line.push_str(&format!(", {n} {word}"));
+        }
+    }
+    line.push_str(&format!(", {} already so.", counts.already));
+    if plan.is_empty() {
+        line = match plan.direction {
+            Direction::Forward => format!("Nothing to do: {} already so.", counts.already),
+            Direction::Back => "Nothing to undo: the run changed nothing that still stands.".to_owned(),
+        };
+    }
+    let mut lines = vec![style.paint(Tone::Strong, &line)];
+    let blockers = plan.blockers(&[]).count();
+    if blockers > 0 {
+        let what = text::count(blockers, "finding blocks this plan", "findings block this plan");
+        lines.push(style.paint(Tone::Bad, &format!("Blocked: {what}.")));
+    }
+    let digest = plan.digest();
+    lines.push(format!("Digest: {}", digest.get(..16).unwrap_or(&digest)));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests;

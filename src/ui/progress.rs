@@ -1,0 +1,82 @@
+//! What a waiting step sees, as a few words.
+
+use crate::model::Progress;
+
+use super::text;
+
+/// In a few words, without the step's name.
+pub(super) fn words(progress: &Progress) -> String {
+    match progress {
+        Progress::Rollout { desired, pending, running, failed, old } => rollout(*desired, *pending, *running, *failed, *old),
+        Progress::ServiceEvent { message } => format!("AWS: {}", text::clean(message)),
+        Progress::Targets { healthy, total, draining } => {
+            let drain = if *draining > 0 { format!(", {draining} draining") } else { String::new() };
+            format!("{healthy} of {} healthy{drain}", text::count(*total, "target", "targets"))
+        }
+        Progress::Instances { healthy, total } => {
+            format!("{healthy} of {} healthy", text::count(*total, "instance", "instances"))
+        }
+        Progress::Retry { operation, why, after_s } => {
+            format!("{operation} is tried again in {}: {}", text::limit(*after_s), text::clean(why))
+        }
+        Progress::Note { message } => text::clean(message),
+    }
+}
+
+fn rollout(desired: i64, pending: i64, running: i64, failed: i64, old: i64) -> String {
+    let mut words = format!("{running} of {desired} tasks running");
+    for (number, what) in [(pending, "pending"), (failed, "failed"), (old, "old still running")] {
+        if number > 0 {
+            words.push_str(&format!(", {number} {what}"));
+        }
+    }
+    words
+}
+
+/// Whether it is a message of its own, to be shown once, rather than a number that moves.
+pub(super) fn is_message(progress: &Progress) -> bool {
+    matches!(progress, Progress::ServiceEvent { .. } | Progress::Retry { .. } | Progress::Note { .. })
+}
+
+/// Whether `new` tells of a failure that `old` did not: such news does not wait.
+pub(super) fn is_worse(old: Option<&Progress>, new: &Progress) -> bool {
+    let failed = |progress: &Progress| match progress {
+        Progress::Rollout { failed, .. } => *failed,
+        _ => 0,
+    };
+    failed(new) > old.map_or(0, failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_words() {
+        let said = |progress| words(&progress);
+        let rollout = |running, pending, failed, old| Progress::Rollout { desired: 2, pending, running, failed, old };
+        assert_eq!(said(rollout(0, 0, 0, 0)), "0 of 2 tasks running");
+        assert_eq!(said(rollout(1, 1, 3, 2)), "1 of 2 tasks running, 1 pending, 3 failed, 2 old still running");
+        assert_eq!(
+            said(Progress::ServiceEvent { message: "(service a) has started 1 tasks:\n (task b).".to_owned() }),
+            "AWS: (service a) has started 1 tasks: (task b)."
+        );
+        assert_eq!(said(Progress::Targets { healthy: 0, total: 1, draining: 0 }), "0 of 1 target healthy");
+        assert_eq!(said(Progress::Targets { healthy: 1, total: 2, draining: 3 }), "1 of 2 targets healthy, 3 draining");
+        assert_eq!(said(Progress::Instances { healthy: 1, total: 1 }), "1 of 1 instance healthy");
+        assert_eq!(
+            said(Progress::Retry { operation: "DescribeServices".to_owned(), why: "ThrottlingException".to_owned(), after_s: 4 }),
+            "DescribeServices is tried again in 4s: ThrottlingException"
+        );
+        assert_eq!(said(Progress::Note { message: "looking".to_owned() }), "looking");
+    }
+
+    #[test]
+    fn only_more_failures_are_worse() {
+        let at = |failed| Progress::Rollout { desired: 2, pending: 0, running: 1, failed, old: 0 };
+        assert!(is_worse(None, &at(1)));
+        assert!(is_worse(Some(&at(1)), &at(2)));
+        assert!(!is_worse(Some(&at(2)), &at(2)));
+        assert!(!is_worse(None, &at(0)));
+    }
+}

@@ -1,0 +1,310 @@
+//! Where a run stands: stage by stage, what is in the way, and the exact next command.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::model::{
+    Direction, FailureKind, Holder, Outcome, RunStatus, RunView, StagePlan, StepClass, StepPlan, StepState, StepView,
+};
+
+use super::lines::{title, who};
+use super::style::{Sign, Style, Tone};
+use super::text;
+
+/// The whole status, without a newline at its end. `live` is the process that holds the run right now.
+pub fn render(view: &RunView, live: Option<&Holder>, now: Timestamp, style: &Style) -> String {
+    let mut parts = vec![header(view, live, now, style), stages(view, now, style)];
+    let hints = next_commands(view, live);
+    if !hints.is_empty() {
+        let hint = |hint: &String| format!("{} {hint}", style.paint(Tone::Strong, "hint:"));
+        parts.push(hints.iter().map(hint).collect::<Vec<_>>().join("\n"));
+    }
+    parts.join("\n\n")
+}
+
+/// The same for programs: `{"format": "sidestep-status", "version": 1, …}`; members are only ever added.
+pub fn json(view: &RunView, live: Option<&Holder>) -> Value {
+    let stage = |stage: &StagePlan| {
+        json!({
+            "id": stage.id,
+            "state": stage_state(view, stage).word(),
+            "steps": stage.steps().map(|step| step_json(view, step)).collect::<Vec<_>>(),
+        })
+    };
+    let mut value = json!({
+        "format": "sidestep-status",
+        "version": 1,
+        "run": view.id,
+        "runbook": view.plan.runbook,
+        "target": view.plan.target,
+        "direction": view.plan.direction,
+        "epoch": view.epoch,
+        "status": word(view, live),
+        "started": view.started_at,
+        "updated": view.updated_at,
+        "records": view.last_seq,
+        "stages": view.plan.stages.iter().map(stage).collect::<Vec<_>>(),
+        "holds": view.holds,
+        "accepted": view.accepted,
+        "next": next_commands(view, live),
+    });
+    if let Some(holder) = live {
+        value["heldBy"] = json!(holder);
+    }
+    if let Some((outcome, why)) = &view.ended {
+        value["ended"] = json!({ "outcome": outcome, "why": why });
+    }
+    value
+}
+
+fn step_json(view: &RunView, step: &StepPlan) -> Value {
+    let mut value = json!({ "id": step.id, "class": step.class, "title": step.title, "state": view.state(&step.id) });
+    let Some(state) = view.steps.get(&step.id) else { return value };
+    value["attempts"] = json!(state.attempts);
+    if let Some(at) = state.started_at {
+        value["started"] = json!(at);
+    }
+    if let Some(at) = state.changed_at {
+        value["changed"] = json!(at);
+    }
+    if let Some(trouble) = &state.trouble {
+        value["trouble"] = json!(trouble);
+    }
+    if let Some((result, why)) = &state.held {
+        value["held"] = json!({ "result": result, "why": why });
+    }
+    value
+}
+
+/// The status in a word. `running` when a process holds it; without one, an open run is `paused` if the last process left in order
+/// and `interrupted` if it did not.
+pub fn word(view: &RunView, live: Option<&Holder>) -> &'static str {
+    match (view.status(), live) {
+        (RunStatus::Open, Some(_)) => "running",
+        (RunStatus::Open, None) if view.closed => "paused",
+        (RunStatus::Open, None) => "interrupted",
+        (status, _) => ended_word(status),
+    }
+}
+
+/// The word for a status by itself.
+pub(super) fn ended_word(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Open => "unfinished",
+        RunStatus::Held => "held",
+        RunStatus::Stopped => "stopped",
+        RunStatus::Stuck => "stuck",
+        RunStatus::Done => "done",
+        RunStatus::RolledBack => "rolled back",
+        RunStatus::Abandoned => "abandoned",
+    }
+}
+
+fn header(view: &RunView, live: Option<&Holder>, now: Timestamp, style: &Style) -> String {
+    let target = &view.plan.target;
+    let going = match view.plan.direction {
+        Direction::Forward => "",
+        Direction::Back => ", going back",
+    };
+    let mut rows = vec![
+        ("status", format!("{}{going}{}", word(view, live), explained(view, live))),
+        ("environment", format!("{}, account {}, {}", target.environment, target.account, target.region)),
+        ("started", format!("{} ({} ago)", text::time(view.started_at), text::between(view.started_at, now))),
+        ("changed", format!("{} ({} ago)", text::time(view.updated_at), text::between(view.updated_at, now))),
+    ];
+    if let Some(endpoint) = &target.endpoint {
+        rows.push(("endpoint", endpoint.clone()));
+    }
+    if !view.holds.is_empty() {
+        let holds: Vec<&str> = view.holds.iter().map(|stage| stage.as_str()).collect();
+        rows.push(("stops before", holds.join(", ")));
+    }
+    if !view.accepted.is_empty() {
+        rows.push(("accepted", view.accepted.iter().cloned().collect::<Vec<_>>().join(", ")));
+    }
+    let mut lines = vec![style.paint(Tone::Strong, &format!("run {}: {}", view.id, view.plan.runbook))];
+    lines.extend(
+        rows.into_iter().map(|(name, value)| {
+            text::wrap_keeping(&text::clean(&value), style.width, &format!("  {}  ", text::pad(name, 12)), 16)
+        }),
+    );
+    lines.join("\n")
+}
+
+fn explained(view: &RunView, live: Option<&Holder>) -> String {
+    if let Some(holder) = live {
+        return format!(", held by {} (pid {})", who(&holder.actor), holder.pid);
+    }
+    if let Some((_, why)) = &view.ended {
+        return if why.is_empty() { String::new() } else { format!(": {why}") };
+    }
+    match (view.closed, &view.holder) {
+        (false, Some(holder)) => format!(": {} (pid {}) ended without leaving in order", who(&holder.actor), holder.pid),
+        _ => String::new(),
+    }
+}
+
+/// What became of a stage so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StageState {
+    AlreadySo,
+    Done,
+    Troubled,
+    Held,
+    UnderWay,
+    NotBegun,
+}
+
+impl StageState {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::AlreadySo => "nothing to do",
+            Self::Done => "done",
+            Self::Troubled => "stopped",
+            Self::Held => "held",
+            Self::UnderWay => "under way",
+            Self::NotBegun => "not begun",
+        }
+    }
+
+    pub(super) fn sign(self) -> Sign {
+        match self {
+            Self::AlreadySo | Self::NotBegun => Sign::Idle,
+            Self::Done => Sign::Done,
+            Self::Troubled => Sign::Failed,
+            Self::Held => Sign::Held,
+            Self::UnderWay => Sign::Busy,
+        }
+    }
+}
+
+/// What stands worst in a stage decides.
+pub(super) fn stage_state(view: &RunView, stage: &StagePlan) -> StageState {
+    let states: Vec<StepState> = stage.steps().map(|step| view.state(&step.id)).collect();
+    let any = |wanted: &[StepState]| states.iter().any(|state| wanted.contains(state));
+    if states.is_empty() {
+        StageState::AlreadySo
+    } else if states.iter().all(|state| *state == StepState::Done) {
+        StageState::Done
+    } else if any(&[StepState::Failed, StepState::Diverged, StepState::InDoubt]) {
+        StageState::Troubled
+    } else if any(&[StepState::Held]) {
+        StageState::Held
+    } else if any(&[StepState::Started, StepState::Done]) {
+        StageState::UnderWay
+    } else {
+        StageState::NotBegun
+    }
+}
+
+fn stages(view: &RunView, now: Timestamp, style: &Style) -> String {
+    let total = view.plan.stages.len();
+    let widest = view.plan.stages.iter().map(|stage| stage.id.as_str().chars().count()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for (position, stage) in view.plan.stages.iter().enumerate() {
+        let state = stage_state(view, stage);
+        let steps = stage.steps().count();
+        let done = stage.steps().filter(|step| view.state(&step.id) == StepState::Done).count();
+        let words = match state {
+            StageState::UnderWay | StageState::Troubled | StageState::Held => {
+                format!("{}, {done} of {} done", state.word(), text::count(steps, "step", "steps"))
+            }
+            _ => state.word().to_owned(),
+        };
+        let name = text::pad(stage.id.as_str(), widest);
+        lines.push(format!("  {} {}/{total} {name}  {words}", style.sign(state.sign()), position + 1));
+        if matches!(state, StageState::UnderWay | StageState::Troubled | StageState::Held) {
+            lines.extend(stage.steps().map(|each| step(view, each, now, style)));
+        }
+    }
+    lines.join("\n")
+}
+
+fn step(view: &RunView, plan: &StepPlan, now: Timestamp, style: &Style) -> String {
+    let title = title(view, &plan.id);
+    let Some(step) = view.steps.get(&plan.id) else { return String::new() };
+    let (sign, words) = match step.state {
+        StepState::Pending => (Sign::Idle, String::new()),
+        StepState::Started => (Sign::Busy, step.started_at.map(|at| text::between(at, now)).unwrap_or_default()),
+        StepState::Done => (Sign::Done, String::new()),
+        StepState::Failed | StepState::Diverged => (Sign::Failed, trouble(step)),
+        StepState::InDoubt => (Sign::Doubt, format!("the outcome is not known ({})", trouble(step))),
+        StepState::Held => (Sign::Held, step.held.as_ref().map(|(_, why)| text::clean(why)).unwrap_or_default()),
+    };
+    let words = if words.is_empty() { title } else { format!("{title}: {words}") };
+    let mut lines = vec![text::wrap(&words, style.width, &format!("      {} ", style.sign(sign)), 10)];
+    if let Some(trouble) = &step.trouble {
+        lines.extend(trouble.causes.iter().map(|cause| text::wrap(&text::clean(cause), style.width, "          ", 12)));
+    }
+    lines.join("\n")
+}
+
+fn trouble(step: &StepView) -> String {
+    step.trouble.as_ref().map(|trouble| text::clean(&trouble.message)).unwrap_or_default()
+}
+
+/// What a person can do next: exact commands.
+pub(super) fn next_commands(view: &RunView, live: Option<&Holder>) -> Vec<String> {
+    let run = &view.id;
+    if live.is_some() && view.status() == RunStatus::Open {
+        return vec![format!("to stop it after the present step, run `sidestep pause {run}`")];
+    }
+    let back = match view.plan.direction {
+        Direction::Forward if !view.mutations.is_empty() => vec![format!("to undo what was done, run `sidestep rollback {run}`")],
+        _ => Vec::new(),
+    };
+    let first = match view.status() {
+        RunStatus::Open => vec![format!("to go on, run `sidestep resume {run}`")],
+        RunStatus::Held => {
+            vec![format!("to open the way, run `sidestep approve {run}`"), format!("to look again, run `sidestep resume {run}`")]
+        }
+        RunStatus::Stopped if troubled_by(view, FailureKind::Drift) => {
+            vec![format!("when what was found is as planned again, run `sidestep resume {run}`")]
+        }
+        RunStatus::Stopped => vec![format!("when the cause is repaired, run `sidestep resume {run}`")],
+        RunStatus::Stuck => vec![
+            format!("remove what resists, then run `sidestep resume {run}`"),
+            format!("to leave it as it stands, run `sidestep abandon {run}`"),
+        ],
+        RunStatus::Done => Vec::new(),
+        RunStatus::RolledBack | RunStatus::Abandoned => return Vec::new(),
+    };
+    first.into_iter().chain(back).collect()
+}
+
+fn troubled_by(view: &RunView, kind: FailureKind) -> bool {
+    view.troubled().any(|(_, step)| step.trouble.as_ref().is_some_and(|trouble| trouble.kind == kind))
+}
+
+/// Why a run that is over, or stands, does not go on; for the summary.
+pub(super) fn reason(view: &RunView) -> Option<String> {
+    let in_the_way = view.troubled().find_map(|(plan, step)| {
+        let title = title(view, &plan.id);
+        Some(match step.state {
+            StepState::Failed | StepState::Diverged => format!("`{title}` stopped: {}", trouble(step)),
+            StepState::InDoubt => format!("the outcome of `{title}` is not known"),
+            StepState::Held => format!("`{title}` waits for a person"),
+            _ => return None,
+        })
+    });
+    let ended = view.ended.as_ref().map(|(outcome, _)| match outcome {
+        Outcome::Abandoned => "the run was abandoned".to_owned(),
+        Outcome::RolledBack => "the run was rolled back".to_owned(),
+        Outcome::Done => "the run ended".to_owned(),
+    });
+    let hold = || {
+        let current = view.current_stage()?;
+        view.holds.contains(&current.id).then(|| format!("the run was to stop before {}", current.id))
+    };
+    let left = || {
+        let waiting = view.plan.steps().find(|(_, _, step)| {
+            step.class != StepClass::Mutation
+                && view.steps.get(&step.id).is_some_and(|s| s.state == StepState::Pending && s.attempts > 0)
+        })?;
+        Some(format!("the run was paused during `{}`", title(view, &waiting.2.id)))
+    };
+    ended.or(in_the_way).or_else(hold).or_else(left)
+}
+
+#[cfg(test)]
+mod tests;
