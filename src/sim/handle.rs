@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::faults::{self, RequestFaultKind};
 use super::wire::{self, Incoming, Service};
@@ -22,6 +23,23 @@ struct Inner {
     state: State,
     requests: Vec<RequestNote>,
     calls: BTreeMap<String, u64>,
+}
+
+impl Effect {
+    /// One line of the ledger.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "sequence": self.sequence,
+            "at": values::iso(self.at),
+            "action": self.action,
+            "request_id": self.request_id,
+            "invocation_id": self.invocation_id,
+            "attempt": self.attempt,
+            "token": self.token,
+            "caller": self.caller,
+            "resource": self.resource,
+        })
+    }
 }
 
 /// What becomes of a request.

@@ -119,6 +119,11 @@ impl State {
         self.now = self.now.max(now);
     }
 
+    /// Virtual now, epoch milliseconds.
+    pub fn now(&self) -> Millis {
+        self.now
+    }
+
     /// Notes that a mutation took effect.
     pub(super) fn note_effect(&mut self, call: &Call, token: Option<String>, resource: impl Into<String>) {
         self.ledger.push(Effect {

@@ -1,1 +1,0 @@
-//! The simulator over HTTP.
