@@ -196,7 +196,7 @@ fn check(state: &mut State, arn: &str, id: &str, port: u16, generation: u64) {
 
 impl Target {
     /// Counts one check and changes the state when there are enough of one kind. Checks stop when the state agrees with them.
-    fn judge(&mut self, verdict: Result<(), TargetState>, enough_passes: i64, enough_fails: i64) {
+    pub(super) fn judge(&mut self, verdict: Result<(), TargetState>, enough_passes: i64, enough_fails: i64) {
         match &verdict {
             Ok(()) => (self.passes, self.fails) = (self.passes + 1, 0),
             Err(_) => (self.passes, self.fails) = (0, self.fails + 1),
@@ -250,7 +250,7 @@ impl Group {
     }
 
     /// Whether a status is among the matcher's: `200`, `200,301`, `200-399`.
-    fn matches(&self, code: u16) -> bool {
+    pub(super) fn matches(&self, code: u16) -> bool {
         let codes = self.object.get("Matcher").and_then(|matcher| matcher.get("HttpCode")?.as_str()).unwrap_or("200");
         codes.split(',').any(|part| match part.trim().split_once('-') {
             Some((from, to)) => from.parse().is_ok_and(|from: u16| code >= from) && to.parse().is_ok_and(|to: u16| code <= to),

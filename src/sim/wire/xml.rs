@@ -1,6 +1,7 @@
 //! XML answers of the query protocols.
 
 use quick_xml::Writer;
+use quick_xml::escape::partial_escape;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use serde_json::Value;
 
@@ -98,7 +99,7 @@ impl Page {
 
     fn leaf(&mut self, name: &str, text: &str) {
         self.open(name);
-        self.event(Event::Text(BytesText::new(text)));
+        self.event(Event::Text(BytesText::from_escaped(partial_escape(text))));
         self.close(name);
     }
 
