@@ -29,10 +29,6 @@ impl Default for Compute {
 /// How long load balancers, names and requests take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Control {
-<<<<<<< HEAD
-    /// From the answer of RegisterInstance to the instance being listed. `[M]`
-    pub instance_registration: Millis,
-=======
     /// From a request's effect to its answer, in process. `[K]`
     pub latency: Millis,
     /// Whether the token buckets hold. `[D]`
@@ -48,14 +44,10 @@ pub struct Control {
     pub first_check: Millis,
     /// How many log events one page of FilterLogEvents looks at before it is cut. `[K]`
     pub events_scanned: usize,
->>>>>>> h-b
 }
 
 impl Default for Control {
     fn default() -> Self {
-<<<<<<< HEAD
-        Self { instance_registration: 3_000 }
-=======
         Self {
             latency: 40,
             limits: true,
@@ -65,6 +57,5 @@ impl Default for Control {
             first_check: 1_000,
             events_scanned: 1_000,
         }
->>>>>>> h-b
     }
 }
