@@ -20,11 +20,14 @@ pub struct Service;
 #[serde(deny_unknown_fields)]
 struct Settings {
     name: String,
-    family: String,
+    /// The family that it runs.
+    task_definition: String,
     desired_count: u64,
     like_service: String,
-    minimum_healthy_percent: u64,
-    maximum_percent: u64,
+    deployment_minimum_healthy_percent: u64,
+    deployment_maximum_percent: u64,
+    availability_zone_rebalancing: String,
+    deployment_circuit_breaker: Breaker,
     #[serde(default)]
     health_check_grace_period_seconds: u64,
     #[serde(default)]
@@ -34,11 +37,18 @@ struct Settings {
     tags: BTreeMap<String, String>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Breaker {
+    enable: bool,
+    rollback: bool,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LoadBalancer {
-    container: String,
-    port: u16,
+    container_name: String,
+    container_port: u16,
     #[serde(default)]
     from_sidecar: String,
     #[serde(default)]
@@ -60,15 +70,22 @@ impl StageKind for Service {
             let hint = Some("write 1; a service without a task receives nothing".to_owned());
             problems.push(decl.problem_at("/desired_count", "desired_count is at least 1", hint));
         }
-        let (low, high) = (settings.minimum_healthy_percent, settings.maximum_percent);
+        let (low, high) = (settings.deployment_minimum_healthy_percent, settings.deployment_maximum_percent);
         if low > 100 || high < 100 || (low == 100 && high == 100) {
-            let message =
-                format!("with minimum_healthy_percent {low} and maximum_percent {high} ECS can neither start nor stop a task");
+            let message = format!(
+                "with deployment_minimum_healthy_percent {low} and deployment_maximum_percent {high} ECS can neither start nor stop a task"
+            );
             problems.push(decl.problem_at(
-                "/maximum_percent",
+                "/deployment_maximum_percent",
                 message,
                 Some("write 0 and 100 (stop first), or 100 and 200 (start first)".to_owned()),
             ));
+        }
+        if !["DISABLED", "ENABLED"].contains(&settings.availability_zone_rebalancing.as_str())
+            || (settings.availability_zone_rebalancing == "ENABLED" && high == 100)
+        {
+            let message = "availability_zone_rebalancing is \"DISABLED\", or \"ENABLED\" with a maximum above 100 percent";
+            problems.push(decl.problem_at("/availability_zone_rebalancing", message, None));
         }
         if let Some(balancer) = &settings.load_balancer
             && balancer.from_sidecar.is_empty() == balancer.target_group.is_empty()
@@ -90,7 +107,7 @@ impl StageKind for Service {
         let settings: Settings = checked(decl);
         wants.possible_services.insert(settings.name);
         wants.services.insert(settings.like_service);
-        wants.families.insert(settings.family);
+        wants.families.insert(settings.task_definition);
         if let Some(balancer) = settings.load_balancer.filter(|balancer| !balancer.target_group.is_empty()) {
             wants.target_groups.insert(balancer.target_group);
         }
@@ -101,12 +118,12 @@ impl StageKind for Service {
         let group = settings.load_balancer.as_ref().and_then(|balancer| target_group(&settings, balancer, planning));
         let balancers = match (&settings.load_balancer, &group) {
             (Some(balancer), Some(arn)) => {
-                json!([{ "targetGroupArn": arn, "containerName": balancer.container, "containerPort": balancer.port }])
+                json!([{ "targetGroupArn": arn, "containerName": balancer.container_name, "containerPort": balancer.container_port }])
             }
             _ => json!([]),
         };
-        let revision = planning.sketch.revisions.get(&settings.family).cloned().unwrap_or_else(|| {
-            Known::Now(planning.facts.newest.get(&settings.family).map_or(Value::Null, |found| json!(found.arn())))
+        let revision = planning.sketch.revisions.get(&settings.task_definition).cloned().unwrap_or_else(|| {
+            Known::Now(planning.facts.newest.get(&settings.task_definition).map_or(Value::Null, |found| json!(found.arn())))
         });
         for (key, value) in [("service", json!(settings.name)), ("target_group_arn", json!(group))] {
             planning.closing.insert(key.to_owned(), value);
@@ -152,7 +169,7 @@ fn target_group(settings: &Settings, balancer: &LoadBalancer, planning: &mut Pla
         let list = planning.facts.services.get(service)?["loadBalancers"].as_array()?;
         list.iter().find(|entry| entry["containerName"] == container)?["targetGroupArn"].as_str().map(str::to_owned)
     };
-    let found = entry(&settings.like_service, &balancer.from_sidecar).or_else(|| entry(&settings.name, &balancer.container));
+    let found = entry(&settings.like_service, &balancer.from_sidecar).or_else(|| entry(&settings.name, &balancer.container_name));
     if found.is_none() {
         let words =
             format!("service `{}` has no load-balancer entry of container `{}`", settings.like_service, balancer.from_sidecar);
@@ -183,12 +200,12 @@ fn create(
         "desiredCount": settings.desired_count,
         "networkConfiguration": like["networkConfiguration"],
         "deploymentConfiguration": {
-            "minimumHealthyPercent": settings.minimum_healthy_percent,
-            "maximumPercent": settings.maximum_percent,
-            "deploymentCircuitBreaker": { "enable": true, "rollback": true },
+            "minimumHealthyPercent": settings.deployment_minimum_healthy_percent,
+            "maximumPercent": settings.deployment_maximum_percent,
+            "deploymentCircuitBreaker": { "enable": settings.deployment_circuit_breaker.enable, "rollback": settings.deployment_circuit_breaker.rollback },
         },
-        // ECS would turn it on by default, and refuses it together with a maximum of 100 percent.
-        "availabilityZoneRebalancing": "DISABLED",
+        // Always sent: ECS would turn it on by default, and refuses it together with a maximum of 100 percent.
+        "availabilityZoneRebalancing": settings.availability_zone_rebalancing,
         "loadBalancers": balancers,
     });
     let strategy = &like["capacityProviderStrategy"];
@@ -242,8 +259,8 @@ fn waits(
     lane.step("rollout", "ecs.await-rollout", StepClass::Wait, format!("wait for the rollout of {name}"), params, inputs);
     lane.deadline(deadline);
     if let (Some(group), Some(balancer)) = (group, &settings.load_balancer) {
-        let params = json!({ "cluster": cluster, "service": name, "targetGroup": group, "port": balancer.port, "count": settings.desired_count });
-        let title = format!("wait until {name}'s own task is healthy on {}", balancer.port);
+        let params = json!({ "cluster": cluster, "service": name, "targetGroup": group, "port": balancer.container_port, "count": settings.desired_count });
+        let title = format!("wait until {name}'s own task is healthy on {}", balancer.container_port);
         lane.step("healthy", "elb.await-own-targets", StepClass::Wait, title, params, Vec::new());
         lane.deadline(deadline);
     }
@@ -269,7 +286,7 @@ fn adopt(
         planning.find("service-draining", Severity::Blocker, name, words, "ECS does not create a service of that name now", fix);
         return stage_plan(decl, vec![resource(Disposition::Foreign, Vec::new())], Vec::new());
     }
-    if family_of(runs) != settings.family {
+    if family_of(runs) != settings.task_definition {
         let words = format!("service `{name}` exists and runs `{}`", family_of(runs));
         let fix = "choose another name for the shared service".to_owned();
         planning.find("service-foreign", Severity::Blocker, name, words, "it is somebody else's and is left alone", fix);

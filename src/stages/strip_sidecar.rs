@@ -21,6 +21,9 @@ struct Settings {
     rollout_timeout: String,
     #[serde(default)]
     confirm: bool,
+    /// What the operator must know beforehand.
+    #[serde(default)]
+    warning: String,
 }
 
 impl StageKind for StripSidecar {
