@@ -10,7 +10,7 @@ use super::lexical;
 use crate::model::{Problem, SourceFile, SourceSpan};
 
 /// Larger files are not something that a person wrote.
-const LARGEST: usize = 1 << 20;
+const LARGEST: usize = 1 << 18;
 
 /// Takes off the byte order mark that some editors put first.
 pub(super) fn without_bom(file: SourceFile) -> Arc<SourceFile> {
