@@ -28,7 +28,7 @@ impl Bodies<'_, '_> {
     /// The object for `body`; `None` if something in it has no value (and is reported).
     pub(super) fn object(&mut self, body: &Body, pointer: &str) -> Option<Map<String, Value>> {
         let mut members = Map::new();
-        let mut blocks: Vec<(&str, Vec<&Block>)> = Vec::new();
+        let mut blocks: BTreeMap<&str, Vec<&Block>> = BTreeMap::new();
         let mut whole = true;
         for structure in body {
             match structure {
@@ -43,17 +43,11 @@ impl Bodies<'_, '_> {
                         None => whole = false,
                     }
                 }
-                Structure::Block(block) => {
-                    let name = block.ident.as_str();
-                    match blocks.iter_mut().find(|(known, _)| *known == name) {
-                        Some((_, group)) => group.push(block),
-                        None => blocks.push((name, vec![block])),
-                    }
-                }
+                Structure::Block(block) => blocks.entry(block.ident.as_str()).or_default().push(block),
             }
         }
         for (name, group) in blocks {
-            if body.has_attribute(name) {
+            if self.spans.contains_key(&format!("{pointer}/{}", escape(name))) {
                 let range = group.first().and_then(|block| head(block));
                 self.evaluator.fail::<()>(range, format!("`{name}` is here both as a value and as a block"), None);
                 whole = false;

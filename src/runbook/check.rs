@@ -12,6 +12,7 @@ use hcl::edit::visit::{self, Visit};
 
 use super::functions::{FUNCTIONS, find};
 use super::names::{hint_among, near_miss};
+use super::resolve::MOST_PROBLEMS;
 use crate::model::{Problem, SourceFile, SourceSpan};
 
 /// What an expression may refer to.
@@ -32,6 +33,9 @@ pub(super) fn names(
     allowed: Allowed<'_>,
     problems: &mut Vec<Problem>,
 ) -> BTreeSet<String> {
+    if problems.len() >= MOST_PROBLEMS {
+        return BTreeSet::new();
+    }
     let mut checker = Checker { file, allowed, bound: Vec::new(), locals: BTreeSet::new(), problems };
     checker.visit_expr(expr);
     checker.locals

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::check::{self, Allowed, DEFAULT};
 use super::eval::{Budget, Evaluator, Names};
 use super::names::{hint_among, near_miss};
+use super::resolve::MOST_PROBLEMS;
 use super::types::Type;
 use crate::model::{Problem, SourceFile, SourceSpan};
 
@@ -64,8 +65,13 @@ const BLOCKS: &[&str] = &["runbook", "variable", "locals", "target", "stage"];
 const VARIABLE: &[&str] = &["type", "default", "description", "nullable", "validation"];
 
 /// Collects the declarations of `body` and reports what does not belong.
-pub(super) fn declare<'a>(file: &Arc<SourceFile>, body: &'a Body, problems: &mut Vec<Problem>) -> Declarations<'a> {
-    let mut reader = Reader { file, problems, seen: BTreeMap::new(), met: BTreeSet::new() };
+pub(super) fn declare<'a>(
+    file: &Arc<SourceFile>,
+    body: &'a Body,
+    budget: &Budget,
+    problems: &mut Vec<Problem>,
+) -> Declarations<'a> {
+    let mut reader = Reader { file, budget, problems, seen: BTreeMap::new(), met: BTreeSet::new() };
     let mut found = Declarations::default();
     for structure in body {
         match structure {
@@ -99,10 +105,11 @@ pub(super) fn head(block: &Block) -> Option<Range<usize>> {
 
 struct Reader<'a> {
     file: &'a Arc<SourceFile>,
+    budget: &'a Budget,
     problems: &'a mut Vec<Problem>,
     /// Where a name was declared first: `variable x`, `local x`, `stage x`, `runbook`, `target`.
     seen: BTreeMap<String, SourceSpan>,
-    /// Block types that are there, if only misspelt: they are not reported as absent too.
+    /// Block types that are there, if only broken or misspelt: they are not reported as absent too.
     met: BTreeSet<String>,
 }
 
@@ -147,8 +154,10 @@ impl Reader<'_> {
     }
 
     fn block<'b>(&mut self, block: &'b Block, found: &mut Declarations<'b>) {
-        let meant = near_miss(block.ident.as_str(), BLOCKS.iter().copied());
-        self.met.extend(meant.map(str::to_owned));
+        if self.problems.len() > MOST_PROBLEMS {
+            return;
+        }
+        self.met.extend(BLOCKS.iter().filter(|known| **known == block.ident.as_str()).map(|known| (*known).to_owned()));
         match block.ident.as_str() {
             "runbook" => {
                 if !self.is_new("runbook", "", head(block)) {
@@ -174,6 +183,8 @@ impl Reader<'_> {
                 }
             }
             other => {
+                let meant = near_miss(other, BLOCKS.iter().copied());
+                self.met.extend(meant.map(str::to_owned));
                 let hint = match other {
                     "resource" | "data" | "module" | "output" | "provider" | "terraform" | "moved" | "import" | "check" => {
                         format!("a runbook is no Terraform configuration; it has {}", BLOCKS.join(", "))
@@ -251,7 +262,7 @@ impl Reader<'_> {
     fn wanted_type(&mut self, attribute: &Attribute) -> Type {
         let file = self.file.clone();
         let mut inner = Vec::new();
-        let read = Type::read(&attribute.value, &mut |expr| constant(&file, expr, DEFAULT, &mut inner));
+        let read = Type::read(&attribute.value, &mut |expr| constant(&file, expr, DEFAULT, self.budget, &mut inner));
         self.problems.append(&mut inner);
         read.unwrap_or_else(|bad| {
             self.report(bad.range.or_else(|| attribute.value.span()), bad.message, bad.hint);
@@ -306,7 +317,7 @@ impl Reader<'_> {
     }
 
     fn constant(&mut self, expr: &Expression, place: &'static str) -> Option<Value> {
-        constant(self.file, expr, place, self.problems)
+        constant(self.file, expr, place, self.budget, self.problems)
     }
 }
 
@@ -315,6 +326,7 @@ pub(super) fn constant(
     file: &Arc<SourceFile>,
     expr: &Expression,
     place: &'static str,
+    budget: &Budget,
     problems: &mut Vec<Problem>,
 ) -> Option<Value> {
     let before = problems.len();
@@ -323,8 +335,7 @@ pub(super) fn constant(
         return None;
     }
     let names = Names::default();
-    let budget = Budget::new();
-    let mut evaluator = Evaluator::new(file, &names, &budget);
+    let mut evaluator = Evaluator::new(file, &names, budget);
     let value = evaluator.eval(expr);
     problems.append(&mut evaluator.problems);
     value

@@ -222,7 +222,6 @@ impl<'a> Evaluator<'a> {
     }
 
     /// One round of a `for`: `Some(None)` where its `if` says no.
-    #[allow(clippy::option_option)]
     fn for_item(&mut self, looped: &ForExpr) -> Option<Option<(Option<String>, Value)>> {
         if let Some(condition) = &looped.cond
             && !self.truth("a condition", &condition.expr)?

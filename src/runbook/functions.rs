@@ -22,90 +22,46 @@ const MANY: usize = usize::MAX;
 
 /// All of them, by name.
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function { name: "alltrue", fewest: 1, most: 1, usage: "alltrue(list)", run: |a| all_true(&a[0]) },
-    Function { name: "anytrue", fewest: 1, most: 1, usage: "anytrue(list)", run: |a| any_true(&a[0]) },
-    Function {
-        name: "coalesce",
-        fewest: 1,
-        most: MANY,
-        usage: "coalesce(first, second, …): the first that is not empty",
-        run: coalesce,
-    },
-    Function {
-        name: "coalescelist",
-        fewest: 1,
-        most: MANY,
-        usage: "coalescelist(list, …): the first list with elements",
-        run: coalesce_list,
-    },
-    Function { name: "compact", fewest: 1, most: 1, usage: "compact(list): without empty strings", run: compact },
-    Function { name: "concat", fewest: 1, most: MANY, usage: "concat(list, …): one list of all", run: concat },
-    Function { name: "contains", fewest: 2, most: 2, usage: "contains(list, value)", run: contains },
-    Function { name: "distinct", fewest: 1, most: 1, usage: "distinct(list): without repetitions", run: distinct },
-    Function {
-        name: "endswith",
-        fewest: 2,
-        most: 2,
-        usage: "endswith(text, suffix)",
-        run: |a| Ok(Value::Bool(text(&a[0])?.ends_with(&text(&a[1])?))),
-    },
-    Function {
-        name: "format",
-        fewest: 1,
-        most: MANY,
-        usage: "format(\"%s has %d\", name, count)",
-        run: |a| limited(format(&text(&a[0])?, &a[1..])?),
-    },
-    Function { name: "join", fewest: 2, most: MANY, usage: "join(separator, list)", run: join },
-    Function {
-        name: "keys",
-        fewest: 1,
-        most: 1,
-        usage: "keys(map)",
-        run: |a| Ok(map(&a[0])?.keys().cloned().map(Value::String).collect()),
-    },
-    Function { name: "length", fewest: 1, most: 1, usage: "length(list, map or text)", run: length },
-    Function { name: "lookup", fewest: 2, most: 3, usage: "lookup(map, key, default)", run: lookup },
-    Function { name: "lower", fewest: 1, most: 1, usage: "lower(text)", run: |a| limited(text(&a[0])?.to_lowercase()) },
-    Function { name: "max", fewest: 1, most: MANY, usage: "max(number, …)", run: |a| extreme(a, std::cmp::Ordering::Greater) },
-    Function { name: "merge", fewest: 0, most: MANY, usage: "merge(map, …): later ones win", run: merge },
-    Function { name: "min", fewest: 1, most: MANY, usage: "min(number, …)", run: |a| extreme(a, std::cmp::Ordering::Less) },
-    Function { name: "replace", fewest: 3, most: 3, usage: "replace(text, part, with)", run: replace },
-    Function { name: "split", fewest: 2, most: 2, usage: "split(separator, text)", run: split },
-    Function {
-        name: "startswith",
-        fewest: 2,
-        most: 2,
-        usage: "startswith(text, prefix)",
-        run: |a| Ok(Value::Bool(text(&a[0])?.starts_with(&text(&a[1])?))),
-    },
-    Function {
-        name: "tobool",
-        fewest: 1,
-        most: 1,
-        usage: "tobool(value)",
-        run: |a| converted(&a[0], "a bool", |v| values::boolean(v).map(Value::Bool)),
-    },
-    Function {
-        name: "tonumber",
-        fewest: 1,
-        most: 1,
-        usage: "tonumber(value)",
-        run: |a| converted(&a[0], "a number", |v| values::numeric(v).map(Value::Number)),
-    },
-    Function {
-        name: "tostring",
-        fewest: 1,
-        most: 1,
-        usage: "tostring(value)",
-        run: |a| converted(&a[0], "a string", |v| values::text(v).map(Value::String)),
-    },
-    Function { name: "trimprefix", fewest: 2, most: 2, usage: "trimprefix(text, prefix)", run: trim_prefix },
-    Function { name: "trimspace", fewest: 1, most: 1, usage: "trimspace(text)", run: |a| Ok(Value::from(text(&a[0])?.trim())) },
-    Function { name: "trimsuffix", fewest: 2, most: 2, usage: "trimsuffix(text, suffix)", run: trim_suffix },
-    Function { name: "upper", fewest: 1, most: 1, usage: "upper(text)", run: |a| limited(text(&a[0])?.to_uppercase()) },
-    Function { name: "values", fewest: 1, most: 1, usage: "values(map)", run: |a| Ok(map(&a[0])?.values().cloned().collect()) },
+    function("alltrue", 1, 1, "alltrue(list)", |a| all_true(&a[0])),
+    function("anytrue", 1, 1, "anytrue(list)", |a| any_true(&a[0])),
+    function("coalesce", 1, MANY, "coalesce(first, second, …): the first that is not empty", coalesce),
+    function("coalescelist", 1, MANY, "coalescelist(list, …): the first list with elements", coalesce_list),
+    function("compact", 1, 1, "compact(list): without empty strings", compact),
+    function("concat", 1, MANY, "concat(list, …): one list of all", concat),
+    function("contains", 2, 2, "contains(list, value)", contains),
+    function("distinct", 1, 1, "distinct(list): without repetitions", distinct),
+    function("endswith", 2, 2, "endswith(text, suffix)", |a| Ok(Value::Bool(text(&a[0])?.ends_with(&text(&a[1])?)))),
+    function("format", 1, MANY, "format(\"%s has %d\", name, count)", |a| limited(format(&text(&a[0])?, &a[1..])?)),
+    function("join", 2, MANY, "join(separator, list)", join),
+    function("keys", 1, 1, "keys(map)", |a| Ok(map(&a[0])?.keys().cloned().map(Value::String).collect())),
+    function("length", 1, 1, "length(list, map or text)", length),
+    function("lookup", 2, 3, "lookup(map, key, default)", lookup),
+    function("lower", 1, 1, "lower(text)", |a| limited(text(&a[0])?.to_lowercase())),
+    function("max", 1, MANY, "max(number, …)", |a| extreme(a, std::cmp::Ordering::Greater)),
+    function("merge", 0, MANY, "merge(map, …): later ones win", merge),
+    function("min", 1, MANY, "min(number, …)", |a| extreme(a, std::cmp::Ordering::Less)),
+    function("replace", 3, 3, "replace(text, part, with)", replace),
+    function("split", 2, 2, "split(separator, text)", split),
+    function("startswith", 2, 2, "startswith(text, prefix)", |a| Ok(Value::Bool(text(&a[0])?.starts_with(&text(&a[1])?)))),
+    function("tobool", 1, 1, "tobool(value)", |a| converted(&a[0], "a bool", |v| values::boolean(v).map(Value::Bool))),
+    function("tonumber", 1, 1, "tonumber(value)", |a| converted(&a[0], "a number", |v| values::numeric(v).map(Value::Number))),
+    function("tostring", 1, 1, "tostring(value)", |a| converted(&a[0], "a string", |v| values::text(v).map(Value::String))),
+    function("trimprefix", 2, 2, "trimprefix(text, prefix)", trim_prefix),
+    function("trimspace", 1, 1, "trimspace(text)", |a| Ok(Value::from(text(&a[0])?.trim()))),
+    function("trimsuffix", 2, 2, "trimsuffix(text, suffix)", trim_suffix),
+    function("upper", 1, 1, "upper(text)", |a| limited(text(&a[0])?.to_uppercase())),
+    function("values", 1, 1, "values(map)", |a| Ok(map(&a[0])?.values().cloned().collect())),
 ];
+
+const fn function(
+    name: &'static str,
+    fewest: usize,
+    most: usize,
+    usage: &'static str,
+    run: fn(&[Value]) -> Result<Value, String>,
+) -> Function {
+    Function { name, fewest, most, usage, run }
+}
 
 /// The function of that name.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
@@ -161,7 +117,12 @@ fn any_true(value: &Value) -> Result<Value, String> {
 
 fn coalesce(arguments: &[Value]) -> Result<Value, String> {
     let full = |value: &&Value| !value.is_null() && value.as_str() != Some("");
-    arguments.iter().find(full).cloned().ok_or_else(|| "every argument is null or empty".to_owned())
+    let found = arguments.iter().find(full).ok_or("every argument is null or empty")?;
+    // The arguments have one type in common: next to a string, numbers and bools become strings.
+    match values::text(found) {
+        Some(text) if arguments.iter().any(Value::is_string) => Ok(Value::String(text)),
+        _ => Ok(found.clone()),
+    }
 }
 
 fn coalesce_list(arguments: &[Value]) -> Result<Value, String> {
@@ -188,11 +149,7 @@ fn concat(arguments: &[Value]) -> Result<Value, String> {
 
 fn contains(arguments: &[Value]) -> Result<Value, String> {
     let wanted = &arguments[1];
-    // Terraform looks for the value as an element's type: "1" is in [1].
-    let same = |item: &Value| {
-        equal(item, wanted) || (!item.is_null() && values::text(item) == values::text(wanted) && values::text(item).is_some())
-    };
-    Ok(Value::Bool(list(&arguments[0])?.iter().any(same)))
+    Ok(Value::Bool(list(&arguments[0])?.iter().any(|item| equal(item, wanted))))
 }
 
 fn distinct(arguments: &[Value]) -> Result<Value, String> {

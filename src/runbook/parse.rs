@@ -10,7 +10,7 @@ use super::lexical;
 use crate::model::{Problem, SourceFile, SourceSpan};
 
 /// Larger files are not something that a person wrote.
-const LARGEST: usize = 1 << 20;
+const LARGEST: usize = 1 << 18;
 
 /// Takes off the byte order mark that some editors put first.
 pub(super) fn without_bom(file: SourceFile) -> Arc<SourceFile> {
@@ -43,14 +43,17 @@ pub(super) fn expression(text: &str) -> Result<Expression, String> {
 /// The parser stops at its first error, and for what is never closed that is far from the cause (often line 1): then the
 /// opening quote or bracket is pointed at instead.
 fn syntax_problem(file: &Arc<SourceFile>, error: &hcl::edit::parser::Error) -> Problem {
-    if let Some(unclosed) = lexical::unclosed(&file.text) {
+    let offset = error.location().offset();
+    // Unless the parser stumbled earlier and knows over what: a stray quote there may be why the rest looks unclosed.
+    let knows = ["invalid expression", "invalid structure"].iter().any(|start| error.message().starts_with(start));
+    let earlier = |open: &lexical::Unclosed| knows && offset < open.range.start;
+    if let Some(unclosed) = lexical::unclosed(&file.text).filter(|open| !earlier(open)) {
         return Problem {
             message: unclosed.message,
             span: Some(SourceSpan { file: file.clone(), range: unclosed.range }),
             hint: Some(unclosed.hint),
         };
     }
-    let offset = error.location().offset();
     let range = one_character(&file.text, offset);
     let (message, hint) = in_words(error.message(), &file.text, &range);
     Problem { message, span: Some(SourceSpan { file: file.clone(), range }), hint }

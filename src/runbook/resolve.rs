@@ -52,21 +52,25 @@ pub fn resolve(file: SourceFile, sources: &VariableSources) -> Result<Runbook, V
     }
 }
 
+/// More problems than these are not read; most of them follow from the first ones.
+pub(super) const MOST_PROBLEMS: usize = 100;
+
 /// Problems of the runbook first, then of the variable files, each from top to bottom, then those without a place.
 fn in_order(file: &Arc<SourceFile>, mut problems: Vec<Problem>) -> Vec<Problem> {
     if problems.is_empty() {
         // Cannot be: whatever has no value says why. A file that is refused without a reason would be worse than this line.
-        problems.push(Problem {
-            message: "the runbook cannot be evaluated".to_owned(),
-            span: Some(SourceSpan { file: file.clone(), range: 0..0 }),
-            hint: None,
-        });
+        let span = Some(SourceSpan { file: file.clone(), range: 0..0 });
+        problems.push(Problem { message: "the runbook cannot be evaluated".to_owned(), span, hint: None });
     }
     problems.sort_by_key(|problem| match &problem.span {
         Some(span) if Arc::ptr_eq(&span.file, file) => (0, span.range.start),
         Some(span) => (1, span.range.start),
         None => (2, 0),
     });
+    if problems.len() > MOST_PROBLEMS {
+        problems.truncate(MOST_PROBLEMS);
+        problems.push(Problem { message: "there are more problems than are shown here".to_owned(), span: None, hint: None });
+    }
     problems
 }
 
@@ -77,21 +81,21 @@ fn resolve_body(
     sources: &VariableSources,
     problems: &mut Vec<Problem>,
 ) -> Option<Runbook> {
-    let declared = declare::declare(file, body, problems);
-    let resolved = variables::resolve(&declared.variables, files, sources, problems);
+    let budget = Budget::new();
+    let declared = declare::declare(file, body, &budget, problems);
+    let resolved = variables::resolve(&declared.variables, files, sources, &budget, problems);
     let vars = resolved.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
     let mut names = Names { vars, ..Names::default() };
-    variables::validate(file, &declared.variables, &resolved, &names, problems);
+    variables::validate(file, &declared.variables, &resolved, &names, &budget, problems);
     let needs = check_names(file, &declared, problems);
-    let budget = Budget::new();
     evaluate_locals(file, &declared, &needs, &mut names, &budget, problems);
 
     let mut resolver = Resolver { file, names: &names, variables: &resolved, budget: &budget, problems };
     let head = resolver.runbook_block(&declared);
     let target = resolver.target_block(&declared);
     let stages: Vec<Option<StageDecl>> = declared.stages.iter().map(|stage| resolver.stage(stage)).collect();
-    let (name, description, enabled, refusal) = head?;
-    let (mut target, target_spans) = target?;
+    let Head { name, description, enabled, refusal } = head?;
+    let Places { values: mut target, spans: target_spans } = target?;
     target.insert("__enabled".to_owned(), Value::Bool(enabled));
     target.insert("__refusal".to_owned(), Value::String(refusal));
     Some(Runbook {
@@ -212,6 +216,20 @@ fn report_circles<'a>(
 const RUNBOOK: &[&str] = &["description", "enabled", "refuse"];
 const TARGET: &[&str] = &["account", "cluster", "environment", "region", "services"];
 
+/// What the `runbook` block says.
+struct Head {
+    name: String,
+    description: String,
+    enabled: bool,
+    refusal: String,
+}
+
+/// The `target` block's values, and where they stand.
+struct Places {
+    values: BTreeMap<String, Value>,
+    spans: BTreeMap<String, SourceSpan>,
+}
+
 /// Evaluates the blocks once all names have values.
 struct Resolver<'a> {
     file: &'a Arc<SourceFile>,
@@ -260,8 +278,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Name, description, whether it is enabled, and what it says if not.
-    fn runbook_block(&mut self, declared: &Declarations<'_>) -> Option<(String, String, bool, String)> {
+    fn runbook_block(&mut self, declared: &Declarations<'_>) -> Option<Head> {
         let runbook = declared.runbook.as_ref()?;
         self.known_members(runbook.block, RUNBOOK);
         let description = self.attribute(runbook.block, "description", &Type::String);
@@ -271,26 +288,20 @@ impl Resolver<'_> {
         let description = text(description.ok()?).unwrap_or_default();
         let enabled = enabled.ok()?.is_none_or(|(value, _)| value == Value::Bool(true));
         let refusal = text(refusal.ok()?).unwrap_or_else(|| format!("the runbook `{}` is not enabled", runbook.name));
-        Some((runbook.name.to_owned(), description, enabled, refusal))
+        Some(Head { name: runbook.name.to_owned(), description, enabled, refusal })
     }
 
-    #[allow(clippy::type_complexity)]
-    fn target_block(&mut self, declared: &Declarations<'_>) -> Option<(BTreeMap<String, Value>, BTreeMap<String, SourceSpan>)> {
+    fn target_block(&mut self, declared: &Declarations<'_>) -> Option<Places> {
         let block = declared.target?;
         self.known_members(block, TARGET);
         let (mut values, mut spans, mut whole) = (BTreeMap::new(), BTreeMap::new(), true);
         for name in TARGET {
             let list = *name == "services";
             let wanted = if list { Type::List(Box::new(Type::String)) } else { Type::String };
-            let empty = |value: &Value| {
-                value.as_str() == Some("")
-                    || value.as_array().is_some_and(|items| items.is_empty() || items.contains(&Value::from("")))
-            };
             match self.attribute(block, name, &wanted) {
-                Ok(Some((value, span))) if empty(&value) => {
-                    let message = if list { "`services` has an empty name, or none" } else { "is empty" };
-                    let message = if list { message.to_owned() } else { format!("`{name}` {message}") };
-                    self.report(Some(span), message, None);
+                Ok(Some((value, span))) if is_empty(&value) => {
+                    let what = if list { "names no service, or an empty one" } else { "is empty" };
+                    self.report(Some(span), format!("`{name}` {what}"), None);
                     whole = false;
                 }
                 Ok(Some((value, span))) => {
@@ -307,7 +318,7 @@ impl Resolver<'_> {
                 Err(()) => whole = false,
             }
         }
-        whole.then_some((values, spans))
+        whole.then_some(Places { values, spans })
     }
 
     fn stage(&mut self, stage: &declare::StageBlock<'_>) -> Option<StageDecl> {
@@ -342,4 +353,10 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+/// Whether it is an empty text, or a list without elements or with an empty text in it.
+fn is_empty(value: &Value) -> bool {
+    let empty = |value: &Value| value.as_str() == Some("");
+    empty(value) || value.as_array().is_some_and(|items| items.is_empty() || items.iter().any(empty))
 }

@@ -52,12 +52,13 @@ pub(super) fn resolve(
     declared: &[VariableDecl<'_>],
     files: &Files,
     sources: &VariableSources,
+    budget: &Budget,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<String, Variable> {
     unknown_on_command_line(declared, sources, problems);
     let mut resolved = BTreeMap::new();
     for variable in declared {
-        let mut source = Source { variable, problems: &mut *problems };
+        let mut source = Source { variable, budget, problems: &mut *problems };
         if let Some(found) = source.find(files, sources) {
             resolved.insert(variable.name.to_owned(), found);
         }
@@ -80,6 +81,7 @@ fn unknown_on_command_line(declared: &[VariableDecl<'_>], sources: &VariableSour
 /// One variable on the way to its value.
 struct Source<'a, 'b> {
     variable: &'a VariableDecl<'b>,
+    budget: &'a Budget,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -125,7 +127,7 @@ impl Source<'_, '_> {
 
     fn in_file(&mut self, file: &Arc<SourceFile>, body: &Body) -> Given {
         let Some(attribute) = body.get_attribute(self.variable.name) else { return Ok(None) };
-        let value = constant(file, &attribute.value, "a variable file", self.problems).ok_or(())?;
+        let value = constant(file, &attribute.value, "a variable file", self.budget, self.problems).ok_or(())?;
         let span = |range: Option<Range<usize>>| SourceSpan { file: file.clone(), range: range.unwrap_or(0..0) };
         self.convert(&value, Origin::VarFile(span(attribute.value.span())), |why| {
             Some(span(locate(&attribute.value, &why.pointer)))
@@ -145,7 +147,7 @@ impl Source<'_, '_> {
         let value = match parse::expression(text) {
             Ok(expr) => {
                 let mut inner = Vec::new();
-                let value = constant(&file, &expr, "this value", &mut inner);
+                let value = constant(&file, &expr, "this value", self.budget, &mut inner);
                 match (value, wanted) {
                     (Some(value), _) => value,
                     (None, Type::Any) => text_value(),
@@ -260,6 +262,7 @@ pub(super) fn validate(
     declared: &[VariableDecl<'_>],
     resolved: &BTreeMap<String, Variable>,
     names: &Names,
+    budget: &Budget,
     problems: &mut Vec<Problem>,
 ) {
     let known = declared.iter().map(|variable| variable.name.to_owned()).collect();
@@ -269,7 +272,7 @@ pub(super) fn validate(
             check::names(file, validation.condition, Allowed::Variables(&known), problems);
             check::names(file, validation.message, Allowed::Variables(&known), problems);
             if let (Some(value), true) = (resolved.get(variable.name), problems.len() == before) {
-                validate_one(file, variable, validation, value, names, problems);
+                validate_one(file, variable, validation, value, names, budget, problems);
             }
         }
     }
@@ -281,10 +284,10 @@ fn validate_one(
     validation: &Validation<'_>,
     value: &Variable,
     names: &Names,
+    budget: &Budget,
     problems: &mut Vec<Problem>,
 ) {
-    let budget = Budget::new();
-    let mut evaluator = Evaluator::new(file, names, &budget);
+    let mut evaluator = Evaluator::new(file, names, budget);
     let fine = evaluator.truth("a validation's condition", validation.condition);
     if fine == Some(false) {
         let message = evaluator.eval(validation.message);

@@ -244,7 +244,7 @@ fn the_target_must_name_a_place() {
     5 |   region      = [1]
       |                 ^^^
       hint: write region = "…"
-    error: `services` has an empty name, or none
+    error: `services` names no service, or an empty one
      --> my.hcl:7:17
       |
     7 |   services    = []

@@ -88,12 +88,14 @@ fn collections() {
 fn functions() {
     let values = [
         (r#"coalesce("", null, "a", "b")"#, json!("a")),
+        (r#"coalesce(null, 1, "a")"#, json!("1")),
+        ("coalesce(null, 1)", json!(1)),
         ("coalescelist([], [1], [2])", json!([1])),
         (r#"compact(["a", "", null, "b"])"#, json!(["a", "b"])),
         ("concat([1], [], [2, 3])", json!([1, 2, 3])),
         ("concat([[1], [2]]...)", json!([1, 2])),
         (r#"contains(["a"], "a")"#, json!(true)),
-        (r#"contains([1], "1")"#, json!(true)),
+        (r#"contains([1], "1")"#, json!(false)),
         ("contains([], null)", json!(false)),
         (r#"distinct(["b", "a", "b"])"#, json!(["b", "a"])),
         (r#"endswith("abc", "bc")"#, json!(true)),

@@ -178,3 +178,20 @@ fn deep_and_long_texts_end() {
     let chain: String = (0..5000).map(|n| format!("  l{n} = local.l{}\n", n + 1)).collect();
     either_way(&with_stage(&format!("locals {{\n{chain}}}")), &VariableSources::default());
 }
+
+#[test]
+fn large_files_take_no_longer_than_they_must() {
+    let lines = |line: fn(usize) -> String| (0..2000).map(line).collect::<String>();
+    let many = [
+        lines(|n| format!("b{n} {{\n}}\n")),
+        lines(|n| format!("a{n} = {n}\n")),
+        lines(|n| format!("variable \"v{n}\" {{\n}}\n")),
+        format!("locals {{\n{}}}\n", lines(|n| format!("a{n} = var.zzzz{n}\n"))),
+        format!("locals {{\n  a = {{ {} }}\n}}\n", lines(|n| format!("a{n} = {n}, "))),
+        format!("stage \"a\" \"b\" {{\n{}}}\n", lines(|n| format!("b \"{n}\" {{\n}}\n"))),
+        format!("stage \"a\" \"b\" {{\n{}}}\n", lines(|n| format!("b{n} {{\n}}\n"))),
+    ];
+    for text in many {
+        either_way(&format!("{HEAD}{text}"), &VariableSources::default());
+    }
+}

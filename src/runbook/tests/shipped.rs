@@ -219,3 +219,40 @@ fn nothing_set_is_said_for_each_required_variable() {
       hint: set it with --var aws_region=… or in a --var-file
     "#);
 }
+
+/// The names of attributes and blocks in a stage's body. Members of a map, such as tags or labels, are not among them.
+fn attribute_names(body: &Value, names: &mut Vec<String>) {
+    const MAPS: &[&str] = &["tags", "environment", "container", "set", "verify"];
+    for (name, value) in body.as_object().into_iter().flatten() {
+        names.push(name.clone());
+        if matches!(name.as_str(), "container" | "set" | "verify") {
+            value.as_object().into_iter().flatten().for_each(|(_, labelled)| attribute_names(labelled, names));
+        } else if !MAPS.contains(&name.as_str()) {
+            attribute_names(value, names);
+        }
+    }
+}
+
+#[test]
+fn the_readme_names_every_function_kind_and_attribute() {
+    let readme = include_str!("../../../runbooks/README.md");
+    let words: Vec<&str> = readme.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let mut names: Vec<String> = crate::runbook::functions::FUNCTIONS.iter().map(|function| function.name.to_owned()).collect();
+    for stage in staging(&[]).stages {
+        names.push(stage.kind.clone());
+        attribute_names(&stage.body, &mut names);
+    }
+    assert!(names.contains(&"stream_prefix".to_owned()), "nested blocks count");
+    for name in names {
+        assert!(words.contains(&name.as_str()), "README.md does not mention `{name}`");
+    }
+}
+
+#[test]
+fn the_readme_s_example_of_a_problem_is_what_is_printed() {
+    let readme = include_str!("../../../runbooks/README.md");
+    let example = readme.split("```text\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("an example");
+    let file = format!("{}jaeger_cpu = \"abc\"\nproject_name = \"p\"\nenvironment = \"e\"\naws_region = \"r\"\n", "\n".repeat(11));
+    let Err(problems) = shipped(&sources(&[("terraform.tfvars", &file)], &[], &[])) else { panic!("it is wrong") };
+    assert_eq!(rendered(&problems), example);
+}

@@ -47,6 +47,8 @@ fn a_bracket_that_closes_nothing() {
 
 #[test]
 fn single_quotes() {
+    let with_a_stray_quote = body_problems("image = 'it\"s'");
+    assert!(with_a_stray_quote.contains("strings are written in double quotes"), "{with_a_stray_quote}");
     insta::assert_snapshot!(body_problems("image = 'jaeger'"), @r#"
     error: a value is expected here
       --> my.hcl:11:9
