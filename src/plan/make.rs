@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::closing;
 use crate::model::{Direction, Plan, Problem, RunId, Runbook, Target};
 use crate::stages::facts::Facts;
-use crate::stages::kind::{Planning, Sketch};
+use crate::stages::kind::{Planning, Sketch, check_common, common};
 use crate::stages::registry;
 
 /// Everything that is wrong with the stages of a runbook.
@@ -13,7 +13,10 @@ pub fn check(runbook: &Runbook) -> Vec<Problem> {
     let mut problems = Vec::new();
     for decl in &runbook.stages {
         match registry::kind(&decl.kind) {
-            Some(kind) => problems.extend(kind.check(decl)),
+            Some(kind) => {
+                problems.extend(kind.check(decl));
+                problems.extend(check_common(decl));
+            }
             None => {
                 let known: Vec<_> = registry::kinds().iter().map(|kind| kind.kind()).collect();
                 let hint = format!("the stage kinds are {}", known.join(", "));
@@ -44,7 +47,9 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
     let mut stages = Vec::new();
     for decl in &runbook.stages {
         if let Some(kind) = registry::kind(&decl.kind) {
-            stages.push(kind.plan(decl, &mut planning));
+            let mut stage = kind.plan(decl, &mut planning);
+            common(decl, &mut stage);
+            stages.push(stage);
         }
     }
     let Planning { mut findings, closing: mut values, .. } = planning;

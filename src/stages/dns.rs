@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::facts::Wants;
-use super::kind::{Known, LaneBuilder, Planning, StageKind, check_duration, checked, later, seconds, settings, stage_plan};
+use super::kind::{Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
 use crate::model::{Change, Disposition, Problem, Resource, Severity, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
@@ -19,12 +19,26 @@ struct Settings {
     namespace: String,
     name: String,
     service: String,
+    #[serde(default = "ten")]
     ttl: u64,
+    #[serde(default = "multivalue")]
     routing_policy: String,
+    #[serde(default = "a_record")]
     record_type: String,
-    rollout_timeout: String,
+    #[serde(default = "usual_rollout")]
+    rollout_timeout: Seconds,
     #[serde(default)]
     tags: BTreeMap<String, String>,
+}
+
+fn ten() -> u64 {
+    10
+}
+fn multivalue() -> String {
+    "MULTIVALUE".to_owned()
+}
+fn a_record() -> String {
+    "A".to_owned()
 }
 
 impl StageKind for Dns {
@@ -37,7 +51,7 @@ impl StageKind for Dns {
             Ok(settings) => settings,
             Err(problem) => return vec![problem],
         };
-        let mut problems: Vec<Problem> = check_duration(decl, "/rollout_timeout", &settings.rollout_timeout).into_iter().collect();
+        let mut problems = Vec::new();
         if settings.record_type != "A" {
             let hint = Some("write \"A\": an SRV record does not serve a plain host name".to_owned());
             problems.push(decl.problem_at(
@@ -182,7 +196,7 @@ fn attach(
         vec![("/set/serviceRegistries/0/registryArn", registry.clone()), ("/expect/taskDefinition", created.revision.clone())];
     let title = format!("register {service} under the name");
     let step = lane.step("attach", "ecs.update-service", StepClass::Mutation, title, params, inputs);
-    let deadline = seconds(&settings.rollout_timeout).unwrap_or(1800);
+    let deadline = settings.rollout_timeout.0;
     let params = json!({ "cluster": cluster, "service": service, "want": { "loadBalancers": created.load_balancers, "serviceRegistries": [{}] } });
     let inputs = vec![
         ("/deployment", later(&step, "/deployment")),

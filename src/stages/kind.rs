@@ -193,7 +193,13 @@ impl Planning<'_> {
 /// # Errors
 /// The problem, placed at the member that is wrong.
 pub fn settings<T: DeserializeOwned>(decl: &StageDecl) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(&decl.body).map_err(|error| {
+    let mut body = decl.body.clone();
+    if let Some(members) = body.as_object_mut() {
+        // Every kind has these two; see `common`.
+        members.remove("confirm");
+        members.remove("warning");
+    }
+    serde_path_to_error::deserialize(body).map_err(|error| {
         let pointer: String = error
             .path()
             .iter()
@@ -212,8 +218,51 @@ pub fn checked<T: DeserializeOwned + Default>(decl: &StageDecl) -> T {
     settings(decl).unwrap_or_default()
 }
 
+/// What every kind's block may say: whether the operator is asked again before the stage, and what to know beforehand.
+pub fn common(decl: &StageDecl, plan: &mut StagePlan) {
+    plan.confirm = decl.body["confirm"] == true;
+    let any = plan.steps().next().is_some();
+    if let Some(warning) = decl.body["warning"].as_str().filter(|warning| any && !warning.is_empty()) {
+        plan.warnings.push(warning.to_owned());
+    }
+}
+
+/// Problems of what [`common`] reads.
+pub fn check_common(decl: &StageDecl) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if !(decl.body["confirm"].is_null() || decl.body["confirm"].is_boolean()) {
+        problems.push(decl.problem_at("/confirm", "confirm is true or false", None));
+    }
+    if !(decl.body["warning"].is_null() || decl.body["warning"].is_string()) {
+        problems.push(decl.problem_at("/warning", "warning is a text", None));
+    }
+    problems
+}
+
+/// A duration in a runbook: `"90s"`, `"30m"`, `"2h"`, or a number of seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seconds(pub u64);
+
+/// How long a rollout may take when the runbook does not say.
+pub fn usual_rollout() -> Seconds {
+    Seconds(30 * 60)
+}
+
+impl<'de> serde::Deserialize<'de> for Seconds {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let text = match &value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        seconds(&text)
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom(format!("{value} is not a duration; write for example \"30m\"")))
+    }
+}
+
 /// `90`, `90s`, `30m`, `2h` as seconds.
-pub fn seconds(text: &str) -> Option<u64> {
+fn seconds(text: &str) -> Option<u64> {
     let text = text.trim();
     let (number, unit) = match text.char_indices().find(|(_, letter)| !letter.is_ascii_digit()) {
         Some((at, _)) => text.split_at(at),
@@ -227,13 +276,6 @@ pub fn seconds(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.checked_mul(scale).filter(|seconds| *seconds > 0)
-}
-
-/// A problem when a duration does not read as one.
-pub fn check_duration(decl: &StageDecl, pointer: &str, text: &str) -> Option<Problem> {
-    seconds(text).is_none().then(|| {
-        decl.problem_at(pointer, format!("`{text}` is not a duration"), Some("write for example \"30m\" or \"90s\"".to_owned()))
-    })
 }
 
 #[cfg(test)]

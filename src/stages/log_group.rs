@@ -16,9 +16,14 @@ pub struct LogGroup;
 #[serde(deny_unknown_fields)]
 struct Settings {
     name: String,
+    #[serde(default = "a_week")]
     retention_in_days: u64,
     #[serde(default)]
     tags: BTreeMap<String, String>,
+}
+
+fn a_week() -> u64 {
+    7
 }
 
 /// What PutRetentionPolicy takes.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::api_service;
 use super::edit::Edit;
 use super::facts::{Facts, Wants};
-use super::kind::{LaneBuilder, Planning, StageKind, check_duration, checked, later, seconds, settings, stage_plan};
+use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
 use crate::aws::SecurityRule;
 use crate::model::{Change, Disposition, Lane, Problem, Resource, Severity, StageDecl, StagePlan, StepClass};
 
@@ -21,9 +21,8 @@ struct Settings {
     services: Vec<String>,
     sidecar: String,
     set: BTreeMap<String, Set>,
-    rollout_timeout: String,
-    #[serde(default)]
-    confirm: bool,
+    #[serde(default = "usual_rollout")]
+    rollout_timeout: Seconds,
     #[serde(default)]
     verify: BTreeMap<String, Verify>,
 }
@@ -46,7 +45,12 @@ struct Verify {
     base_path: String,
     #[serde(default)]
     ignore: Vec<String>,
-    within: String,
+    #[serde(default = "two_minutes")]
+    within: Seconds,
+}
+
+fn two_minutes() -> Seconds {
+    Seconds(120)
 }
 
 /// The one verification there is.
@@ -62,7 +66,7 @@ impl StageKind for RetargetEnv {
             Ok(settings) => settings,
             Err(problem) => return vec![problem],
         };
-        let mut problems: Vec<Problem> = check_duration(decl, "/rollout_timeout", &settings.rollout_timeout).into_iter().collect();
+        let mut problems = Vec::new();
         if settings.services.is_empty() {
             problems.push(decl.problem_at("/services", "no service to retarget", Some("name at least one".to_owned())));
         }
@@ -73,7 +77,7 @@ impl StageKind for RetargetEnv {
                 Some("add a block: set \"NAME\" { from = …  to = … }".to_owned()),
             ));
         }
-        for (name, verify) in &settings.verify {
+        for name in settings.verify.keys() {
             if name != SPANS_ARRIVE {
                 let message = format!("there is no verification `{name}`");
                 problems.push(decl.problem_at(
@@ -82,7 +86,6 @@ impl StageKind for RetargetEnv {
                     Some(format!("write verify \"{SPANS_ARRIVE}\"")),
                 ));
             }
-            problems.extend(check_duration(decl, &format!("/verify/{name}/within"), &verify.within));
         }
         problems
     }
@@ -109,9 +112,7 @@ impl StageKind for RetargetEnv {
             resources.push(resource);
             lanes.extend(lane);
         }
-        let mut plan = stage_plan(decl, resources, lanes);
-        plan.confirm = settings.confirm;
-        plan
+        stage_plan(decl, resources, lanes)
     }
 }
 
@@ -226,7 +227,7 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
     );
     let expect =
         json!({ "taskDefinition": base, "loadBalancers": found["loadBalancers"], "serviceRegistries": found["serviceRegistries"] });
-    let deadline = seconds(&settings.rollout_timeout).unwrap_or(1800);
+    let deadline = settings.rollout_timeout.0;
     let params = json!({ "cluster": cluster, "service": service, "set": {}, "expect": expect, "deadline_s": deadline });
     let title = format!("point {service} at the shared service");
     let update = lane.step(
@@ -245,7 +246,7 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
     lane.deadline(deadline);
     if let (Some(verify), Some(traffic)) = (verify, traffic) {
         let params = json!({ "shared": { "cluster": cluster, "service": verify.service }, "port": verify.port, "url": verify.url,
-            "basePath": verify.base_path, "ignore": verify.ignore, "names": [], "withinS": seconds(&verify.within).unwrap_or(120) });
+            "basePath": verify.base_path, "ignore": verify.ignore, "names": [], "withinS": verify.within.0 });
         let inputs = vec![("/since", later(&rollout, "/createdAt")), ("/traffic", later(&traffic, "/traffic"))];
         lane.step("spans", "jaeger.spans-arrive", StepClass::Verify, "see that spans arrive".to_owned(), params, inputs);
     }

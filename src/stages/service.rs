@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::facts::Wants;
 use super::kind::{
-    Created, Known, LaneBuilder, Planning, StageKind, check_duration, checked, later, place, seconds, settings, stage_plan,
+    Created, Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, place, settings, stage_plan, usual_rollout,
 };
 use super::steps::same_list;
 use crate::aws::task_definition::family_of;
@@ -24,20 +24,25 @@ struct Settings {
     task_definition: String,
     desired_count: u64,
     like_service: String,
-    deployment_minimum_healthy_percent: u64,
-    deployment_maximum_percent: u64,
-    availability_zone_rebalancing: String,
-    deployment_circuit_breaker: Breaker,
     #[serde(default)]
+    deployment_minimum_healthy_percent: u64,
+    #[serde(default = "hundred")]
+    deployment_maximum_percent: u64,
+    #[serde(default = "disabled")]
+    availability_zone_rebalancing: String,
+    #[serde(default)]
+    deployment_circuit_breaker: Breaker,
+    #[serde(default = "a_minute")]
     health_check_grace_period_seconds: u64,
     #[serde(default)]
     load_balancer: Option<LoadBalancer>,
-    rollout_timeout: String,
+    #[serde(default = "usual_rollout")]
+    rollout_timeout: Seconds,
     #[serde(default)]
     tags: BTreeMap<String, String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Breaker {
     enable: bool,
@@ -55,6 +60,22 @@ struct LoadBalancer {
     target_group: String,
 }
 
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { enable: true, rollback: true }
+    }
+}
+
+fn disabled() -> String {
+    "DISABLED".to_owned()
+}
+fn hundred() -> u64 {
+    100
+}
+fn a_minute() -> u64 {
+    60
+}
+
 impl StageKind for Service {
     fn kind(&self) -> &'static str {
         "service"
@@ -65,7 +86,7 @@ impl StageKind for Service {
             Ok(settings) => settings,
             Err(problem) => return vec![problem],
         };
-        let mut problems: Vec<Problem> = check_duration(decl, "/rollout_timeout", &settings.rollout_timeout).into_iter().collect();
+        let mut problems = Vec::new();
         if settings.desired_count == 0 {
             let hint = Some("write 1; a service without a task receives nothing".to_owned());
             problems.push(decl.problem_at("/desired_count", "desired_count is at least 1", hint));
@@ -254,7 +275,7 @@ fn waits(
     inputs: Vec<(&str, Known)>,
 ) {
     let (name, cluster) = (&settings.name, &planning.facts.cluster);
-    let deadline = seconds(&settings.rollout_timeout).unwrap_or(1800);
+    let deadline = settings.rollout_timeout.0;
     let params = json!({ "cluster": cluster, "service": name, "want": want });
     lane.step("rollout", "ecs.await-rollout", StepClass::Wait, format!("wait for the rollout of {name}"), params, inputs);
     lane.deadline(deadline);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::api_service;
 use super::edit::{Edit, refuses_strip};
 use super::facts::Wants;
-use super::kind::{LaneBuilder, Planning, StageKind, check_duration, checked, later, seconds, settings, stage_plan};
+use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
 use crate::model::{Change, Disposition, Lane, Problem, Resource, Severity, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
@@ -18,12 +18,8 @@ pub struct StripSidecar;
 struct Settings {
     services: Vec<String>,
     sidecar: String,
-    rollout_timeout: String,
-    #[serde(default)]
-    confirm: bool,
-    /// What the operator must know beforehand.
-    #[serde(default)]
-    warning: String,
+    #[serde(default = "usual_rollout")]
+    rollout_timeout: Seconds,
 }
 
 impl StageKind for StripSidecar {
@@ -36,7 +32,7 @@ impl StageKind for StripSidecar {
             Ok(settings) => settings,
             Err(problem) => return vec![problem],
         };
-        let mut problems: Vec<Problem> = check_duration(decl, "/rollout_timeout", &settings.rollout_timeout).into_iter().collect();
+        let mut problems = Vec::new();
         if settings.services.is_empty() {
             problems.push(decl.problem_at("/services", "no service to strip", Some("name at least one".to_owned())));
         }
@@ -59,16 +55,7 @@ impl StageKind for StripSidecar {
             resources.push(resource);
             lanes.extend(lane);
         }
-        let any = !lanes.is_empty();
-        let mut plan = stage_plan(decl, resources, lanes);
-        plan.confirm = settings.confirm;
-        if any {
-            plan.warnings.push(format!(
-                "traces held in the memory of the `{}` sidecars go with them: nothing brings them back",
-                settings.sidecar
-            ));
-        }
-        plan
+        stage_plan(decl, resources, lanes)
     }
 }
 
@@ -145,7 +132,7 @@ fn lane(
             set["healthCheckGracePeriodSeconds"] = json!(0);
         }
     }
-    let deadline = seconds(&settings.rollout_timeout).unwrap_or(1800);
+    let deadline = settings.rollout_timeout.0;
     let group = dropped.first().map(|entry| entry["targetGroupArn"].clone()).unwrap_or(Value::Null);
     let params = json!({ "cluster": cluster, "service": service, "set": set, "noteTargets": group, "deadline_s": deadline,
         "expect": { "loadBalancers": found["loadBalancers"], "serviceRegistries": found["serviceRegistries"] } });
