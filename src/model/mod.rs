@@ -14,6 +14,9 @@ mod runbook;
 mod transition;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use digest::{canonical, digest};
 pub use error::{AwsRefusal, Error, Where};
 pub use event::{Event, Progress};
