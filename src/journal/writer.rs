@@ -121,7 +121,7 @@ impl Writer {
 }
 
 fn insert(tx: &Connection, run: &RunId, fence: u64, row: &Row) -> rusqlite::Result<usize> {
-    let sql = "INSERT INTO record (run, seq, at, body) SELECT id, ?2, ?3, ?4 FROM run WHERE id = ?1 AND fence = ?5";
+    let sql = "INSERT INTO record (key, at, body) SELECT number << 32 | ?2, ?3, ?4 FROM run WHERE id = ?1 AND fence = ?5";
     tx.prepare_cached(sql)?.execute((run.as_str(), row.seq.cast_signed(), &row.at, &row.body, fence.cast_signed()))
 }
 
