@@ -93,6 +93,11 @@ pub(super) fn rows(conn: &Connection, run: &RunId, from: u64) -> rusqlite::Resul
 /// The records of a run, in order; none when there is no such run.
 pub(super) fn records(db: &Db, run: &RunId) -> Result<Vec<Record>, Error> {
     let rows = rows(&db.conn, run, 1).map_err(|error| db.unreadable(&error))?;
+    parse_all(run, &rows)
+}
+
+/// The records that are stored as `rows`.
+pub(super) fn parse_all(run: &RunId, rows: &[Row]) -> Result<Vec<Record>, Error> {
     rows.iter().map(|row| parse(run, row)).collect()
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn of(record: &Record) -> Result<Self, Error> {
+    pub(super) fn of(record: &Record) -> Result<Self, Error> {
         let body = serde_json::to_string(&record.body)
             .map_err(|error| Error::Internal { message: format!("record {} cannot be written as JSON: {error}", record.seq) })?;
         Ok(Self { seq: record.seq, at: record.at.to_string(), body })
@@ -48,8 +48,9 @@ impl Writer {
     }
 
     /// Writes `records`, and what follows from them for claims, in one transaction. `after` is the run as it stands with them.
-    /// When this returns `Ok`, they are on the disk; after an error they are not, but for one that says it is not known.
-    pub(super) fn write(&mut self, first: First<'_>, records: &[Record], after: &RunView) -> Result<(), Error> {
+    /// When this returns `Ok`, they are on the disk as the rows given back; after an error they are not, but for one that says
+    /// it is not known.
+    pub(super) fn write(&mut self, first: First<'_>, records: &[Record], after: &RunView) -> Result<Vec<Row>, Error> {
         self.usable()?;
         let rows = records.iter().map(Row::of).collect::<Result<Vec<_>, _>>()?;
         let Self { db, run, fence, commit, .. } = self;
@@ -63,9 +64,10 @@ impl Writer {
         }
         keep_in_step(&tx, db, records, after)?;
         match commit(tx) {
-            Ok(()) => Ok(()),
-            Err(error) => self.look_again(&error, &rows),
+            Ok(()) => {}
+            Err(error) => self.look_again(&error, &rows)?,
         }
+        Ok(rows)
     }
 
     /// Whether this process may still write: the file is in place and nothing is in doubt.
