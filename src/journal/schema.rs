@@ -75,13 +75,14 @@ const REQUESTS: &str = "
 /// Refuses a file that is not a journal of ours, or of a newer version.
 pub(super) fn recognise(conn: &Connection, dir: &Path) -> Result<(), Error> {
     let fail = |error: rusqlite::Error| unusable(dir, words(&error));
-    let number = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    // One transaction, so that all three are of one moment: another process may be making the schema right now.
+    let tx = conn.unchecked_transaction().map_err(fail)?;
+    let number = |name: &str| tx.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (id, version) = (number("application_id").map_err(fail)?, number("user_version").map_err(fail)?);
-    if id != APPLICATION_ID {
-        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
-        if id != 0 || version != 0 || tables != 0 {
-            return Err(unusable(dir, format!("{FILE} is an SQLite database of another program")));
-        }
+    let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
+    tx.commit().map_err(fail)?;
+    if id != APPLICATION_ID && (id != 0 || version != 0 || tables != 0) {
+        return Err(unusable(dir, format!("{FILE} is an SQLite database of another program")));
     }
     let known = MIGRATIONS.len();
     match usize::try_from(version) {

@@ -1,13 +1,13 @@
 //! The one way into the journal: a transaction that checks the fence, inserts records, keeps claims in step, and commits once.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::db::{Db, words};
 use super::{claims, read};
 use crate::model::{Error, Outcome, Record, RecordBody, RunId, RunView};
 
 /// Ends a transaction. A value, so that a test can put an ambiguous commit in its place.
-pub(super) type Commit = fn(Transaction<'_>) -> rusqlite::Result<()>;
+pub(super) type Commit = fn(&Connection) -> rusqlite::Result<()>;
 
 /// What goes before the records in the same transaction.
 pub(super) type First<'a> = &'a dyn Fn(&Connection) -> Result<(), Error>;
@@ -44,7 +44,7 @@ impl Row {
 
 impl Writer {
     pub(super) fn new(db: Db, run: RunId, fence: u64) -> Self {
-        Self { db, run, fence, commit: |tx| tx.commit(), broken: None }
+        Self { db, run, fence, commit: |conn| run_cached(conn, "COMMIT"), broken: None }
     }
 
     /// Writes `records`, and what follows from them for claims, in one transaction. `after` is the run as it stands with them.
@@ -54,18 +54,19 @@ impl Writer {
         self.usable()?;
         let rows = records.iter().map(Row::of).collect::<Result<Vec<_>, _>>()?;
         let Self { db, run, fence, commit, .. } = self;
-        let tx = Transaction::new_unchecked(&db.conn, TransactionBehavior::Immediate).map_err(|error| db.unwritable(&error))?;
-        first(&tx)?;
+        let tx = Tx::begin(&db.conn).map_err(|error| db.unwritable(&error))?;
+        first(tx.conn)?;
         for row in &rows {
             // The fence stands in the same statement: no second look-up, and no gap between looking and writing.
-            if insert(&tx, run, *fence, row).map_err(|error| db.unwritable(&error))? == 0 {
+            if insert(tx.conn, run, *fence, row).map_err(|error| db.unwritable(&error))? == 0 {
                 return Err(Error::Fenced { run: run.clone() });
             }
         }
-        keep_in_step(&tx, db, records, after)?;
-        match commit(tx) {
-            Ok(()) => {}
-            Err(error) => self.look_again(&error, &rows)?,
+        keep_in_step(tx.conn, db, records, after)?;
+        let committed = commit(tx.conn);
+        drop(tx);
+        if let Err(error) = committed {
+            self.look_again(&error, &rows)?;
         }
         Ok(rows)
     }
@@ -120,6 +121,32 @@ impl Writer {
         }
         Ok(found)
     }
+}
+
+/// A transaction that is rolled back unless it was committed. Unlike rusqlite's own it uses prepared statements: an append is
+/// short enough for the parsing of two words to show.
+struct Tx<'a> {
+    conn: &'a Connection,
+}
+
+impl<'a> Tx<'a> {
+    fn begin(conn: &'a Connection) -> rusqlite::Result<Self> {
+        run_cached(conn, "BEGIN IMMEDIATE")?;
+        Ok(Self { conn })
+    }
+}
+
+impl Drop for Tx<'_> {
+    fn drop(&mut self) {
+        if !self.conn.is_autocommit() {
+            // Where even this fails, SQLite rolls back when the connection is closed or the file is opened next.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+fn run_cached(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
 fn insert(tx: &Connection, run: &RunId, fence: u64, row: &Row) -> rusqlite::Result<usize> {
