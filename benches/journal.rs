@@ -63,7 +63,7 @@ fn one_run(
         let bodies = vec![succeeded(&pair[0]), started(&pair[1])];
         let text = serde_json::to_string(&bodies)? + &at.to_string() + &at.to_string();
         size = text.len();
-        if checkpoints.len() % 2 == 0 {
+        if checkpoints.len().is_multiple_of(2) {
             checkpoints.push(checkpoint(&mut run, at, bodies)?);
             bare.push(insert(other, &text)?);
         } else {
