@@ -224,7 +224,7 @@ impl LinePrinter {
             return None;
         }
         let oldest = self.running.values().min_by_key(|running| running.since)?;
-        let mut words = format!("{}: {} so far", oldest.title, text::between(oldest.since, at));
+        let mut words = format!("{}: {} so far", oldest.title, text::glue(&text::between(oldest.since, at)));
         if let Some(latest) = &oldest.latest {
             words.push_str(&format!(", {}", progress::words(latest)));
         }
@@ -248,8 +248,8 @@ impl Running {
         self.shown.clone_from(&self.latest);
         self.shown_at = Some(at);
         let numbers = self.latest.as_ref().map(progress::words).unwrap_or_default();
-        let elapsed = text::between(self.since, at);
-        phrases::line(style, Sign::Idle, &format!("{}: {numbers}  ({elapsed})", self.title))
+        let elapsed = phrases::elapsed(self.since, at);
+        phrases::line(style, Sign::Idle, &format!("{}: {numbers}{elapsed}", self.title))
     }
 }
 

@@ -24,14 +24,15 @@ fn is_steering(c: char) -> bool {
 }
 
 /// Wraps `text` to `width` columns; the first line starts with `first`, the others with as many blanks as `hang` says. Words are
-/// never cut: an ARN or a command stays whole, so that it can be copied. White space within the text becomes single spaces.
+/// never cut: an ARN or a command stays whole, so that it can be copied. White space within the text becomes single spaces; words
+/// joined by [`glue`] stay together.
 pub fn wrap(text: &str, width: usize, first: &str, hang: usize) -> String {
     let indent = " ".repeat(hang);
     let mut lines = Vec::new();
     let mut line = first.to_owned();
     let mut used = measure_text_width(first);
     let mut empty = true;
-    for word in text.split_whitespace() {
+    for word in text.split_ascii_whitespace() {
         let size = measure_text_width(word);
         if !empty && used + 1 + size > width {
             lines.push(std::mem::replace(&mut line, indent.clone()));
@@ -47,16 +48,24 @@ pub fn wrap(text: &str, width: usize, first: &str, hang: usize) -> String {
         empty = false;
     }
     lines.push(line);
-    lines.join("\n")
+    unglued(&lines.join("\n"))
+}
+
+/// Text that [`wrap`] keeps on one line, such as a duration. Foreign text cannot hold such joints: [`clean`] takes them away.
+pub fn glue(text: &str) -> String {
+    text.replace(' ', "\u{a0}")
+}
+
+fn unglued(text: &str) -> String {
+    text.replace('\u{a0}', " ")
 }
 
 /// As [`wrap`], but text that fits on one line keeps its white space, such as the two blanks before a duration.
 pub fn wrap_keeping(text: &str, width: usize, first: &str, hang: usize) -> String {
     if measure_text_width(first) + measure_text_width(text) <= width {
-        format!("{first}{text}")
-    } else {
-        wrap(text, width, first, hang)
+        return unglued(&format!("{first}{text}"));
     }
+    wrap(text, width, first, hang)
 }
 
 /// Cuts `text` to `width` columns, with an ellipsis where something is missing.
@@ -177,6 +186,8 @@ mod tests {
         let text = "one two three arn:aws:ecs:us-west-2:111122223333:service/a/b four";
         assert_eq!(wrap(text, 16, "- ", 4), "- one two three\n    arn:aws:ecs:us-west-2:111122223333:service/a/b\n    four");
         assert_eq!(wrap("", 10, "- ", 2), "- ");
+        assert_eq!(wrap(&format!("one two {}", glue("(1m 22s)")), 14, "", 2), "one two\n  (1m 22s)");
+        assert_eq!(wrap_keeping(&format!("one  {}", glue("a b")), 14, "- ", 2), "- one  a b");
     }
 
     #[test]

@@ -103,9 +103,9 @@ fn held_and_in_doubt() {
     story.then(0, fixtures::started(&register, 1));
     story.then(15, RecordBody::StepInDoubt { step: register.clone(), failure: fixtures::rollout_failure() });
     let text = shown(&story, None);
-    let from = text.find("  ✗").expect("the stage in doubt");
+    let from = text.find("  ▸").expect("the stage in doubt");
     insta::assert_snapshot!(&text[from..], @r#"
-      ✗ 5/6 retarget-api-env          stopped, 0 of 4 steps done
+      ▸ 5/6 retarget-api-env          under way, 0 of 4 steps done
           ? register nexus-ai-api-staging with the new endpoint: the outcome is not
               known (the rollout of `nexus-ai-api-staging` failed)
               deployment ecs-svc/0412 was rolled back by the circuit breaker
@@ -150,7 +150,7 @@ fn json_is_a_contract() {
     assert_eq!(value["status"], "stopped");
     assert_eq!(value["heldBy"]["pid"], 4711);
     let stages: Vec<&str> = value["stages"].as_array().expect("stages").iter().filter_map(|s| s["state"].as_str()).collect();
-    assert_eq!(stages, ["done", "done", "done", "done", "stopped", "not begun"]);
+    assert_eq!(stages, ["done", "done", "done", "done", "stopped", "not-begun"]);
     insta::assert_snapshot!(serde_json::to_string_pretty(&value["stages"][4]["steps"][2]).expect("JSON"), @r#"
     {
       "attempts": 1,

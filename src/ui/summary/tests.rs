@@ -88,7 +88,7 @@ fn a_rollback_counts_what_is_undone() {
     story.through(1);
     story.then(0, fixtures::ended(Outcome::RolledBack, ""));
     insta::assert_snapshot!(shown(&story), @r#"
-    Summary of run r7k2: 1 of 1 stage undone in 7m 16s
+    Summary of run r7k2: 1 of 1 stage undone in 1m 23s
       ✓ 1/1 retarget-api-env  undone  (1m 23s)
     "#);
 }
