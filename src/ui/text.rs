@@ -10,10 +10,11 @@ use super::Style;
 pub fn clean(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for word in text.split_whitespace() {
-        if !line.is_empty() {
-            line.push(' ');
-        }
+        let before = line.len();
         line.extend(word.chars().filter(|c| !is_steering(*c)));
+        if before > 0 && line.len() > before {
+            line.insert(before, ' ');
+        }
     }
     line
 }
@@ -210,5 +211,26 @@ mod tests {
         assert_eq!(shell_word("a b"), "'a b'");
         assert_eq!(shell_word("it's $HOME"), r"'it'\''s $HOME'");
         assert_eq!(shell_word(""), "''");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn wrapping_loses_no_word_and_keeps_the_width(text in "[a-z任务 ]{0,80}", width in 10_usize..60) {
+            let wrapped = wrap(&text, width, "- ", 4);
+            let body = wrapped.strip_prefix("- ").unwrap_or(&wrapped);
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            proptest::prop_assert_eq!(words(body), words(&text));
+            for line in wrapped.lines() {
+                let alone = line.trim_start_matches("- ").split_whitespace().count() <= 1;
+                proptest::prop_assert!(alone || measure_text_width(line) <= width, "{:?}", line);
+            }
+        }
+
+        #[test]
+        fn clean_text_is_one_line_without_control(text in "\\PC*|[\\x00-\\x20a-z\u{1b}\u{202e}\u{9b}]{0,40}") {
+            let cleaned = clean(&text);
+            proptest::prop_assert!(!cleaned.chars().any(is_steering));
+            proptest::prop_assert_eq!(clean(&cleaned), cleaned.clone());
+        }
     }
 }

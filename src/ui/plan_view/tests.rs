@@ -290,12 +290,7 @@ fn lines_keep_within_the_width_unless_a_word_is_longer() {
     let mut plan = fixtures::plan_with_lanes();
     plan.findings = fixtures::findings();
     for width in [60, 80, 120] {
-        for line in render(&plan, &narrow(width)).lines() {
-            let indent = line.len() - line.trim_start().len();
-            let longest = line.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0);
-            // A word that does not fit stands alone behind at most a label.
-            assert!(line.chars().count() <= width || indent + longest + 15 > width, "{width}: {line:?}");
-        }
+        fixtures::assert_fits(&render(&plan, &narrow(width)), width);
     }
 }
 

@@ -172,3 +172,31 @@ fn json_is_a_contract() {
     "#);
     assert!(json(&stopped().view(), None).get("heldBy").is_none());
 }
+
+#[test]
+fn it_fits_narrow_terminals() {
+    for width in [60, 80, 120] {
+        let style = Style { width, ..Style::plain() };
+        let view = stopped().view();
+        fixtures::assert_fits(&render(&view, Some(&fixtures::holder(1)), view.updated_at, &style), width);
+    }
+}
+
+#[test]
+fn a_run_that_goes_back_says_so() {
+    let mut story = stopped();
+    let why = crate::model::Adoption::Rollback { to: None };
+    story.then(5, RecordBody::PlanAdopted { plan: Box::new(fixtures::back_plan()), why, by: fixtures::alice() });
+    story.through(1);
+    insta::assert_snapshot!(shown(&story, Some(&fixtures::holder(2))), @r#"
+    run r7k2: jaeger-sidecar-to-shared
+      status        running, going back, held by alice@bastion (pid 4711)
+      environment   staging, account 111122223333, us-west-2
+      started       2026-01-02 03:04:05Z (11m 42s ago)
+      changed       2026-01-02 03:14:47Z (1m 00s ago)
+
+      ✓ 1/1 retarget-api-env  undone
+
+    hint: to stop it after the present step, run `sidestep pause r7k2`
+    "#);
+}

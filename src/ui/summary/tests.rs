@@ -48,6 +48,21 @@ fn stopped_says_why_the_rest_was_not_run() {
 }
 
 #[test]
+fn it_fits_narrow_terminals() {
+    let plan = fixtures::plan();
+    let mut story = Story::of(plan.clone());
+    story.through(3);
+    let create = id(&plan, 4, 0, "create");
+    story.then(0, fixtures::started(&create, 1));
+    story.then(2, RecordBody::StepFailed { step: create, failure: fixtures::rollout_failure() });
+    for width in [60, 80, 120] {
+        let style = Style { width, ..Style::plain() };
+        fixtures::assert_fits(&render(&story.view(), &style), width);
+        fixtures::assert_fits(&rehearsal(&calls(), SignedDuration::from_secs(1), &spans(), &style), width);
+    }
+}
+
+#[test]
 fn paused_during_a_wait() {
     let plan = fixtures::plan();
     let mut story = Story::of(plan.clone());
