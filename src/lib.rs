@@ -15,6 +15,12 @@
 //! | [`sim`] | simulated AWS | nothing of ours |
 //! | [`cli`] | one file per verb; ties them together | everything |
 
+pub mod aws;
+pub mod engine;
+pub mod journal;
 pub mod model;
+pub mod plan;
+pub mod runbook;
 pub mod sim;
+pub mod stages;
 pub mod ui;

@@ -14,6 +14,9 @@ mod runbook;
 mod transition;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use digest::{canonical, digest};
 pub use error::{AwsRefusal, Error, Where};
 pub use event::{Event, Progress};
@@ -25,4 +28,4 @@ pub use plan::{
 pub use record::{Actor, Adoption, CallNote, Failure, FailureKind, Holder, Outcome, Record, RecordBody, Verdict};
 pub use runbook::{Origin, Problem, Runbook, SourceFile, SourceSpan, StageDecl, Variable};
 pub use transition::{IllegalTransition, StepEvent, StepState, next_state};
-pub use view::{Mutation, RunStatus, RunView, StepView};
+pub use view::{FoldError, Mutation, RunStatus, RunView, StepView};

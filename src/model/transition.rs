@@ -81,25 +81,29 @@ pub fn next_state(class: StepClass, state: StepState, event: StepEvent) -> Resul
     use StepEvent as E;
     use StepState as S;
     let mutation = class == StepClass::Mutation;
+    let verify = class == StepClass::Verify;
     let next = match (state, event) {
         (S::Pending | S::Failed, E::Started) => S::Started,
         // A wait or a verification changes nothing: begun anew after a crash, or asked again while held.
-        (S::Started | S::Held, E::Started) if !mutation => S::Started,
+        (S::Started, E::Started) if !mutation => S::Started,
+        (S::Held, E::Started) if verify => S::Started,
 
         (S::Started, E::Succeeded) => S::Done,
         (S::Started, E::Failed) => S::Failed,
         (S::Started, E::InDoubt) if mutation => S::InDoubt,
         (S::Started, E::Left) if !mutation => S::Pending,
-        (S::Started, E::Held) if class == StepClass::Verify => S::Held,
-        (S::Held, E::Approved) => S::Done,
+        (S::Started, E::Held) if verify => S::Held,
+        (S::Held, E::Approved) if verify => S::Done,
 
         // Looking at a mutation: in doubt, or again when a run is taken up.
         (S::Started | S::InDoubt | S::Diverged | S::Done, E::ObservedDone) if mutation => S::Done,
         (S::Started | S::InDoubt | S::Diverged, E::ObservedNotDone) if mutation => S::Pending,
         (S::Started | S::InDoubt | S::Diverged | S::Done, E::ObservedTakenBack) if mutation => S::Pending,
         (S::Started | S::InDoubt | S::Diverged | S::Done, E::ObservedDiverged) if mutation => S::Diverged,
-        // A wait that had been over is begun anew when what it waited for was taken back.
+        // What had been waited for or verified was taken back: begun anew. A person's answer to what was found before would
+        // open a gate for something else.
         (S::Done | S::Failed, E::ObservedTakenBack) if !mutation => S::Pending,
+        (S::Held, E::ObservedTakenBack) if verify => S::Pending,
 
         _ => return Err(IllegalTransition { class, state, event }),
     };

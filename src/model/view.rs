@@ -79,6 +79,8 @@ pub struct StepView {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mutation {
+    /// Number of the record that started it.
+    pub seq: u64,
     /// The stage.
     pub stage: StageId,
     /// The lane's target.
@@ -219,10 +221,12 @@ impl RunView {
         if record.seq != self.last_seq + 1 {
             return Err(FoldError::Gap { after: self.last_seq, found: record.seq });
         }
-        if self.ended.is_some()
-            && !matches!(record.body, RecordBody::SessionClosed { .. })
-            && !matches!(record.body, RecordBody::PlanAdopted { .. })
-        {
+        // A run that is over may be taken up again, to roll it back: a session opens, then a plan is adopted.
+        let may_follow_the_end = matches!(
+            record.body,
+            RecordBody::SessionOpened { .. } | RecordBody::SessionClosed { .. } | RecordBody::PlanAdopted { .. }
+        );
+        if self.ended.is_some() && !may_follow_the_end {
             return Err(FoldError::AfterEnd { seq: record.seq });
         }
         self.last_seq = record.seq;
@@ -250,17 +254,26 @@ impl RunView {
         Ok(())
     }
 
-    /// A new plan: what is done stays done where the step is the same to the letter.
+    /// A new plan: what is done stays done where the step is the same to the letter, and so is what it rests on.
+    ///
+    /// A step whose input comes from one that begins anew would be done with another value now; a wait or a verification after
+    /// one that begins anew has seen something else. Both begin anew too.
     fn adopt(&mut self, plan: &Plan, why: &Adoption) {
-        let fingerprint = |step: &StepPlan| digest(&serde_json::json!([step.action, step.params, step.inputs]));
         let mut steps = BTreeMap::new();
-        for (_, _, step) in plan.steps() {
-            let kept = self
-                .plan
-                .step(&step.id)
-                .filter(|old| fingerprint(old) == fingerprint(step))
-                .and_then(|_| self.steps.remove(&step.id));
-            steps.insert(step.id.clone(), kept.unwrap_or_else(StepView::pending));
+        let mut anew = BTreeSet::new();
+        for (_, lane) in plan.lanes() {
+            let mut lane_anew = false;
+            for step in &lane.steps {
+                let rests_on_new = step.inputs.values().any(|input| anew.contains(&input.step));
+                let sees_new = lane_anew && step.class != StepClass::Mutation;
+                let same = self.plan.step(&step.id).is_some_and(|old| same_to_the_letter(old, step));
+                let kept = self.steps.remove(&step.id).filter(|_| same && !rests_on_new && !sees_new);
+                if kept.is_none() {
+                    anew.insert(step.id.clone());
+                    lane_anew = true;
+                }
+                steps.insert(step.id.clone(), kept.unwrap_or_else(StepView::pending));
+            }
         }
         self.steps = steps;
         self.plan = plan.clone();
@@ -310,7 +323,10 @@ impl RunView {
                     step.output = Some(output.clone());
                     step.trouble = None;
                 }
-                Verdict::NotDone { .. } | Verdict::TakenBack { .. } => step.output = None,
+                Verdict::NotDone { .. } | Verdict::TakenBack { .. } => {
+                    step.output = None;
+                    step.trouble = None;
+                }
                 Verdict::Diverged { differences } => {
                     step.trouble = Some(Failure {
                         kind: super::FailureKind::Drift,
@@ -343,6 +359,7 @@ impl RunView {
                     return;
                 };
                 self.mutations.push(Mutation {
+                    seq: record.seq,
                     stage,
                     target,
                     step: plan.clone(),
@@ -360,20 +377,29 @@ impl RunView {
                     self.mutations[at].output = Some(output.clone());
                     self.mutations[at].call = call.clone();
                 }
+                self.forget_undone(plan);
             }
             RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => {
                 if let Some(at) = position {
                     self.mutations[at].output = Some(output.clone());
                 }
+                self.forget_undone(plan);
             }
             RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. } => {
-                if let Some(at) = position {
+                // One that has an output was made once, whatever is found later: it stays to be undone.
+                if let Some(at) = position.filter(|at| self.mutations[*at].output.is_none()) {
                     self.mutations.remove(at);
                 }
             }
             // Taken back by AWS: the mutation was made, and what it left behind (a revision, say) is still to be undone.
             _ => {}
         }
+    }
+
+    /// What a step of a rollback has undone does not stand any more.
+    fn forget_undone(&mut self, plan: &StepPlan) {
+        let undone: Vec<u64> = plan.params["undoes"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        self.mutations.retain(|mutation| !undone.contains(&mutation.seq));
     }
 
     /// The state of a step; a step that the plan does not have is pending.
@@ -437,6 +463,12 @@ impl RunView {
     pub fn output(&self, step: &StepId) -> Option<&Value> {
         self.steps.get(step).and_then(|view| view.output.as_ref())
     }
+}
+
+/// Whether two steps of one id do the same: title and deadline may differ.
+fn same_to_the_letter(old: &StepPlan, new: &StepPlan) -> bool {
+    let fingerprint = |step: &StepPlan| digest(&serde_json::json!([step.action, step.params, step.inputs]));
+    old.class == new.class && fingerprint(old) == fingerprint(new)
 }
 
 impl RecordBody {

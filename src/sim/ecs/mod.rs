@@ -6,7 +6,9 @@ use super::{ApiError, Call, State};
 
 /// `ecs` of a world file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ecs {}
+pub(super) struct Ecs {
+    part: Value,
+}
 
 /// What happens later in ECS.
 #[derive(Clone, Debug)]
@@ -37,3 +39,29 @@ pub(super) fn call(_state: &mut State, call: &Call, _input: &Value) -> Result<Va
 pub(super) fn probe(_state: &State, _from_groups: &[String], _ip: &str, _port: u16, _path: &str) -> Probe {
     Probe::TimedOut
 }
+
+/// What is wrong with an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageFault {
+    /// The registry does not give it.
+    CannotPull,
+    /// Its container ends at once.
+    Exits,
+    /// Its container never becomes healthy.
+    Unhealthy,
+}
+
+pub(super) fn load(state: &mut State, part: &Value) -> Result<(), String> {
+    state.ecs.part = part.clone();
+    Ok(())
+}
+
+pub(super) fn save(state: &State) -> Value {
+    state.ecs.part.clone()
+}
+
+pub(super) fn settle(_state: &mut State) {}
+
+pub(super) fn force_stale(_state: &mut State, _reads: u32) {}
+
+pub(super) fn set_image_fault(_state: &mut State, _image: &str, _fault: Option<ImageFault>) {}

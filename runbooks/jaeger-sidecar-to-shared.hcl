@@ -1,0 +1,303 @@
+# Moves Jaeger out of the API's tasks into one shared ECS service.
+#
+# Before:  every API task = api container + its own jaeger container
+# After:   API tasks ──▶ http://jaeger.PROJECT.local:4318 ──▶ one Jaeger service
+#
+# It reads like Terraform: variables, locals, then the stages in the order in which they run. Nothing that serves today
+# is taken away before its successor is proven. `sidestep plan` shows what it would do, `sidestep rehearse` does it all
+# on a simulated AWS, `sidestep rollback` takes it back.
+
+runbook "jaeger-sidecar-to-shared" {
+  description = "Moves Jaeger from a sidecar in every API task to one shared ECS service"
+  enabled     = var.enable_jaeger
+  refuse      = "enable_jaeger is false: there is no Jaeger to move"
+}
+
+# ---- What you set, usually by your own file: `--var-file terraform.tfvars` ------------------------------------------
+
+variable "project_name" {
+  type        = string
+  description = "First part of every name"
+
+  validation {
+    condition     = length(var.project_name) > 0
+    error_message = "project_name is empty: it is the first part of every name"
+  }
+}
+
+variable "environment" {
+  type        = string
+  description = "Last part of every name: dev, staging, prod"
+
+  validation {
+    condition     = length(var.environment) > 0
+    error_message = "environment is empty: it is the last part of every name"
+  }
+}
+
+variable "aws_region" {
+  type        = string
+  description = "Region of the cluster"
+}
+
+variable "aws_account_id" {
+  type        = string
+  description = "Refuse to run in any other account; null: whichever the credentials lead to"
+  default     = null
+
+  validation {
+    condition     = var.aws_account_id == null || length(var.aws_account_id) == 12
+    error_message = "aws_account_id is not twelve digits (in quotes, for the sake of leading zeros)"
+  }
+}
+
+variable "tags" {
+  type        = map(string)
+  description = "Tags of everything that is created"
+  default     = {}
+}
+
+variable "enable_jaeger" {
+  type        = bool
+  description = "Whether this environment has Jaeger at all"
+  default     = true
+}
+
+# ---- The shared Jaeger ----------------------------------------------------------------------------------------------
+
+variable "jaeger_cpu" {
+  type        = number
+  description = "CPU units of the task: 1024 is one vCPU"
+  default     = 1024
+}
+
+variable "jaeger_memory" {
+  type        = number
+  description = "Memory of the task in MiB; Fargate allows only certain sizes for each cpu"
+  default     = 2048
+}
+
+variable "jaeger_desired_count" {
+  type        = number
+  description = "Tasks to run. Each keeps its traces in its own memory, so more than one shows only part of them"
+  default     = 1
+}
+
+variable "jaeger_image" {
+  type        = string
+  description = "Image; the sidecars' own, unless you mean to upgrade as well"
+  default     = "jaegertracing/all-in-one:latest"
+}
+
+variable "jaeger_health_check" {
+  type        = list(string)
+  description = "Container health check. Asks the health port of Jaeger 1 (14269), then that of Jaeger 2 (13133)"
+  default = [
+    "CMD-SHELL",
+    "wget -q --spider http://127.0.0.1:14269/ || wget -q --spider http://127.0.0.1:13133/status || exit 1",
+  ]
+}
+
+variable "jaeger_url" {
+  type        = string
+  description = "Where this machine reaches Jaeger's query API to look for spans; empty: the task's own address"
+  default     = ""
+}
+
+variable "execution_role_arn" {
+  type        = string
+  description = "Role that pulls the image and writes the logs; empty: the API's"
+  default     = ""
+}
+
+variable "task_role_arn" {
+  type        = string
+  description = "Role of the running task; empty: none, Jaeger calls no AWS API"
+  default     = ""
+}
+
+variable "rollout_timeout" {
+  type        = string
+  description = "How long each rollout may take"
+  default     = "30m"
+}
+
+# ---- Names: empty takes the name that the convention gives (see the locals) -----------------------------------------
+
+variable "api_services" {
+  type        = list(string)
+  description = "ECS services whose tasks carry the sidecar; empty: PROJECT-api-ENVIRONMENT"
+  default     = []
+}
+
+variable "cluster_name" {
+  type        = string
+  description = "ECS cluster; empty: PROJECT-cluster-ENVIRONMENT"
+  default     = ""
+}
+
+variable "jaeger_name" {
+  type        = string
+  description = "The shared service and its task definition family; empty: PROJECT-jaeger-ENVIRONMENT"
+  default     = ""
+}
+
+variable "log_group_name" {
+  type        = string
+  description = "Jaeger's log group; empty: /ecs/PROJECT-jaeger-ENVIRONMENT"
+  default     = ""
+}
+
+variable "namespace_name" {
+  type        = string
+  description = "The existing Cloud Map namespace; empty: PROJECT.local"
+  default     = ""
+}
+
+variable "jaeger_dns_name" {
+  type        = string
+  description = "Jaeger's name in that namespace"
+  default     = "jaeger"
+}
+
+variable "sidecar_name" {
+  type        = string
+  description = "The sidecar container's name in the API's task definition"
+  default     = "jaeger"
+}
+
+locals {
+  # coalesce: the first that is neither null nor empty.
+  cluster   = coalesce(var.cluster_name, "${var.project_name}-cluster-${var.environment}")
+  jaeger    = coalesce(var.jaeger_name, "${var.project_name}-jaeger-${var.environment}")
+  log_group = coalesce(var.log_group_name, "/ecs/${var.project_name}-jaeger-${var.environment}")
+  namespace = coalesce(var.namespace_name, "${var.project_name}.local")
+
+  # coalescelist: the first list that is not empty.
+  api_services = coalescelist(var.api_services, ["${var.project_name}-api-${var.environment}"])
+
+  otlp_before = "http://localhost:4318"
+  otlp_after  = "http://${var.jaeger_dns_name}.${local.namespace}:4318"
+}
+
+# What the run is bound to. Another account, Region or cluster is refused, on resume and rollback too.
+target {
+  region      = var.aws_region
+  account     = var.aws_account_id
+  environment = var.environment
+  cluster     = local.cluster
+  services    = local.api_services
+}
+
+# ---- The six stages -------------------------------------------------------------------------------------------------
+
+# 1. A place for its logs: without the group the task could not start.
+stage "log_group" "create-log-group" {
+  name              = local.log_group
+  retention_in_days = 7
+  tags              = var.tags
+}
+
+# 2. What to run.
+stage "task_definition" "register-task-definition" {
+  family             = local.jaeger
+  cpu                = var.jaeger_cpu
+  memory             = var.jaeger_memory
+  like_service       = local.api_services[0] # execution role and runtime platform, unless given here
+  execution_role_arn = var.execution_role_arn
+  task_role_arn      = var.task_role_arn
+  tags               = var.tags
+
+  container "jaeger" {
+    image       = var.jaeger_image
+    essential   = true
+    ports       = [16686, 4317, 4318] # UI and query API, OTLP over gRPC, OTLP over HTTP
+    environment = { COLLECTOR_OTLP_ENABLED = "true" }
+
+    log {
+      group         = local.log_group
+      stream_prefix = "jaeger"
+    }
+
+    health_check {
+      command      = var.jaeger_health_check
+      interval     = 30 # seconds, like the rest
+      timeout      = 5
+      retries      = 3
+      start_period = 10
+    }
+  }
+}
+
+# 3. Run it, next to the sidecars: they keep working, and share the target group with it for a while.
+stage "service" "create-service" {
+  name            = local.jaeger
+  task_definition = local.jaeger # the family; the revision is the one that this run registered
+  desired_count   = var.jaeger_desired_count
+  like_service    = local.api_services[0] # subnets, security groups, public address, platform, launch type
+  tags            = var.tags
+
+  # Traces live in the task's memory, so two tasks side by side would show half each: stop the old one first.
+  deployment_minimum_healthy_percent = 0
+  deployment_maximum_percent         = 100
+  availability_zone_rebalancing      = "DISABLED" # it would need a maximum above 100
+
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = true
+  }
+
+  # Jaeger answers within seconds of its start; a minute spares it a kill while the load balancer takes its first look.
+  health_check_grace_period_seconds = 60
+
+  load_balancer {
+    container_name = "jaeger"
+    container_port = 16686
+    from_sidecar   = var.sidecar_name # the group that the API's sidecar is in; or target_group = "its-name"
+  }
+
+  rollout_timeout = var.rollout_timeout
+}
+
+# 4. Give it a name, now that it is proven to run: the name never answers for something broken.
+stage "dns" "register-dns" {
+  namespace       = local.namespace
+  name            = var.jaeger_dns_name
+  record_type     = "A"
+  ttl             = 10 # seconds; how long an API task may hold on to the address of a Jaeger that was replaced
+  routing_policy  = "MULTIVALUE"
+  service         = local.jaeger # the ECS service whose tasks it names
+  rollout_timeout = var.rollout_timeout
+  tags            = var.tags
+}
+
+# 5. Point the API at it. The sidecars still run, idle: going back is one rollout.
+stage "retarget_env" "retarget-api-env" {
+  services        = local.api_services
+  sidecar         = var.sidecar_name # its own environment is left alone
+  rollout_timeout = var.rollout_timeout
+  confirm         = true
+
+  set "OTEL_EXPORTER_OTLP_ENDPOINT" {
+    from = local.otlp_before
+    to   = local.otlp_after
+  }
+
+  # The gate before stage 6: spans arrived, or a person said so.
+  verify "spans_arrive" {
+    service = local.jaeger # ask its task, unless url says where
+    port    = 16686
+    url     = var.jaeger_url
+    ignore  = ["jaeger", "jaeger-all-in-one", "jaeger-query"] # Jaeger's traces of itself
+    within  = "2m"
+  }
+}
+
+# 6. Take the sidecar away, and its place in the load balancer with it.
+stage "strip_sidecar" "strip-sidecar" {
+  services        = local.api_services
+  sidecar         = var.sidecar_name
+  rollout_timeout = var.rollout_timeout
+  confirm         = true
+  warning         = "Traces held in the sidecars' memory go with them, and a rollback cannot bring them back"
+}

@@ -1,0 +1,66 @@
+//! The one clock. Whatever sleeps or asks for the time does it here, so that a rehearsal's hour takes milliseconds.
+//!
+//! Three settings: real time; virtual time (tokio's paused clock, with a starting point given by the simulated world); and
+//! scaled time, where a simulator in another process runs N times faster and every wait is divided by the same N.
+
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_async::time::TimeSource;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+/// See the module's text.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    /// What the clock showed when it was made.
+    epoch: SystemTime,
+    /// When it was made.
+    start: Instant,
+    /// Seconds on this clock for one second of tokio's.
+    scale: f64,
+}
+
+impl Clock {
+    /// Real time, `scale` times faster (1 for a live account). Over the years a real clock may be set: `now` follows tokio's
+    /// monotonic clock from the moment of creation, so that a run's records never go back in time.
+    #[allow(clippy::disallowed_methods)] // The one place where the wall clock is read.
+    pub fn real(scale: f64) -> Self {
+        Self { epoch: SystemTime::now(), start: Instant::now(), scale }
+    }
+
+    /// Virtual time that begins at `epoch`; meant for a runtime whose clock is paused.
+    pub fn starting_at(epoch: SystemTime) -> Self {
+        Self { epoch, start: Instant::now(), scale: 1.0 }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::try_from(self.system_now()).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Sleeps for `duration` of this clock.
+    #[allow(clippy::disallowed_methods)] // The one place that sleeps.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(self.to_real(duration)).await;
+    }
+
+    /// A duration of this clock in tokio's time.
+    pub fn to_real(&self, duration: Duration) -> Duration {
+        duration.div_f64(self.scale)
+    }
+
+    /// Time on this clock since it was made: never goes back.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed().mul_f64(self.scale)
+    }
+
+    fn system_now(&self) -> SystemTime {
+        self.epoch + self.elapsed()
+    }
+}
+
+impl TimeSource for Clock {
+    fn now(&self) -> SystemTime {
+        self.system_now()
+    }
+}

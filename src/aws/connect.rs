@@ -1,0 +1,209 @@
+//! How clients are made: the one function that builds every one of them, so that none escapes the guard, the time-outs and the
+//! retry setting.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+
+use super::guard::ReadOnlyGuard;
+use super::watch::ServiceWatch;
+use super::{ATTEMPT_TIMEOUT, CallError, Clock};
+use crate::model::Error;
+
+/// What calls may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Operations that change nothing; anything else is refused before it is sent.
+    ReadOnly,
+    /// Everything.
+    ReadWrite,
+}
+
+/// How to reach AWS.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// `--region`, or the Region that the runbook names.
+    pub region: Option<String>,
+    /// `--endpoint-url`.
+    pub endpoint_url: Option<String>,
+}
+
+/// Who the credentials belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Twelve digits.
+    pub account: String,
+    /// The caller's ARN.
+    pub arn: String,
+}
+
+/// The way to one AWS account and Region.
+pub struct Aws {
+    /// The clock that waits and time-outs follow.
+    pub clock: Clock,
+    /// The Region in use.
+    pub region: String,
+    /// The endpoint override, if there is one.
+    pub endpoint_url: Option<String>,
+    pub(super) config: SdkConfig,
+    pub(super) access: Access,
+    pub(super) ecs: aws_sdk_ecs::Client,
+    pub(super) logs: aws_sdk_cloudwatchlogs::Client,
+    pub(super) names: aws_sdk_servicediscovery::Client,
+    pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub(super) sts: aws_sdk_sts::Client,
+    pub(super) ec2_endpoint: String,
+    pub(super) watch: ServiceWatch,
+    random: Mutex<fastrand::Rng>,
+}
+
+/// One client of a service, with our settings over the shared ones.
+macro_rules! client {
+    ($sdk:ident, $config:expr, $access:expr) => {{
+        let builder = $sdk::config::Builder::from($config);
+        let builder = match $access {
+            Access::ReadOnly => builder.interceptor(ReadOnlyGuard),
+            Access::ReadWrite => builder,
+        };
+        $sdk::Client::from_conf(builder.build())
+    }};
+}
+
+impl Aws {
+    /// Connects to a live account (or to whatever the endpoint override names), with the SDK's usual sources of settings.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when no Region is known.
+    pub async fn connect(options: &ConnectOptions, access: Access, clock: Clock, seed: u64) -> Result<Self, Error> {
+        let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts(&clock));
+        if let Some(profile) = &options.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &options.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(url) = &options.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            return Err(Error::Usage {
+                message: "no AWS Region is set".to_owned(),
+                hint: Some("name one with `--region`, AWS_REGION, or the runbook's `target` block".to_owned()),
+            });
+        }
+        Ok(Self::over(config, access, clock, seed))
+    }
+
+    /// Connects to something inside this process: the SDK's clients over another HTTP client, on a virtual clock. Reads neither
+    /// the environment nor a profile.
+    pub fn embedded(http_client: SharedHttpClient, region: &str, access: Access, clock: Clock, seed: u64) -> Self {
+        let credentials = Credentials::new("ASIAREHEARSALEXAMPLE", "rehearsal", None, None, "rehearsal");
+        let config = SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts(&clock))
+            .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new()))
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .time_source(aws_smithy_async::time::SharedTimeSource::new(clock.clone()))
+            .http_client(http_client)
+            .build();
+        Self::over(config, access, clock, seed)
+    }
+
+    fn over(config: SdkConfig, access: Access, clock: Clock, seed: u64) -> Self {
+        let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
+        Self {
+            ecs: client!(aws_sdk_ecs, &config, access),
+            logs: client!(aws_sdk_cloudwatchlogs, &config, access),
+            names: client!(aws_sdk_servicediscovery, &config, access),
+            elb: client!(aws_sdk_elasticloadbalancingv2, &config, access),
+            sts: client!(aws_sdk_sts, &config, access),
+            ec2_endpoint: ec2_endpoint(&config, &region),
+            endpoint_url: config.endpoint_url().map(str::to_owned),
+            watch: ServiceWatch::default(),
+            random: Mutex::new(fastrand::Rng::with_seed(seed)),
+            clock,
+            region,
+            config,
+            access,
+        }
+    }
+
+    /// Who the credentials belong to.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn identity(&self) -> Result<Identity, CallError> {
+        self.retry(super::retry::may_pass, || async {
+            let witness = super::guard::Witness::default();
+            let sent = self.sts.get_caller_identity().customize().interceptor(witness.clone()).send().await;
+            let output =
+                sent.map_err(|error| CallError::from_sdk("GetCallerIdentity", "the caller", &error, witness.transmits()))?;
+            Ok(Identity {
+                account: output.account().unwrap_or_default().to_owned(),
+                arn: output.arn().unwrap_or_default().to_owned(),
+            })
+        })
+        .await
+    }
+
+    /// A random text of 32 hexadecimal digits, for idempotency tokens: never used again for another attempt.
+    pub fn token(&self) -> String {
+        let mut text = String::with_capacity(32);
+        for _ in 0..2 {
+            let half = self.with_random(|random| random.u64(..));
+            text.push_str(&format!("{half:016x}"));
+        }
+        text
+    }
+
+    /// A number from 0 up to, not including, 1.
+    pub(super) fn random_fraction(&self) -> f64 {
+        self.with_random(|random| random.f64())
+    }
+
+    fn with_random<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+        let mut random = self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        draw(&mut random)
+    }
+}
+
+fn timeouts(clock: &Clock) -> TimeoutConfig {
+    // Against a simulator on a faster clock the wait shrinks with it, but a socket still needs some real time.
+    let attempt = clock.to_real(ATTEMPT_TIMEOUT).max(Duration::from_secs(2));
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_millis(3_100))
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(attempt.saturating_add(Duration::from_secs(1)))
+        .build()
+}
+
+/// Where EC2's reads go: the same overrides that the SDK's own clients heed.
+fn ec2_endpoint(config: &SdkConfig, region: &str) -> String {
+    let from_settings = config.service_config().and_then(|settings| {
+        let key = aws_types::service_config::ServiceConfigKey::builder()
+            .service_id("EC2")
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build()
+            .ok()?;
+        settings.load_config(key)
+    });
+    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    from_settings.or_else(|| config.endpoint_url().map(str::to_owned)).unwrap_or_else(|| format!("https://ec2.{region}.{suffix}"))
+}

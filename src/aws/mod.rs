@@ -1,0 +1,32 @@
+//! The only place that names `aws_sdk_*`. Everything above speaks in operations, JSON and [`CallError`].
+//!
+//! ```text
+//!   stages, plan ── read / mutate (operation, resource, input) ──▶ Aws ──▶ retry ──▶ wire ──▶ SDK client ──▶ AWS or simulator
+//!                                                                   │        │
+//!                                                   ServiceWatch ───┘        └── CallError: rejected or unknown, from one table
+//! ```
+//!
+//! ECS, CloudWatch Logs and Cloud Map speak JSON: requests and answers pass through whole, as AWS documents them, so that a
+//! member which this SDK version does not know is never lost. The SDK still finds the endpoint, signs, times out and reads errors.
+
+mod clock;
+mod connect;
+mod ec2;
+mod elb;
+mod error;
+mod guard;
+mod jaeger;
+mod retry;
+pub mod task_definition;
+mod watch;
+mod wire;
+
+pub use clock::Clock;
+pub use connect::{Access, Aws, ConnectOptions, Identity};
+pub use ec2::{SecurityGroup, SecurityRule};
+pub use elb::{ListenerRule, LoadBalancer, TargetGroup, TargetHealth};
+pub use error::{CallError, Class, Reason};
+pub use guard::{READ_ONLY_OPERATIONS, Refused};
+pub use jaeger::HttpReply;
+pub use retry::{ATTEMPT_TIMEOUT, SETTLE_WINDOW, STALENESS};
+pub use wire::Answer;

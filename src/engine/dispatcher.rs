@@ -1,0 +1,341 @@
+//! The dispatcher: the one `select!`, and one synchronous handler for each thing that can come out of it.
+//!
+//! Per stage: look at what is not known (when a run is taken up), then run the waves; lanes of a wave side by side. A failed lane
+//! lets steps in flight finish and lets no new step start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+
+use super::control::{Control, Ending, StageStop};
+use super::lane::{LaneEnd, LaneRun, Message};
+use super::look;
+use crate::aws::Aws;
+use crate::journal::{Request, Store};
+use crate::model::{
+    Actor, Error, Event, Failure, FailureKind, Lane, Progress, RecordBody, RunView, StageId, StagePlan, StepClass, StepId,
+    StepPlan, StepState, Verdict, Wave,
+};
+use crate::stages::registry;
+use crate::stages::step::{Context, Step};
+
+/// Between looks for requests from other terminals.
+const REQUEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Who is shown what happens, with the run as it stands after it.
+pub type Sink<'a> = dyn FnMut(&RunView, &Event) + 'a;
+
+/// Executes the plan of one run.
+pub struct Engine<'a, S: Store> {
+    aws: &'a Aws,
+    store: &'a mut S,
+    view: RunView,
+    sink: &'a mut Sink<'a>,
+    control: &'a mut mpsc::UnboundedReceiver<Control>,
+    /// Stages that the operator confirmed, or that need no confirmation.
+    confirmed: BTreeSet<StageId>,
+    /// Whether stages that want a confirmation stop for one.
+    asks: bool,
+    /// Why the run is to stop, once it is.
+    stop: Option<Ending>,
+    leave: watch::Sender<bool>,
+}
+
+impl<'a, S: Store> Engine<'a, S> {
+    /// An engine for the run of `view`. With `asks`, stages that want a confirmation end the call with
+    /// [`Ending::BeforeStage`] until they are among `confirmed`.
+    pub fn new(
+        aws: &'a Aws,
+        store: &'a mut S,
+        view: RunView,
+        sink: &'a mut Sink<'a>,
+        control: &'a mut mpsc::UnboundedReceiver<Control>,
+        confirmed: BTreeSet<StageId>,
+        asks: bool,
+    ) -> Self {
+        Self { aws, store, view, sink, control, confirmed, asks, stop: None, leave: watch::Sender::new(false) }
+    }
+
+    /// Runs the plan from where it stands, until it is done or something stops it. Gives the run as it stands then.
+    ///
+    /// # Errors
+    /// When the journal cannot be written or another process took over: nothing more was sent to AWS.
+    pub async fn run(mut self) -> Result<(Ending, RunView), Error> {
+        let ending = self.stages().await?;
+        Ok((ending, self.view))
+    }
+
+    /// Looks at every step whose outcome is not known, so that a plan of the way back can be made of what is known.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub async fn settle_unknown(mut self) -> Result<(Option<Ending>, RunView), Error> {
+        let stages = self.view.plan.stages.clone();
+        for stage in &stages {
+            if let Some(ending) = self.look_at(stage, false).await? {
+                return Ok((Some(ending), self.view));
+            }
+        }
+        Ok((None, self.view))
+    }
+
+    async fn stages(&mut self) -> Result<Ending, Error> {
+        loop {
+            let Some(stage) = self.view.current_stage().cloned() else { return Ok(Ending::Complete) };
+            self.take_requests()?;
+            if let Some(stop) = self.stop.take() {
+                return Ok(stop);
+            }
+            let begun = stage.steps().any(|step| self.view.state(&step.id) != StepState::Pending);
+            if begun {
+                if let Some(ending) = self.look_at(&stage, true).await? {
+                    return Ok(ending);
+                }
+            } else if let Some(why) = self.stops_before(&stage) {
+                return Ok(Ending::BeforeStage { stage: stage.id, why });
+            }
+            for wave in &stage.waves {
+                if let Some(ending) = self.wave(wave).await? {
+                    return Ok(ending);
+                }
+            }
+        }
+    }
+
+    fn stops_before(&self, stage: &StagePlan) -> Option<StageStop> {
+        if self.view.holds.contains(&stage.id) {
+            return Some(StageStop::Hold);
+        }
+        (self.asks && stage.confirm && !self.confirmed.contains(&stage.id)).then_some(StageStop::Confirm)
+    }
+
+    // ----- looking -----
+
+    /// Looks at the steps of a stage in order: those in doubt, and with `revisit` also whether what was done still stands.
+    async fn look_at(&mut self, stage: &StagePlan, revisit: bool) -> Result<Option<Ending>, Error> {
+        for lane in stage.waves.iter().flat_map(|wave| &wave.lanes) {
+            for (index, step) in lane.steps.iter().enumerate() {
+                if step.class != StepClass::Mutation {
+                    continue;
+                }
+                let state = self.view.state(&step.id);
+                let doubtful = matches!(state, StepState::Started | StepState::InDoubt | StepState::Diverged);
+                if !(doubtful || (revisit && state == StepState::Done)) {
+                    continue;
+                }
+                let verdict = match self.verdict(step, doubtful).await {
+                    Ok(verdict) => verdict,
+                    Err(failure) => return Ok(Some(Ending::Failed { step: step.id.clone(), failure })),
+                };
+                if let Some(ending) = self.note_verdict(lane, index, verdict)? {
+                    // A rollback goes on past what it may not touch; a resume does not.
+                    if revisit {
+                        return Ok(Some(ending));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn verdict(&mut self, step: &StepPlan, doubtful: bool) -> Result<Verdict, Failure> {
+        let Some(Step::Mutation(code)) = registry::step(&step.action) else {
+            return Err(Failure::of(FailureKind::Mismatch, format!("this version does not know the action `{}`", step.action)));
+        };
+        let view = self.view.steps.get(&step.id);
+        let intent = view.and_then(|view| view.intent.clone()).unwrap_or(Value::Null);
+        let output = view.and_then(|view| view.output.clone()).unwrap_or(Value::Null);
+        let attempt = view.map_or(1, |view| view.attempts);
+        let params = look::resolve(step, |id| self.view.output(id).cloned())
+            .map_err(|missing| Failure::of(FailureKind::Mismatch, format!("the output of step `{missing}` is not known")))?;
+        let notes = std::cell::RefCell::new(Vec::new());
+        let report = |progress: Progress| notes.borrow_mut().push(progress);
+        let identity = self.view.plan.target.identity.clone();
+        let cx = Context { aws: self.aws, run: &self.view.id, step: &step.id, attempt, identity: &identity, report: &report };
+        let found = if doubtful {
+            look::settle(code.as_ref(), &cx, &params, &intent).await
+        } else {
+            code.revisit(&cx, &params, &intent, &output).await
+        };
+        found.map_err(super::lane::failure_of)
+    }
+
+    /// Records what looking found, if it is news.
+    fn note_verdict(&mut self, lane: &Lane, index: usize, verdict: Verdict) -> Result<Option<Ending>, Error> {
+        let step = &lane.steps[index];
+        let before = self.view.steps.get(&step.id);
+        let unchanged = matches!((&verdict, before), (Verdict::Done { output }, Some(view))
+            if view.state == StepState::Done && view.output.as_ref() == Some(output));
+        if unchanged {
+            return Ok(None);
+        }
+        let mut bodies = vec![RecordBody::StepObserved { step: step.id.clone(), verdict: verdict.clone() }];
+        if matches!(verdict, Verdict::TakenBack { .. }) {
+            // What followed rested on it.
+            let why = format!("it follows `{}`, which was taken back", step.id);
+            for later in &lane.steps[index + 1..] {
+                if self.view.state(&later.id) == StepState::Done {
+                    let verdict = Verdict::TakenBack { why: why.clone() };
+                    bodies.push(RecordBody::StepObserved { step: later.id.clone(), verdict });
+                }
+            }
+        }
+        self.append(bodies)?;
+        Ok(match verdict {
+            Verdict::Diverged { differences } => {
+                let failure =
+                    Failure::of(FailureKind::Drift, format!("{}: something else is there", step.title)).because(differences);
+                Some(Ending::Failed { step: step.id.clone(), failure })
+            }
+            _ => None,
+        })
+    }
+
+    // ----- running -----
+
+    /// Runs the lanes of a wave that are not done; the strongest reason to stop, if there is one.
+    async fn wave(&mut self, wave: &Wave) -> Result<Option<Ending>, Error> {
+        let (messages, mut inbox) = mpsc::unbounded_channel();
+        let mut lanes = FuturesUnordered::new();
+        for lane in &wave.lanes {
+            if lane.steps.iter().any(|step| self.view.state(&step.id) != StepState::Done) {
+                lanes.push(self.lane(lane, messages.clone()).run());
+            }
+        }
+        drop(messages);
+        let clock = self.aws.clock.clone();
+        let mut tick = Box::pin(clock.sleep(REQUEST_INTERVAL));
+        while !lanes.is_empty() {
+            // `biased`: a random choice of branch would make two runs of one seed differ.
+            tokio::select! {
+                biased;
+                Some(control) = self.control.recv() => {
+                    if self.on_control(control)? {
+                        // Whatever is in flight is in doubt, as after a crash.
+                        return Ok(self.stop.take());
+                    }
+                }
+                Some(message) = inbox.recv() => self.on_message(message)?,
+                Some(end) = lanes.next() => self.on_lane_end(end),
+                () = &mut tick => {
+                    self.take_requests()?;
+                    tick = Box::pin(clock.sleep(REQUEST_INTERVAL));
+                }
+            }
+        }
+        Ok(self.stop.take())
+    }
+
+    fn lane(&self, lane: &Lane, messages: mpsc::UnboundedSender<Message>) -> LaneRun<'a> {
+        let views = lane.steps.iter().filter_map(|step| Some((step.id.clone(), self.view.steps.get(&step.id)?.clone()))).collect();
+        let outputs: BTreeMap<StepId, Value> =
+            self.view.steps.iter().filter_map(|(id, view)| Some((id.clone(), view.output.clone()?))).collect();
+        LaneRun {
+            aws: self.aws,
+            run: self.view.id.clone(),
+            identity: self.view.plan.target.identity.clone(),
+            lane: lane.clone(),
+            views,
+            outputs,
+            messages,
+            leave: self.leave.subscribe(),
+        }
+    }
+
+    fn on_message(&mut self, message: Message) -> Result<(), Error> {
+        match message {
+            Message::Progress { step, progress } => {
+                let event = Event::Progress { step, at: self.aws.clock.now(), progress };
+                (self.sink)(&self.view, &event);
+            }
+            Message::Write { bodies, done } => {
+                let go = self.stop.is_none();
+                let bodies: Vec<RecordBody> = if go { bodies } else { without_new_step(bodies) };
+                let started = bodies.iter().any(|body| matches!(body, RecordBody::StepStarted { .. }));
+                if !bodies.is_empty() {
+                    self.append(bodies)?;
+                }
+                // A lane that is gone needs no answer.
+                let _ = done.send(go || started);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_lane_end(&mut self, end: LaneEnd) {
+        match end {
+            LaneEnd::Done | LaneEnd::Stopped => {}
+            LaneEnd::Held { step, result, why } => self.stop_for(Ending::Held { step, result, why }, false),
+            LaneEnd::Failed { step, failure } => self.stop_for(Ending::Failed { step, failure }, false),
+        }
+    }
+
+    /// Lets no new step start; with `leave`, waits are left as well.
+    fn stop_for(&mut self, ending: Ending, leave: bool) {
+        self.stop = Some(match self.stop.take() {
+            Some(before) => before.or(ending),
+            None => ending,
+        });
+        if leave {
+            self.leave.send_replace(true);
+        }
+    }
+
+    /// `true`: stop now, dropping what is in flight.
+    fn on_control(&mut self, control: Control) -> Result<bool, Error> {
+        match control {
+            Control::Pause { by, how } => self.pause(by, how)?,
+            Control::StopNow => {
+                self.stop_for(Ending::Paused { how: "stopped at once".to_owned() }, true);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn pause(&mut self, by: Actor, how: String) -> Result<(), Error> {
+        self.append(vec![RecordBody::PauseAsked { by, how: how.clone() }])?;
+        self.stop_for(Ending::Paused { how }, true);
+        Ok(())
+    }
+
+    fn take_requests(&mut self) -> Result<(), Error> {
+        for request in self.store.take_requests()? {
+            match request {
+                Request::Pause { by } => {
+                    let how = format!("`sidestep pause` by {}@{}", by.user, by.host);
+                    self.pause(by, how)?;
+                }
+                Request::Rollback { by, to } => self.stop_for(Ending::RollbackAsked { to, by }, true),
+                Request::HoldBefore { stage, by } => self.append(vec![RecordBody::HoldSet { stage, by }])?,
+                Request::ClearHold { stage, by } => self.append(vec![RecordBody::HoldCleared { stage, by }])?,
+                Request::Approve { by, comment, step } => {
+                    let held =
+                        self.view.troubled().find(|(_, view)| view.state == StepState::Held).map(|(step, _)| step.id.clone());
+                    if let Some(step) = step.or(held).filter(|step| self.view.state(step) == StepState::Held) {
+                        self.append(vec![RecordBody::StepApproved { step, by, comment }])?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes records durable, folds them, and only then shows them.
+    fn append(&mut self, bodies: Vec<RecordBody>) -> Result<(), Error> {
+        let records = self.store.append(self.aws.clock.now(), bodies)?;
+        for record in records {
+            self.view.apply(&record).map_err(|error| Error::Internal { message: error.to_string() })?;
+            (self.sink)(&self.view, &Event::Record(record));
+        }
+        Ok(())
+    }
+}
+
+/// What may still be written when no step may start: outcomes, but no start; and nothing that would follow such a start.
+fn without_new_step(bodies: Vec<RecordBody>) -> Vec<RecordBody> {
+    bodies.into_iter().take_while(|body| !matches!(body, RecordBody::StepStarted { .. })).collect()
+}

@@ -1,0 +1,130 @@
+//! One SQLite connection: its settings, set and checked, and its errors in words a reader can act on.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::schema;
+use crate::model::Error;
+
+/// The journal's file in the state directory.
+pub(super) const FILE: &str = "journal.db";
+
+/// How long a statement waits for another process's commit. A commit takes milliseconds; who waits here holds up the whole
+/// run, signals included, so the wait is short, and what is longer than that is an error to show.
+const BUSY: Duration = Duration::from_millis(1_000);
+
+/// A connection to the journal's file.
+pub(super) struct Db {
+    /// The connection.
+    pub(super) conn: Connection,
+    /// The state directory, absolute.
+    pub(super) dir: PathBuf,
+    /// The file that was opened, by device and inode.
+    inode: Option<(u64, u64)>,
+}
+
+impl Db {
+    /// Opens a file that exists: settings, then the check of what it is, then the schema.
+    pub(super) fn open(dir: &Path) -> Result<Self, Error> {
+        let file = dir.join(FILE);
+        let fail = |error: rusqlite::Error| unusable(dir, words(&error));
+        // No SQLITE_OPEN_CREATE: the file is made beforehand with the right mode. No URI: the path is taken as it is.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut conn = Connection::open_with_flags(&file, flags).map_err(fail)?;
+        conn.busy_timeout(BUSY).map_err(fail)?;
+        conn.set_prepared_statement_cache_capacity(32);
+        // Before anything is set: another program's database is left as it was.
+        schema::recognise(&conn, dir)?;
+        settle(&conn, dir)?;
+        schema::migrate(&mut conn, dir, schema::MIGRATIONS)?;
+        Ok(Self { conn, dir: dir.to_owned(), inode: inode(&file) })
+    }
+
+    /// Refuses a file that may only be read, or that is damaged in any page or index; asked before a run is written to.
+    pub(super) fn check_fit_to_write(&self) -> Result<(), Error> {
+        let fail = |error: rusqlite::Error| unusable(&self.dir, words(&error));
+        if self.conn.is_readonly(rusqlite::MAIN_DB).map_err(fail)? {
+            return Err(unusable(&self.dir, format!("{FILE} may be read but not written")));
+        }
+        let said: String = self.conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(fail)?;
+        if said == "ok" { Ok(()) } else { Err(unusable(&self.dir, format!("{FILE} is damaged: {said}"))) }
+    }
+
+    /// Whether the path still leads to the file that is open. SQLite would go on writing to one that was removed.
+    pub(super) fn in_place(&self) -> bool {
+        self.inode.is_some() && inode(&self.dir.join(FILE)) == self.inode
+    }
+
+    /// The error for a read that failed.
+    pub(super) fn unreadable(&self, error: &rusqlite::Error) -> Error {
+        unusable(&self.dir, words(error))
+    }
+
+    /// The error for a write that failed.
+    pub(super) fn unwritable(&self, error: &rusqlite::Error) -> Error {
+        self.not_written(words(error))
+    }
+
+    /// The same, in the caller's words.
+    pub(super) fn not_written(&self, why: String) -> Error {
+        Error::JournalWrite { path: self.dir.join(FILE).display().to_string(), why, at: None }
+    }
+}
+
+/// Device and inode of a path, if it is there.
+pub(super) fn inode(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// The settings of a connection. None but the journal mode is stored in the file, so each connection sets and checks them.
+fn settle(conn: &Connection, dir: &Path) -> Result<(), Error> {
+    let fail = |error: rusqlite::Error| unusable(dir, words(&error));
+    let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(fail)?;
+    if mode != "wal" {
+        return Err(unusable(dir, format!("SQLite cannot keep a write-ahead log there (it answers `{mode}`)")));
+    }
+    // FULL: a commit is on the disk when it returns. `fullfsync` means the same where fsync alone does not flush the drive.
+    for (name, value, wanted) in [("synchronous", "FULL", 2), ("foreign_keys", "ON", 1), ("fullfsync", "ON", 1)] {
+        conn.pragma_update(None, name, value).map_err(fail)?;
+        let is: i64 = conn.pragma_query_value(None, name, |row| row.get(0)).map_err(fail)?;
+        if is != wanted {
+            return Err(unusable(dir, format!("SQLite does not take the setting {name}={value}")));
+        }
+    }
+    conn.pragma_update(None, "trusted_schema", "OFF").map_err(fail)?;
+    Ok(())
+}
+
+/// The state directory cannot be used.
+pub(super) fn unusable(dir: &Path, why: String) -> Error {
+    Error::JournalUnusable {
+        path: dir.display().to_string(),
+        why,
+        hint: Some("repair it, or name another directory with `--state DIR`".to_owned()),
+    }
+}
+
+/// SQLite's error in words: what it means for this file first, SQLite's own text after it.
+pub(super) fn words(error: &rusqlite::Error) -> String {
+    let said = match error {
+        rusqlite::Error::SqliteFailure(code, Some(text)) => {
+            let plain = rusqlite::ffi::code_to_str(code.extended_code);
+            if text == "not an error" { plain.to_owned() } else { text.clone() }
+        }
+        other => other.to_string(),
+    };
+    let means = match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => "is not an SQLite database",
+        Some(ErrorCode::DatabaseCorrupt) => "is damaged",
+        Some(ErrorCode::ReadOnly) => "cannot be written",
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => "cannot be opened",
+        Some(ErrorCode::DiskFull) => "cannot grow: the disk is full",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "is kept locked by another process",
+        Some(ErrorCode::SystemIoFailure) => "cannot be read or written: the disk reports an error",
+        _ => return said,
+    };
+    format!("{FILE} {means} ({said})")
+}

@@ -1,0 +1,103 @@
+//! The lock of a run: held by the operating system for as long as the process lives, however it ends. The file's text says
+//! who holds it, for messages only; it decides nothing.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::db::inode;
+use crate::model::Holder;
+
+/// A lock that this process holds.
+pub(super) struct RunLock {
+    file: File,
+    path: PathBuf,
+}
+
+/// What came of trying to take a lock, or of looking at it.
+pub(super) enum Taken {
+    /// It is ours.
+    Ours(RunLock),
+    /// A live process holds it; it may not have said yet who it is.
+    Theirs(Option<Holder>),
+}
+
+/// A lock that is looked at is locked for some microseconds, shared; this many times we step aside for that.
+const LOOKERS: usize = 10_000;
+
+impl RunLock {
+    /// Takes the lock, or says who has it. Never waits for a holder.
+    pub(super) fn take(path: &Path) -> io::Result<Taken> {
+        for _ in 0..LOOKERS {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+            match file.try_lock() {
+                Ok(()) => {
+                    let lock = Self { file, path: path.to_owned() };
+                    // Removed or replaced between opening and locking: what we hold is nobody's lock.
+                    if lock.is_ours() {
+                        return Ok(Taken::Ours(lock));
+                    }
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) => match file.try_lock_shared() {
+                    // Nobody holds it; somebody looks, as we do now.
+                    Ok(()) => std::thread::yield_now(),
+                    Err(TryLockError::Error(error)) => return Err(error),
+                    Err(TryLockError::WouldBlock) => return Ok(Taken::Theirs(read(&file))),
+                },
+            }
+        }
+        Ok(Taken::Theirs(None))
+    }
+
+    /// Who holds the lock at `path`: `None` when nobody does.
+    pub(super) fn look(path: &Path) -> io::Result<Option<Option<Holder>>> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+            Err(TryLockError::WouldBlock) => Ok(Some(read(&file))),
+        }
+    }
+
+    /// Says in the file who holds it.
+    pub(super) fn sign(&mut self, holder: &Holder) -> io::Result<()> {
+        let text = serde_json::to_string(holder)?;
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(text.as_bytes())
+    }
+
+    /// The lock file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the path still leads to the file that we hold locked.
+    pub(super) fn is_ours(&self) -> bool {
+        let held = self.file.metadata().ok().map(|found| (found.dev(), found.ino()));
+        held.is_some() && held == inode(&self.path)
+    }
+
+    /// Lets go, and takes our name off. The file stays: removing it would let two processes lock two files of one name.
+    pub(super) fn release(self) {
+        let _ = self.file.set_len(0);
+    }
+
+    /// Lets go and removes the file: only for a run that did not come to be.
+    pub(super) fn remove(self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The holder's own words, if they are there and whole.
+fn read(mut file: &File) -> Option<Holder> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}

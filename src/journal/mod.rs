@@ -1,0 +1,39 @@
+//! The journal: what every run did, appended and never changed, in one SQLite file of the state directory.
+//!
+//! ```text
+//!   <state>/journal.db          runs, records, claims on services, requests from other terminals
+//!   <state>/locks/<run>.lock    locked by the process that works on the run, for as long as it lives
+//!
+//!   Journal ── create / acquire ──▶ OpenRun (a Store) ── append ──▶ one transaction, one durable commit:
+//!      │                               │                              fence still ours? → records → claims
+//!      ├─ runs, records, view, find    ├─ view: the fold, kept as records are appended
+//!      └─ post ── request ────────────▶└─ take_requests
+//! ```
+//!
+//! Who may write is decided three times over. The lock of the operating system says at once whether the holder of a run is
+//! alive: it goes with the process, however that ends. The fence is a counter that each take-over raises: an append under an
+//! older number is refused in its own transaction, so a process that lost its lock without noticing (the lock file was
+//! removed, a laptop slept) writes nothing more. Claims keep two unfinished runs off the same service.
+//!
+//! Everything here is synchronous and reads no clock: a commit runs in line with its caller, and times are handed in.
+
+mod claims;
+mod db;
+mod lease;
+mod lock;
+mod open_run;
+mod place;
+mod read;
+mod request;
+mod schema;
+mod store;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use lease::boot_time;
+pub use open_run::OpenRun;
+pub use read::RunSummary;
+pub use request::Request;
+pub use store::{Journal, Store};

@@ -1,0 +1,149 @@
+//! The one way into the journal: a transaction that checks the fence, inserts records, keeps claims in step, and commits once.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::db::{Db, words};
+use super::{claims, read};
+use crate::model::{Error, Outcome, Record, RecordBody, RunId, RunView};
+
+/// Ends a transaction. A value, so that a test can put an ambiguous commit in its place.
+pub(super) type Commit = fn(Transaction<'_>) -> rusqlite::Result<()>;
+
+/// What goes before the records in the same transaction.
+pub(super) type First<'a> = &'a dyn Fn(&Connection) -> Result<(), Error>;
+
+/// Writes for one run, under one fence number.
+pub(super) struct Writer {
+    /// The connection; this process's own for this run.
+    pub(super) db: Db,
+    /// The run.
+    pub(super) run: RunId,
+    /// The fence number that the run must still have.
+    pub(super) fence: u64,
+    /// How a transaction ends.
+    pub(super) commit: Commit,
+    /// Set when it could not be found out whether something was kept: nothing is written after that.
+    broken: Option<String>,
+}
+
+/// A record as it is stored.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) seq: u64,
+    pub(super) at: String,
+    pub(super) body: String,
+}
+
+impl Row {
+    fn of(record: &Record) -> Result<Self, Error> {
+        let body = serde_json::to_string(&record.body)
+            .map_err(|error| Error::Internal { message: format!("record {} cannot be written as JSON: {error}", record.seq) })?;
+        Ok(Self { seq: record.seq, at: record.at.to_string(), body })
+    }
+}
+
+impl Writer {
+    pub(super) fn new(db: Db, run: RunId, fence: u64) -> Self {
+        Self { db, run, fence, commit: |tx| tx.commit(), broken: None }
+    }
+
+    /// Writes `records`, and what follows from them for claims, in one transaction. `after` is the run as it stands with them.
+    /// When this returns `Ok`, they are on the disk; after an error they are not, but for one that says it is not known.
+    pub(super) fn write(&mut self, first: First<'_>, records: &[Record], after: &RunView) -> Result<(), Error> {
+        self.usable()?;
+        let rows = records.iter().map(Row::of).collect::<Result<Vec<_>, _>>()?;
+        let Self { db, run, fence, commit, .. } = self;
+        let tx = Transaction::new_unchecked(&db.conn, TransactionBehavior::Immediate).map_err(|error| db.unwritable(&error))?;
+        first(&tx)?;
+        for row in &rows {
+            // The fence stands in the same statement: no second look-up, and no gap between looking and writing.
+            if insert(&tx, run, *fence, row).map_err(|error| db.unwritable(&error))? == 0 {
+                return Err(Error::Fenced { run: run.clone() });
+            }
+        }
+        keep_in_step(&tx, db, records, after)?;
+        match commit(tx) {
+            Ok(()) => Ok(()),
+            Err(error) => self.look_again(&error, &rows),
+        }
+    }
+
+    /// Whether this process may still write: the file is in place and nothing is in doubt.
+    pub(super) fn usable(&self) -> Result<(), Error> {
+        if let Some(why) = &self.broken {
+            return Err(self.db.not_written(why.clone()));
+        }
+        if !self.db.in_place() {
+            return Err(self.db.not_written("the file was removed or replaced while the run was under way".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// After a COMMIT that reported an error: the file is opened anew and read, never assumed.
+    ///
+    /// Should records that were not found here surface later (a flush that failed may still have reached the disk), they do no
+    /// harm: an intent whose call never left is looked at on resume and found not done.
+    fn look_again(&mut self, error: &rusqlite::Error, rows: &[Row]) -> Result<(), Error> {
+        let said = words(error);
+        match self.reread(rows) {
+            Ok(found) if found == rows => Ok(()),
+            Ok(found) if found.is_empty() => {
+                Err(self.db.not_written(format!("{said}; the file was read again: nothing of this was kept")))
+            }
+            Ok(_) => Err(Error::Fenced { run: self.run.clone() }),
+            Err(second) => {
+                let second = second.causes().join("; ");
+                let why = format!("{said}; reading it again failed too: {second}. What was kept shows when the run is resumed");
+                self.broken = Some(why.clone());
+                Err(self.db.not_written(why))
+            }
+        }
+    }
+
+    /// What a new connection finds where `rows` should be. What it finds is made durable before it is believed: a page that a
+    /// failed flush left in memory reads well and may be gone after a power cut.
+    fn reread(&mut self, rows: &[Row]) -> Result<Vec<Row>, Error> {
+        self.db = Db::open(&self.db.dir)?;
+        let from = rows.first().map_or(0, |row| row.seq);
+        let found = read::rows(&self.db.conn, &self.run, from).map_err(|error| self.db.unreadable(&error))?;
+        if !found.is_empty() {
+            let busy: i64 = self
+                .db
+                .conn
+                .query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0))
+                .map_err(|error| self.db.unreadable(&error))?;
+            if busy != 0 {
+                return Err(self.db.not_written("another process keeps it from being flushed".to_owned()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn insert(tx: &Connection, run: &RunId, fence: u64, row: &Row) -> rusqlite::Result<usize> {
+    let sql = "INSERT INTO record (run, seq, at, body) SELECT id, ?2, ?3, ?4 FROM run WHERE id = ?1 AND fence = ?5";
+    tx.prepare_cached(sql)?.execute((run.as_str(), row.seq.cast_signed(), &row.at, &row.body, fence.cast_signed()))
+}
+
+/// Claims and the column `ended` follow from the records: taken with a plan, given up at the end.
+fn keep_in_step(tx: &Connection, db: &Db, records: &[Record], after: &RunView) -> Result<(), Error> {
+    let any = |matches: fn(&RecordBody) -> bool| records.iter().any(|record| matches(&record.body));
+    let adopted = any(|body| matches!(body, RecordBody::PlanAdopted { .. }));
+    let may_be_over = any(|body| matches!(body, RecordBody::RunEnded { .. } | RecordBody::SessionClosed { .. }));
+    if adopted && after.ended.is_none() {
+        set_ended(tx, &after.id, None).map_err(|error| db.unwritable(&error))?;
+        claims::take(tx, &db.dir, &after.id, &after.plan.target)?;
+        claims::take(tx, &db.dir, &after.id, &after.forward.target)?;
+    }
+    if may_be_over && let Some((outcome, _)) = &after.ended {
+        set_ended(tx, &after.id, Some(*outcome))
+            .and_then(|()| claims::release(tx, &after.id))
+            .map_err(|error| db.unwritable(&error))?;
+    }
+    Ok(())
+}
+
+fn set_ended(tx: &Connection, run: &RunId, outcome: Option<Outcome>) -> rusqlite::Result<()> {
+    let text = outcome.map(read::outcome_text);
+    tx.prepare_cached("UPDATE run SET ended = ?2 WHERE id = ?1")?.execute((run.as_str(), text)).map(|_| ())
+}

@@ -1,0 +1,94 @@
+//! From facts to a plan.
+
+use serde_json::{Value, json};
+
+use super::closing;
+use crate::model::{Direction, Plan, Problem, RunId, Runbook, Target};
+use crate::stages::facts::Facts;
+use crate::stages::kind::{Planning, Sketch, check_common, common};
+use crate::stages::registry;
+
+/// Everything that is wrong with the stages of a runbook.
+pub fn check(runbook: &Runbook) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for decl in &runbook.stages {
+        match registry::kind(&decl.kind) {
+            Some(kind) => {
+                problems.extend(kind.check(decl));
+                problems.extend(check_common(decl));
+            }
+            None => {
+                let known: Vec<_> = registry::kinds().iter().map(|kind| kind.kind()).collect();
+                let hint = format!("the stage kinds are {}", known.join(", "));
+                problems.push(Problem {
+                    message: format!("there is no stage kind `{}`", decl.kind),
+                    span: Some(decl.span.clone()),
+                    hint: Some(hint),
+                });
+            }
+        }
+    }
+    for member in ["region", "cluster", "environment"] {
+        if runbook.target.get(member).and_then(Value::as_str).unwrap_or_default().is_empty() {
+            problems.push(Problem {
+                message: format!("the target block does not say which {member}"),
+                span: runbook.target_spans.get(member).cloned(),
+                hint: Some(format!("write {member} = \"…\" in the block `target {{ … }}`")),
+            });
+        }
+    }
+    problems
+}
+
+/// Plans a runbook that has passed [`check`]: pure, so the same facts give the same plan.
+pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
+    let mut planning =
+        Planning { facts, run, sketch: Sketch::default(), findings: Vec::new(), closing: std::collections::BTreeMap::new() };
+    let mut stages = Vec::new();
+    for decl in &runbook.stages {
+        if let Some(kind) = registry::kind(&decl.kind) {
+            let mut stage = kind.plan(decl, &mut planning);
+            common(decl, &mut stage);
+            stages.push(stage);
+        }
+    }
+    let Planning { mut findings, closing: mut values, .. } = planning;
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    values.insert("cluster".to_owned(), json!(facts.cluster));
+    values.insert("region".to_owned(), json!(facts.region));
+    if let Some(url) = &facts.endpoint {
+        values.insert("endpoint_url".to_owned(), json!(url));
+    }
+    if let Some(url) = values.get("target_group_arn").and_then(Value::as_str).and_then(|arn| closing::ui_url(facts, arn)) {
+        values.insert("ui_url".to_owned(), json!(url));
+    }
+    // The services that the run changes, each held by one unfinished run at a time: those named in steps.
+    let mut services: Vec<String> = stages
+        .iter()
+        .flat_map(|stage| stage.steps())
+        .filter_map(|step| step.params["service"].as_str())
+        .map(str::to_owned)
+        .collect();
+    services.sort();
+    services.dedup();
+    let environment = runbook.target.get("environment").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Plan {
+        run: run.clone(),
+        direction: Direction::Forward,
+        runbook: runbook.name.clone(),
+        runbook_digest: runbook.digest.clone(),
+        variables: runbook.variable_values(),
+        target: Target {
+            account: facts.account.clone(),
+            region: facts.region.clone(),
+            endpoint: facts.endpoint.clone(),
+            cluster: facts.cluster.clone(),
+            services,
+            environment,
+            identity: facts.identity.clone(),
+        },
+        stages,
+        findings,
+        closing: values,
+    }
+}

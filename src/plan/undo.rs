@@ -1,0 +1,185 @@
+//! The way back: a plan of inverse steps, derived from what the journal says was done. Not from the forward plan: an amended run
+//! did things that its last plan no longer names.
+//!
+//! | # | a mutation that stands | its inverse |
+//! | --- | --- | --- |
+//! | 1 | in a stage that stays | none |
+//! | 2 | its outcome is not known | none: it must be settled first, which the engine does before it asks for this plan |
+//! | 3 | several updates of one service in one stage | one: back to what the first of them replaced |
+//! | 4 | an update of a service that this run created and that goes as well | only its registry is detached, and nobody waits for a rollout of it |
+//! | 5 | a redeploy | none: it replaced nothing |
+//! | 6 | anything else | the step's own, in reverse order of making |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::model::{
+    Direction, Disposition, Input, Lane, LaneId, Mutation, Plan, Resource, RunView, StageId, StagePlan, StepClass, StepId,
+    StepPlan, Wave,
+};
+use crate::stages::registry;
+use crate::stages::step::{Step, UndoStep};
+
+const UPDATE: &str = "ecs.update-service";
+const CREATE: &str = "ecs.create-service";
+
+/// The plan that takes a run back: to the start, or so far that `to` and what stands above it in the runbook stay done.
+/// Empty when there is nothing to undo.
+pub fn undo(view: &RunView, to: Option<&StageId>) -> Plan {
+    let order: Vec<&StageId> = view.forward.stages.iter().map(|stage| &stage.id).collect();
+    let keep = to.and_then(|to| order.iter().position(|stage| *stage == to)).map_or(0, |position| position + 1);
+    let goes = |stage: &StageId| order.iter().position(|known| *known == stage).is_none_or(|position| position >= keep);
+    let mutations: Vec<&Mutation> = view
+        .mutations
+        .iter()
+        .filter(|mutation| mutation.direction == Direction::Forward && mutation.output.is_some() && goes(&mutation.stage))
+        .collect();
+    let created: BTreeSet<&str> =
+        mutations.iter().filter(|mutation| mutation.step.action == CREATE).filter_map(|mutation| service(mutation)).collect();
+
+    let mut stages: BTreeMap<usize, BTreeMap<String, LaneOfUndo>> = BTreeMap::new();
+    for mutation in mutations.iter().rev() {
+        let position = order.iter().position(|stage| **stage == mutation.stage).unwrap_or(usize::MAX);
+        let lane = stages
+            .entry(position)
+            .or_default()
+            .entry(mutation.target.clone())
+            .or_insert_with(|| LaneOfUndo::new(&mutation.stage, &mutation.target));
+        let earlier_update = mutations.iter().any(|other| {
+            other.seq < mutation.seq
+                && other.stage == mutation.stage
+                && other.step.action == UPDATE
+                && service(other) == service(mutation)
+        });
+        lane.add(mutation, &created, earlier_update);
+    }
+    let stages = stages.into_values().rev().filter_map(stage_plan).collect();
+    Plan { direction: Direction::Back, stages, findings: Vec::new(), closing: BTreeMap::new(), ..view.forward.clone() }
+}
+
+fn service(mutation: &Mutation) -> Option<&str> {
+    mutation.step.params["service"].as_str()
+}
+
+/// The inverse steps of one lane, and the mutations that they undo.
+struct LaneOfUndo {
+    stage: StageId,
+    target: String,
+    lane: LaneId,
+    steps: Vec<StepPlan>,
+    resources: Vec<Resource>,
+    /// Mutations whose undo is part of a later step: noted there, so that a second rollback does not meet them again.
+    pending: Vec<u64>,
+}
+
+impl LaneOfUndo {
+    fn new(stage: &StageId, target: &str) -> Self {
+        Self {
+            stage: stage.clone(),
+            target: target.to_owned(),
+            lane: LaneId::new(format!("undo/{stage}/{target}")),
+            steps: Vec::new(),
+            resources: Vec::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, mutation: &Mutation, created: &BTreeSet<&str>, earlier_update: bool) {
+        let is_update = mutation.step.action == UPDATE;
+        if (is_update && earlier_update) || mutation.intent["mode"] == "redeploy" {
+            self.pending.push(mutation.seq);
+            return;
+        }
+        let mut steps = match registry::step(&mutation.step.action) {
+            Some(Step::Mutation(step)) => step.undo(mutation),
+            _ => Vec::new(),
+        };
+        if is_update && service(mutation).is_some_and(|name| created.contains(name)) {
+            detach_only(&mut steps);
+        }
+        if steps.is_empty() {
+            self.pending.push(mutation.seq);
+            return;
+        }
+        self.pending.push(mutation.seq);
+        self.resources.push(resource(mutation, &steps));
+        self.append(mutation, steps);
+    }
+
+    fn append(&mut self, mutation: &Mutation, steps: Vec<UndoStep>) {
+        let suffix = if mutation.attempt > 1 || self.steps.iter().any(|step| step.id == StepId::of(&self.lane, steps[0].name)) {
+            format!("-{}", mutation.seq)
+        } else {
+            String::new()
+        };
+        let last_mutation = steps.iter().rposition(|step| step.class == StepClass::Mutation);
+        for (index, undo) in steps.into_iter().enumerate() {
+            let id = |name: &str| StepId::of(&self.lane, &format!("{name}{suffix}"));
+            let inputs = undo
+                .inputs
+                .iter()
+                .map(|(here, step, there)| ((*here).to_owned(), Input { step: id(step), pointer: (*there).to_owned() }))
+                .collect();
+            let mut params = undo.params;
+            if Some(index) == last_mutation {
+                // When this one is done, the mutations are undone.
+                params["undoes"] = json!(std::mem::take(&mut self.pending));
+            }
+            self.steps.push(StepPlan {
+                id: id(undo.name),
+                action: undo.action.to_owned(),
+                class: undo.class,
+                title: undo.title,
+                params,
+                inputs,
+                deadline_s: undo.deadline_s,
+            });
+        }
+    }
+}
+
+/// A service that goes anyway is only taken out of its registry, so that the name can go first: its other settings do not
+/// matter any more, and a rollout of it need not (and, with a broken image, could not) complete.
+fn detach_only(steps: &mut Vec<UndoStep>) {
+    steps.retain(|step| step.class == StepClass::Mutation && step.params["set"].get("serviceRegistries").is_some());
+    for step in steps {
+        let registries = step.params["set"]["serviceRegistries"].clone();
+        step.params["set"] = json!({ "serviceRegistries": registries });
+        step.params["expect"] = json!({});
+    }
+}
+
+fn resource(mutation: &Mutation, steps: &[UndoStep]) -> Resource {
+    let action = steps.first().map(|step| step.action).unwrap_or_default();
+    let disposition = if action == UPDATE && mutation.step.action == UPDATE || action == "logs.put-retention" {
+        Disposition::Update
+    } else {
+        Disposition::Delete
+    };
+    let output = mutation.output.as_ref().unwrap_or(&Value::Null);
+    let (kind, name) = match mutation.step.action.as_str() {
+        "logs.create-log-group" | "logs.put-retention" => ("log group", mutation.step.params["name"].clone()),
+        "servicediscovery.create-service" => ("DNS name", mutation.step.params["name"].clone()),
+        CREATE | UPDATE => ("service", mutation.step.params["service"].clone()),
+        _ => ("task definition", output["taskDefinition"].clone()),
+    };
+    let name = name.as_str().unwrap_or(&mutation.target);
+    let name = if kind == "task definition" { name.rsplit('/').next().unwrap_or(name) } else { name };
+    Resource { kind: kind.to_owned(), name: name.to_owned(), disposition, changes: Vec::new() }
+}
+
+fn stage_plan(lanes: BTreeMap<String, LaneOfUndo>) -> Option<StagePlan> {
+    let id = lanes.values().next().map(|lane| lane.stage.clone())?;
+    let mut resources = Vec::new();
+    let mut built = Vec::new();
+    for lane in lanes.into_values() {
+        resources.extend(lane.resources);
+        if !lane.steps.is_empty() {
+            built.push(Lane { id: lane.lane, target: lane.target, steps: lane.steps });
+        }
+    }
+    let waves: Vec<Wave> =
+        built.chunks(crate::stages::kind::LANE_CONCURRENCY).map(|lanes| Wave { lanes: lanes.to_vec() }).collect();
+    (!waves.is_empty()).then_some(StagePlan { id, kind: "undo".to_owned(), resources, waves, warnings: Vec::new(), confirm: false })
+}

@@ -1,0 +1,258 @@
+//! The shipped runbook, with the variable files of two real environments.
+
+use serde_json::json;
+
+use super::*;
+use crate::model::Origin;
+use crate::runbook::{built_in, built_in_names};
+
+const STAGING: &str = include_str!("../../../tests/worlds/nexus-ai-staging.tfvars");
+const DEV: &str = include_str!("../../../tests/worlds/nexus-ai-dev.tfvars");
+
+fn shipped(sources: &VariableSources) -> Result<Runbook, Vec<Problem>> {
+    resolve(built_in("jaeger-sidecar-to-shared").expect("it is shipped"), sources)
+}
+
+fn staging(command_line: &[(&str, &str)]) -> Runbook {
+    match shipped(&sources(&[("terraform.tfvars", STAGING)], command_line, &[])) {
+        Ok(runbook) => runbook,
+        Err(problems) => panic!("{}", rendered(&problems)),
+    }
+}
+
+fn stage(runbook: &Runbook, name: &str) -> Value {
+    let found = runbook.stages.iter().find(|stage| stage.id.as_str() == name);
+    found.map(|stage| stage.body.clone()).unwrap_or_default()
+}
+
+#[test]
+fn every_name_that_is_listed_is_there_and_resolves_its_own_name() {
+    for name in built_in_names() {
+        let file = built_in(name).expect("listed");
+        assert!(file.text.contains(&format!("runbook \"{name}\"")), "{name}");
+    }
+    assert_eq!(built_in("jaeger"), None);
+}
+
+#[test]
+fn the_six_stages_stand_in_their_order() {
+    let runbook = staging(&[]);
+    let stages: Vec<_> = runbook.stages.iter().map(|stage| (stage.kind.as_str(), stage.id.as_str())).collect();
+    assert_eq!(
+        stages,
+        [
+            ("log_group", "create-log-group"),
+            ("task_definition", "register-task-definition"),
+            ("service", "create-service"),
+            ("dns", "register-dns"),
+            ("retarget_env", "retarget-api-env"),
+            ("strip_sidecar", "strip-sidecar"),
+        ]
+    );
+}
+
+#[test]
+fn names_derive_from_project_and_environment() {
+    let runbook = match shipped(&sources(&[("terraform.tfvars", DEV)], &[], &[])) {
+        Ok(runbook) => runbook,
+        Err(problems) => panic!("{}", rendered(&problems)),
+    };
+    assert_eq!(
+        Value::from_iter(runbook.target.clone()),
+        json!({
+            "region": "us-east-1",
+            "environment": "dev",
+            "cluster": "nexus-ai-cluster-dev",
+            "services": ["nexus-ai-api-dev"],
+            "__enabled": true,
+            "__refusal": "enable_jaeger is false: there is no Jaeger to move",
+        })
+    );
+    assert_eq!(stage(&runbook, "create-log-group")["name"], "/ecs/nexus-ai-jaeger-dev");
+    assert_eq!(stage(&runbook, "register-dns")["namespace"], "nexus-ai.local");
+    assert_eq!(
+        stage(&runbook, "retarget-api-env")["set"],
+        json!({ "OTEL_EXPORTER_OTLP_ENDPOINT": { "from": "http://localhost:4318", "to": "http://jaeger.nexus-ai.local:4318" } })
+    );
+}
+
+#[test]
+fn staging_as_a_whole() {
+    let runbook = staging(&[]);
+    assert_eq!(
+        stage(&runbook, "register-task-definition"),
+        json!({
+            "family": "nexus-ai-jaeger-staging",
+            "cpu": 1024,
+            "memory": 2048,
+            "like_service": "nexus-ai-api-staging",
+            "execution_role_arn": "",
+            "task_role_arn": "",
+            "tags": { "Project": "nexus-ai", "Environment": "staging" },
+            "container": { "jaeger": {
+                "image": "jaegertracing/all-in-one:latest",
+                "essential": true,
+                "ports": [16686, 4317, 4318],
+                "environment": { "COLLECTOR_OTLP_ENABLED": "true" },
+                "log": { "group": "/ecs/nexus-ai-jaeger-staging", "stream_prefix": "jaeger" },
+                "health_check": {
+                    "command": [
+                        "CMD-SHELL",
+                        "wget -q --spider http://127.0.0.1:14269/ || wget -q --spider http://127.0.0.1:13133/status || exit 1",
+                    ],
+                    "interval": 30, "timeout": 5, "retries": 3, "start_period": 10,
+                },
+            } },
+        })
+    );
+    assert_eq!(
+        stage(&runbook, "create-service"),
+        json!({
+            "name": "nexus-ai-jaeger-staging",
+            "task_definition": "nexus-ai-jaeger-staging",
+            "desired_count": 1,
+            "like_service": "nexus-ai-api-staging",
+            "tags": { "Project": "nexus-ai", "Environment": "staging" },
+            "deployment_minimum_healthy_percent": 0,
+            "deployment_maximum_percent": 100,
+            "availability_zone_rebalancing": "DISABLED",
+            "deployment_circuit_breaker": { "enable": true, "rollback": true },
+            "health_check_grace_period_seconds": 60,
+            "load_balancer": { "container_name": "jaeger", "container_port": 16686, "from_sidecar": "jaeger" },
+            "rollout_timeout": "30m",
+        })
+    );
+    assert_eq!(
+        stage(&runbook, "strip-sidecar"),
+        json!({
+            "services": ["nexus-ai-api-staging"],
+            "sidecar": "jaeger",
+            "rollout_timeout": "30m",
+            "confirm": true,
+            "warning": "Traces held in the sidecars' memory go with them, and a rollback cannot bring them back",
+        })
+    );
+}
+
+#[test]
+fn a_terraform_variable_file_may_set_more_than_the_runbook_declares() {
+    let runbook = staging(&[]);
+    assert!(!runbook.variables.contains_key("api_cpu"));
+    assert!(STAGING.contains("api_cpu"), "the test needs such a line");
+}
+
+#[test]
+fn every_name_can_be_overridden() {
+    let runbook = staging(&[
+        ("cluster_name", "blue"),
+        ("jaeger_name", "tracing"),
+        ("log_group_name", "/tracing"),
+        ("namespace_name", "corp.example"),
+        ("jaeger_dns_name", "traces"),
+        ("sidecar_name", "agent"),
+        ("api_services", r#"["one", "two"]"#),
+        ("aws_account_id", "111122223333"),
+    ]);
+    assert_eq!(runbook.target["cluster"], "blue");
+    assert_eq!(runbook.target["account"], "111122223333");
+    assert_eq!(runbook.target["services"], json!(["one", "two"]));
+    assert_eq!(stage(&runbook, "register-task-definition")["container"]["jaeger"]["log"]["group"], "/tracing");
+    assert_eq!(stage(&runbook, "create-service")["name"], "tracing");
+    assert_eq!(stage(&runbook, "create-service")["like_service"], "one");
+    assert_eq!(stage(&runbook, "create-service")["load_balancer"]["from_sidecar"], "agent");
+    let retarget = stage(&runbook, "retarget-api-env");
+    assert_eq!(retarget["set"]["OTEL_EXPORTER_OTLP_ENDPOINT"]["to"], "http://traces.corp.example:4318");
+    assert_eq!(retarget["verify"]["spans_arrive"]["service"], "tracing");
+}
+
+#[test]
+fn without_jaeger_it_refuses_in_its_own_words() {
+    let runbook = staging(&[("enable_jaeger", "false")]);
+    assert_eq!(runbook.target["__enabled"], false);
+    assert_eq!(runbook.target["__refusal"], "enable_jaeger is false: there is no Jaeger to move");
+}
+
+#[test]
+fn a_stage_kind_s_complaint_about_a_variable_points_into_the_variable_file() {
+    let runbook = staging(&[]);
+    let stage = &runbook.stages[1];
+    let problem = stage.problem_at("/cpu", "Fargate has no such size", None);
+    insta::assert_snapshot!(render_problem(&problem), @r#"
+    error: Fargate has no such size
+      --> terraform.tfvars:11:24
+       |
+    11 | jaeger_cpu           = 1024 # 1 vCPU
+       |                        ^^^^
+    "#);
+    let inner = stage.problem_at("/container/jaeger/ports/1", "no such port", None);
+    insta::assert_snapshot!(render_problem(&inner), @r#"
+    error: no such port
+       --> runbooks/jaeger-sidecar-to-shared.hcl:214:27
+        |
+    214 |     ports       = [16686, 4317, 4318] # UI and query API, OTLP over gRPC, OTLP over HTTP
+        |                           ^^^^
+    "#);
+    assert!(matches!(runbook.variables["jaeger_cpu"].origin, Origin::VarFile(_)));
+}
+
+#[test]
+fn nothing_set_is_said_for_each_required_variable() {
+    let Err(problems) = shipped(&VariableSources::default()) else { panic!("it has required variables") };
+    insta::assert_snapshot!(rendered(&problems), @r#"
+    error: variable `project_name` has no value
+      --> runbooks/jaeger-sidecar-to-shared.hcl:18:1
+       |
+    18 | variable "project_name" {
+       | ^^^^^^^^^^^^^^^^^^^^^^^
+      hint: set it with --var project_name=… or in a --var-file
+    error: variable `environment` has no value
+      --> runbooks/jaeger-sidecar-to-shared.hcl:28:1
+       |
+    28 | variable "environment" {
+       | ^^^^^^^^^^^^^^^^^^^^^^
+      hint: set it with --var environment=… or in a --var-file
+    error: variable `aws_region` has no value
+      --> runbooks/jaeger-sidecar-to-shared.hcl:38:1
+       |
+    38 | variable "aws_region" {
+       | ^^^^^^^^^^^^^^^^^^^^^
+      hint: set it with --var aws_region=… or in a --var-file
+    "#);
+}
+
+/// The names of attributes and blocks in a stage's body. Members of a map, such as tags or labels, are not among them.
+fn attribute_names(body: &Value, names: &mut Vec<String>) {
+    const MAPS: &[&str] = &["tags", "environment", "container", "set", "verify"];
+    for (name, value) in body.as_object().into_iter().flatten() {
+        names.push(name.clone());
+        if matches!(name.as_str(), "container" | "set" | "verify") {
+            value.as_object().into_iter().flatten().for_each(|(_, labelled)| attribute_names(labelled, names));
+        } else if !MAPS.contains(&name.as_str()) {
+            attribute_names(value, names);
+        }
+    }
+}
+
+#[test]
+fn the_readme_names_every_function_kind_and_attribute() {
+    let readme = include_str!("../../../runbooks/README.md");
+    let words: Vec<&str> = readme.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let mut names: Vec<String> = crate::runbook::functions::FUNCTIONS.iter().map(|function| function.name.to_owned()).collect();
+    for stage in staging(&[]).stages {
+        names.push(stage.kind.clone());
+        attribute_names(&stage.body, &mut names);
+    }
+    assert!(names.contains(&"stream_prefix".to_owned()), "nested blocks count");
+    for name in names {
+        assert!(words.contains(&name.as_str()), "README.md does not mention `{name}`");
+    }
+}
+
+#[test]
+fn the_readme_s_example_of_a_problem_is_what_is_printed() {
+    let readme = include_str!("../../../runbooks/README.md");
+    let example = readme.split("```text\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("an example");
+    let file = format!("{}jaeger_cpu = \"abc\"\nproject_name = \"p\"\nenvironment = \"e\"\naws_region = \"r\"\n", "\n".repeat(11));
+    let Err(problems) = shipped(&sources(&[("terraform.tfvars", &file)], &[], &[])) else { panic!("it is wrong") };
+    assert_eq!(rendered(&problems), example);
+}

@@ -1,0 +1,305 @@
+//! What a stage kind is to planning: it checks its block, says what must be read, and turns facts into steps. All of it pure.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::facts::{Facts, Wants};
+use crate::model::{
+    Finding, Input, Lane, LaneId, Problem, Resource, RunId, Severity, StageDecl, StagePlan, StepClass, StepId, StepPlan, Wave,
+};
+
+/// Lanes that run side by side.
+pub const LANE_CONCURRENCY: usize = 5;
+
+/// One kind of stage.
+pub trait StageKind {
+    /// The first label of its blocks: `log_group`.
+    fn kind(&self) -> &'static str;
+
+    /// What is wrong with a block of this kind.
+    fn check(&self, decl: &StageDecl) -> Vec<Problem>;
+
+    /// Adds what must be read to plan it. The block has passed [`StageKind::check`].
+    fn wants(&self, decl: &StageDecl, wants: &mut Wants);
+
+    /// Plans it. Stages are planned in order; what one leaves for the next is in [`Planning::sketch`].
+    fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan;
+}
+
+/// What planning knows and collects.
+pub struct Planning<'a> {
+    /// What was read.
+    pub facts: &'a Facts,
+    /// The run that will execute the plan.
+    pub run: &'a RunId,
+    /// What the stages so far leave behind.
+    pub sketch: Sketch,
+    /// Findings so far.
+    pub findings: Vec<Finding>,
+    /// Values for the closing words.
+    pub closing: BTreeMap<String, Value>,
+}
+
+/// What the stages so far leave behind, for those that follow.
+#[derive(Default)]
+pub struct Sketch {
+    /// The revision of a family that later stages use.
+    pub revisions: BTreeMap<String, Known>,
+    /// The container ports of a family that this runbook defines.
+    pub ports: BTreeMap<String, Vec<i64>>,
+    /// The registry that a service is to be in.
+    pub registries: BTreeMap<String, Known>,
+    /// Services that this runbook creates, with their settings.
+    pub created: BTreeMap<String, Created>,
+    /// Services whose revision a stage changes: what the next stage starts from.
+    pub changed: BTreeMap<String, Known>,
+}
+
+/// A service that the runbook creates or finds created.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// Tasks wanted.
+    pub desired: u64,
+    /// The revision it runs.
+    pub revision: Known,
+    /// Its load balancers.
+    pub load_balancers: Value,
+    /// Its security groups.
+    pub security_groups: Vec<String>,
+    /// Whether it exists already.
+    pub exists: bool,
+}
+
+/// A value that is known now, or from a step's output later.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Known {
+    /// Now.
+    Now(Value),
+    /// Later.
+    Later(Input),
+}
+
+impl Known {
+    /// The value, if it is known now.
+    pub fn now(&self) -> Option<&Value> {
+        match self {
+            Self::Now(value) => Some(value),
+            Self::Later(_) => None,
+        }
+    }
+}
+
+/// Builds the steps of a lane.
+pub struct LaneBuilder {
+    lane: LaneId,
+    target: String,
+    steps: Vec<StepPlan>,
+}
+
+impl LaneBuilder {
+    /// A lane of `decl` that works on `target`.
+    pub fn new(decl: &StageDecl, target: &str) -> Self {
+        Self { lane: LaneId::of(&decl.id, target), target: target.to_owned(), steps: Vec::new() }
+    }
+
+    /// Adds a step; `later` names parameters that are known only then, by pointer.
+    pub fn step(
+        &mut self,
+        name: &str,
+        action: &str,
+        class: StepClass,
+        title: String,
+        params: Value,
+        later: Vec<(&str, Known)>,
+    ) -> StepId {
+        let id = StepId::of(&self.lane, name);
+        let mut step =
+            StepPlan { id: id.clone(), action: action.to_owned(), class, title, params, inputs: BTreeMap::new(), deadline_s: None };
+        for (pointer, known) in later {
+            match known {
+                Known::Now(value) => place(&mut step.params, pointer, value),
+                Known::Later(input) => {
+                    place(&mut step.params, pointer, Value::Null);
+                    step.inputs.insert(pointer.to_owned(), input);
+                }
+            }
+        }
+        self.steps.push(step);
+        id
+    }
+
+    /// Gives the step added last a deadline.
+    pub fn deadline(&mut self, seconds: u64) {
+        if let Some(step) = self.steps.last_mut() {
+            step.deadline_s = Some(seconds);
+        }
+    }
+
+    /// The lane; `None` when it has no step.
+    pub fn build(self) -> Option<Lane> {
+        (!self.steps.is_empty()).then_some(Lane { id: self.lane, target: self.target, steps: self.steps })
+    }
+}
+
+/// Puts a value at a JSON pointer, making the objects on the way.
+pub fn place(target: &mut Value, pointer: &str, value: Value) {
+    let mut at = target;
+    for part in pointer.split('/').skip(1) {
+        at = match part.parse::<usize>() {
+            Ok(index) if at.is_array() => {
+                let Some(list) = at.as_array_mut() else { return };
+                while list.len() <= index {
+                    list.push(Value::Null);
+                }
+                &mut list[index]
+            }
+            _ => {
+                if !at.is_object() {
+                    *at = json!({});
+                }
+                &mut at[part]
+            }
+        };
+    }
+    *at = value;
+}
+
+/// A parameter that comes from a step's output.
+pub fn later(step: &StepId, pointer: &str) -> Known {
+    Known::Later(Input { step: step.clone(), pointer: pointer.to_owned() })
+}
+
+/// A stage's plan; lanes are dealt into waves.
+pub fn stage_plan(decl: &StageDecl, resources: Vec<Resource>, lanes: Vec<Lane>) -> StagePlan {
+    let waves = lanes.chunks(LANE_CONCURRENCY).map(|lanes| Wave { lanes: lanes.to_vec() }).collect();
+    StagePlan { id: decl.id.clone(), kind: decl.kind.clone(), resources, waves, warnings: Vec::new(), confirm: false }
+}
+
+impl Planning<'_> {
+    /// Notes a finding; the same one twice counts once.
+    pub fn find(&mut self, id: &str, severity: Severity, resource: &str, found: String, consequence: &str, fix: String) {
+        let finding =
+            Finding { id: id.to_owned(), severity, resource: resource.to_owned(), found, consequence: consequence.to_owned(), fix };
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// Reads a stage's body as its settings.
+///
+/// # Errors
+/// The problem, placed at the member that is wrong.
+pub fn settings<T: DeserializeOwned>(decl: &StageDecl) -> Result<T, Problem> {
+    let mut body = decl.body.clone();
+    if let Some(members) = body.as_object_mut() {
+        // Every kind has these two; see `common`.
+        members.remove("confirm");
+        members.remove("warning");
+    }
+    serde_path_to_error::deserialize(body).map_err(|error| {
+        let pointer: String = error
+            .path()
+            .iter()
+            .map(|segment| match segment {
+                serde_path_to_error::Segment::Map { key } => format!("/{key}"),
+                serde_path_to_error::Segment::Seq { index } => format!("/{index}"),
+                _ => String::new(),
+            })
+            .collect();
+        decl.problem_at(&pointer, format!("stage `{}`: {}", decl.id, error.inner()), None)
+    })
+}
+
+/// Reads settings for planning: the block has been checked, so a failure is a mistake of ours and yields the default.
+pub fn checked<T: DeserializeOwned + Default>(decl: &StageDecl) -> T {
+    settings(decl).unwrap_or_default()
+}
+
+/// What every kind's block may say: whether the operator is asked again before the stage, and what to know beforehand.
+pub fn common(decl: &StageDecl, plan: &mut StagePlan) {
+    plan.confirm = decl.body["confirm"] == true;
+    let any = plan.steps().next().is_some();
+    if let Some(warning) = decl.body["warning"].as_str().filter(|warning| any && !warning.is_empty()) {
+        plan.warnings.push(warning.to_owned());
+    }
+}
+
+/// Problems of what [`common`] reads.
+pub fn check_common(decl: &StageDecl) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if !(decl.body["confirm"].is_null() || decl.body["confirm"].is_boolean()) {
+        problems.push(decl.problem_at("/confirm", "confirm is true or false", None));
+    }
+    if !(decl.body["warning"].is_null() || decl.body["warning"].is_string()) {
+        problems.push(decl.problem_at("/warning", "warning is a text", None));
+    }
+    problems
+}
+
+/// A duration in a runbook: `"90s"`, `"30m"`, `"2h"`, or a number of seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seconds(pub u64);
+
+/// How long a rollout may take when the runbook does not say.
+pub fn usual_rollout() -> Seconds {
+    Seconds(30 * 60)
+}
+
+impl<'de> serde::Deserialize<'de> for Seconds {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let text = match &value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        seconds(&text)
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom(format!("{value} is not a duration; write for example \"30m\"")))
+    }
+}
+
+/// `90`, `90s`, `30m`, `2h` as seconds.
+fn seconds(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, unit) = match text.char_indices().find(|(_, letter)| !letter.is_ascii_digit()) {
+        Some((at, _)) => text.split_at(at),
+        None => (text, "s"),
+    };
+    let number: u64 = number.parse().ok()?;
+    let scale = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    number.checked_mul(scale).filter(|seconds| *seconds > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        assert_eq!(seconds("30m"), Some(1800));
+        assert_eq!(seconds("90"), Some(90));
+        assert_eq!(seconds("2h"), Some(7200));
+        assert_eq!(seconds("soon"), None);
+        assert_eq!(seconds("0s"), None);
+        assert_eq!(seconds("99999999999999999999m"), None);
+    }
+
+    #[test]
+    fn values_are_placed_by_pointer() {
+        let mut value = json!({ "set": { "serviceRegistries": [{ "containerName": "x" }] } });
+        place(&mut value, "/set/serviceRegistries/0/registryArn", json!("arn"));
+        place(&mut value, "/want/taskDefinition", json!("f:1"));
+        assert_eq!(
+            value,
+            json!({ "set": { "serviceRegistries": [{ "containerName": "x", "registryArn": "arn" }] }, "want": { "taskDefinition": "f:1" } })
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! What the migration does: one file per stage kind, and the steps they are made of.
+//!
+//! A stage kind is pure: it checks its block of the runbook, says what must be read, and turns facts into steps
+//! ([`kind::StageKind`]). A step talks to AWS ([`step`]). The engine and the planner see both only through [`registry`].
+
+mod api_service;
+mod dns;
+pub mod edit;
+pub mod facts;
+pub mod kind;
+mod log_group;
+pub mod registry;
+mod retarget_env;
+mod service;
+pub mod step;
+pub mod steps;
+mod strip_sidecar;
+mod task_definition;

@@ -1,0 +1,56 @@
+//! The tables from names to code: stage kinds by the runbook's word, steps by the plan's action.
+
+use super::dns::Dns;
+use super::kind::StageKind;
+use super::log_group::LogGroup;
+use super::retarget_env::RetargetEnv;
+use super::service::Service;
+use super::step::{MutationStep, Step, WaitStep};
+use super::steps;
+use super::strip_sidecar::StripSidecar;
+use super::task_definition::TaskDefinition;
+
+/// Every stage kind.
+pub fn kinds() -> [&'static dyn StageKind; 6] {
+    [&LogGroup, &TaskDefinition, &Service, &Dns, &RetargetEnv, &StripSidecar]
+}
+
+/// The stage kind of this name.
+pub fn kind(name: &str) -> Option<&'static dyn StageKind> {
+    kinds().into_iter().find(|kind| kind.kind() == name)
+}
+
+fn mutation(step: impl MutationStep + 'static) -> Step {
+    Step::Mutation(Box::new(step))
+}
+
+fn wait(step: impl WaitStep + 'static) -> Step {
+    Step::Wait(Box::new(step))
+}
+
+/// The step that executes an action; `None` for an action that this version does not know.
+pub fn step(action: &str) -> Option<Step> {
+    Some(match action {
+        "ecs.await-rollout" => wait(steps::AwaitRollout),
+        "ecs.await-service" => wait(steps::AwaitInactive),
+        "ecs.create-service" => mutation(steps::CreateService),
+        "ecs.delete-service" => mutation(steps::DeleteService),
+        "ecs.deregister-task-definition" => mutation(steps::Deregister),
+        "ecs.register-edited-task-definition" => mutation(steps::RegisterEdited),
+        "ecs.register-task-definition" => mutation(steps::Register),
+        "ecs.update-service" => mutation(steps::UpdateService),
+        "ecs.verify-task-definition" => wait(steps::VerifyRevision),
+        "elb.await-no-targets" => wait(steps::AwaitNoTargets),
+        "elb.await-own-targets" => wait(steps::AwaitOwnTargets),
+        "jaeger.spans-arrive" => wait(steps::SpansArrive),
+        "jaeger.traffic-before" => wait(steps::TrafficBefore),
+        "logs.create-log-group" => mutation(steps::CreateLogGroup),
+        "logs.delete-log-group" => mutation(steps::DeleteLogGroup),
+        "logs.put-retention" => mutation(steps::PutRetention),
+        "servicediscovery.await-instances" => wait(steps::AwaitInstances),
+        "servicediscovery.await-no-instances" => wait(steps::AwaitNoInstances),
+        "servicediscovery.create-service" => mutation(steps::CreateName),
+        "servicediscovery.delete-service" => mutation(steps::DeleteName),
+        _ => return None,
+    })
+}

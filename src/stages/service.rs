@@ -1,0 +1,353 @@
+//! Stage kind `service`: the shared ECS service, placed as a service that it is like, in a target group on one port.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::facts::Wants;
+use super::kind::{
+    Created, Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, place, settings, stage_plan, usual_rollout,
+};
+use super::steps::same_list;
+use crate::aws::task_definition::family_of;
+use crate::model::{Change, Disposition, Problem, Resource, Severity, StageDecl, StagePlan, StepClass};
+
+/// See the module's text.
+pub struct Service;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    name: String,
+    /// The family that it runs.
+    task_definition: String,
+    desired_count: u64,
+    like_service: String,
+    #[serde(default)]
+    deployment_minimum_healthy_percent: u64,
+    #[serde(default = "hundred")]
+    deployment_maximum_percent: u64,
+    #[serde(default = "disabled")]
+    availability_zone_rebalancing: String,
+    #[serde(default)]
+    deployment_circuit_breaker: Breaker,
+    #[serde(default = "a_minute")]
+    health_check_grace_period_seconds: u64,
+    #[serde(default)]
+    load_balancer: Option<LoadBalancer>,
+    #[serde(default = "usual_rollout")]
+    rollout_timeout: Seconds,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Breaker {
+    enable: bool,
+    rollback: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoadBalancer {
+    container_name: String,
+    container_port: u16,
+    #[serde(default)]
+    from_sidecar: String,
+    #[serde(default)]
+    target_group: String,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { enable: true, rollback: true }
+    }
+}
+
+fn disabled() -> String {
+    "DISABLED".to_owned()
+}
+fn hundred() -> u64 {
+    100
+}
+fn a_minute() -> u64 {
+    60
+}
+
+impl StageKind for Service {
+    fn kind(&self) -> &'static str {
+        "service"
+    }
+
+    fn check(&self, decl: &StageDecl) -> Vec<Problem> {
+        let settings: Settings = match settings(decl) {
+            Ok(settings) => settings,
+            Err(problem) => return vec![problem],
+        };
+        let mut problems = Vec::new();
+        if settings.desired_count == 0 {
+            let hint = Some("write 1; a service without a task receives nothing".to_owned());
+            problems.push(decl.problem_at("/desired_count", "desired_count is at least 1", hint));
+        }
+        let (low, high) = (settings.deployment_minimum_healthy_percent, settings.deployment_maximum_percent);
+        if low > 100 || high < 100 || (low == 100 && high == 100) {
+            let message = format!(
+                "with deployment_minimum_healthy_percent {low} and deployment_maximum_percent {high} ECS can neither start nor stop a task"
+            );
+            problems.push(decl.problem_at(
+                "/deployment_maximum_percent",
+                message,
+                Some("write 0 and 100 (stop first), or 100 and 200 (start first)".to_owned()),
+            ));
+        }
+        if !["DISABLED", "ENABLED"].contains(&settings.availability_zone_rebalancing.as_str())
+            || (settings.availability_zone_rebalancing == "ENABLED" && high == 100)
+        {
+            let message = "availability_zone_rebalancing is \"DISABLED\", or \"ENABLED\" with a maximum above 100 percent";
+            problems.push(decl.problem_at("/availability_zone_rebalancing", message, None));
+        }
+        if let Some(balancer) = &settings.load_balancer
+            && balancer.from_sidecar.is_empty() == balancer.target_group.is_empty()
+        {
+            let hint = Some(
+                "from_sidecar = \"jaeger\" finds it through the sidecar's load-balancer entry; target_group = \"name\" by name"
+                    .to_owned(),
+            );
+            problems.push(decl.problem_at(
+                "/load_balancer",
+                "exactly one of from_sidecar and target_group says which target group",
+                hint,
+            ));
+        }
+        problems
+    }
+
+    fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
+        let settings: Settings = checked(decl);
+        wants.possible_services.insert(settings.name);
+        wants.services.insert(settings.like_service);
+        wants.families.insert(settings.task_definition);
+        if let Some(balancer) = settings.load_balancer.filter(|balancer| !balancer.target_group.is_empty()) {
+            wants.target_groups.insert(balancer.target_group);
+        }
+    }
+
+    fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
+        let settings: Settings = checked(decl);
+        let group = settings.load_balancer.as_ref().and_then(|balancer| target_group(&settings, balancer, planning));
+        let balancers = match (&settings.load_balancer, &group) {
+            (Some(balancer), Some(arn)) => {
+                json!([{ "targetGroupArn": arn, "containerName": balancer.container_name, "containerPort": balancer.container_port }])
+            }
+            _ => json!([]),
+        };
+        let revision = planning.sketch.revisions.get(&settings.task_definition).cloned().unwrap_or_else(|| {
+            Known::Now(planning.facts.newest.get(&settings.task_definition).map_or(Value::Null, |found| json!(found.arn())))
+        });
+        for (key, value) in [("service", json!(settings.name)), ("target_group_arn", json!(group))] {
+            planning.closing.insert(key.to_owned(), value);
+        }
+        let found = planning.facts.services.get(&settings.name).cloned();
+        planning.sketch.created.insert(
+            settings.name.clone(),
+            Created {
+                desired: settings.desired_count,
+                revision: revision.clone(),
+                load_balancers: balancers.clone(),
+                security_groups: planning.facts.groups_of(&settings.like_service),
+                exists: found.is_some(),
+            },
+        );
+        match found {
+            None => create(decl, &settings, planning, &revision, balancers, group.as_deref()),
+            Some(found) => adopt(decl, &settings, planning, &revision, &balancers, group.as_deref(), &found),
+        }
+    }
+}
+
+/// The target group's ARN: by name, or through the sidecar's entry of the service it is like (or, when the sidecar is gone
+/// already, through the shared service's own).
+fn target_group(settings: &Settings, balancer: &LoadBalancer, planning: &mut Planning<'_>) -> Option<String> {
+    if !balancer.target_group.is_empty() {
+        let found = planning.facts.target_group_named(&balancer.target_group).map(|group| group.arn.clone());
+        if found.is_none() {
+            let words = format!("there is no target group `{}`", balancer.target_group);
+            let fix = "name an existing one in `target_group`".to_owned();
+            planning.find(
+                "target-group-missing",
+                Severity::Blocker,
+                &balancer.target_group,
+                words,
+                "the UI would not be reachable",
+                fix,
+            );
+        }
+        return found;
+    }
+    let entry = |service: &str, container: &str| {
+        let list = planning.facts.services.get(service)?["loadBalancers"].as_array()?;
+        list.iter().find(|entry| entry["containerName"] == container)?["targetGroupArn"].as_str().map(str::to_owned)
+    };
+    let found = entry(&settings.like_service, &balancer.from_sidecar).or_else(|| entry(&settings.name, &balancer.container_name));
+    if found.is_none() {
+        let words =
+            format!("service `{}` has no load-balancer entry of container `{}`", settings.like_service, balancer.from_sidecar);
+        let fix = "set `target_group = \"NAME\"` in the service stage's load_balancer block".to_owned();
+        planning.find(
+            "target-group-unknown",
+            Severity::Blocker,
+            &settings.like_service,
+            words,
+            "the shared service would not be reachable",
+            fix,
+        );
+    }
+    found
+}
+
+fn create(
+    decl: &StageDecl,
+    settings: &Settings,
+    planning: &mut Planning<'_>,
+    revision: &Known,
+    balancers: Value,
+    group: Option<&str>,
+) -> StagePlan {
+    let name = &settings.name;
+    let like = planning.facts.services.get(&settings.like_service).cloned().unwrap_or(Value::Null);
+    let mut input = json!({
+        "desiredCount": settings.desired_count,
+        "networkConfiguration": like["networkConfiguration"],
+        "deploymentConfiguration": {
+            "minimumHealthyPercent": settings.deployment_minimum_healthy_percent,
+            "maximumPercent": settings.deployment_maximum_percent,
+            "deploymentCircuitBreaker": { "enable": settings.deployment_circuit_breaker.enable, "rollback": settings.deployment_circuit_breaker.rollback },
+        },
+        // Always sent: ECS would turn it on by default, and refuses it together with a maximum of 100 percent.
+        "availabilityZoneRebalancing": settings.availability_zone_rebalancing,
+        "loadBalancers": balancers,
+    });
+    let strategy = &like["capacityProviderStrategy"];
+    match strategy.as_array().is_some_and(|list| !list.is_empty()) {
+        true => input["capacityProviderStrategy"] = strategy.clone(),
+        false => input["launchType"] = like["launchType"].as_str().map_or(json!("FARGATE"), |kind| json!(kind)),
+    }
+    if like["platformVersion"].is_string() {
+        input["platformVersion"] = like["platformVersion"].clone();
+    }
+    if group.is_some() {
+        input["healthCheckGracePeriodSeconds"] = json!(settings.health_check_grace_period_seconds);
+    }
+    let mut inputs = vec![("/input/taskDefinition", revision.clone())];
+    let registry = planning.sketch.registries.get(name).cloned();
+    if let Some(registry) = &registry {
+        input["serviceRegistries"] = json!([{}]);
+        inputs.push(("/input/serviceRegistries/0/registryArn", registry.clone()));
+    }
+    let mut lane = LaneBuilder::new(decl, name);
+    let params = json!({ "cluster": planning.facts.cluster, "service": name, "input": input, "tags": settings.tags });
+    let step = lane.step("create", "ecs.create-service", StepClass::Mutation, format!("create service {name}"), params, inputs);
+    let mut want = vec![("/deployment", later(&step, "/deployment")), ("/want/taskDefinition", revision.clone())];
+    let mut wanted = json!({ "loadBalancers": balancers });
+    if let Some(registry) = registry {
+        wanted["serviceRegistries"] = json!([{}]);
+        want.push(("/want/serviceRegistries/0/registryArn", registry));
+    }
+    waits(&mut lane, settings, planning, group, wanted, want);
+    let changes = vec![
+        Change { path: "desiredCount".to_owned(), from: None, to: Some(json!(settings.desired_count)) },
+        Change { path: "loadBalancers".to_owned(), from: None, to: Some(balancers) },
+        Change { path: "networkConfiguration".to_owned(), from: None, to: Some(json!(format!("as {}", settings.like_service))) },
+    ];
+    let resource = Resource { kind: "service".to_owned(), name: name.clone(), disposition: Disposition::Create, changes };
+    stage_plan(decl, vec![resource], lane.build().into_iter().collect())
+}
+
+/// Waits for the rollout, and for the service's own task in the target group.
+fn waits(
+    lane: &mut LaneBuilder,
+    settings: &Settings,
+    planning: &Planning<'_>,
+    group: Option<&str>,
+    want: Value,
+    inputs: Vec<(&str, Known)>,
+) {
+    let (name, cluster) = (&settings.name, &planning.facts.cluster);
+    let deadline = settings.rollout_timeout.0;
+    let params = json!({ "cluster": cluster, "service": name, "want": want });
+    lane.step("rollout", "ecs.await-rollout", StepClass::Wait, format!("wait for the rollout of {name}"), params, inputs);
+    lane.deadline(deadline);
+    if let (Some(group), Some(balancer)) = (group, &settings.load_balancer) {
+        let params = json!({ "cluster": cluster, "service": name, "targetGroup": group, "port": balancer.container_port, "count": settings.desired_count });
+        let title = format!("wait until {name}'s own task is healthy on {}", balancer.container_port);
+        lane.step("healthy", "elb.await-own-targets", StepClass::Wait, title, params, Vec::new());
+        lane.deadline(deadline);
+    }
+}
+
+/// The service is there: as wanted, to be brought up to date, or somebody else's.
+fn adopt(
+    decl: &StageDecl,
+    settings: &Settings,
+    planning: &mut Planning<'_>,
+    revision: &Known,
+    balancers: &Value,
+    group: Option<&str>,
+    found: &Value,
+) -> StagePlan {
+    let name = &settings.name;
+    let runs = found["taskDefinition"].as_str().unwrap_or_default();
+    let resource = |disposition, changes| Resource { kind: "service".to_owned(), name: name.clone(), disposition, changes };
+    if found["status"] == "DRAINING" {
+        let words = format!("service `{name}` is DRAINING");
+        let fix =
+            format!("wait until `aws ecs describe-services --cluster {} --services {name}` shows INACTIVE", planning.facts.cluster);
+        planning.find("service-draining", Severity::Blocker, name, words, "ECS does not create a service of that name now", fix);
+        return stage_plan(decl, vec![resource(Disposition::Foreign, Vec::new())], Vec::new());
+    }
+    if family_of(runs) != settings.task_definition {
+        let words = format!("service `{name}` exists and runs `{}`", family_of(runs));
+        let fix = "choose another name for the shared service".to_owned();
+        planning.find("service-foreign", Severity::Blocker, name, words, "it is somebody else's and is left alone", fix);
+        return stage_plan(decl, vec![resource(Disposition::Foreign, Vec::new())], Vec::new());
+    }
+    let same_revision = revision.now().is_some_and(|arn| *arn == found["taskDefinition"]);
+    let same_balancers = same_list("loadBalancers", balancers, found);
+    let same_count = found["desiredCount"].as_u64() == Some(settings.desired_count);
+    if same_revision && same_balancers && same_count {
+        return stage_plan(decl, vec![resource(Disposition::AlreadySo, Vec::new())], Vec::new());
+    }
+    let mut lane = LaneBuilder::new(decl, name);
+    let mut changes = Vec::new();
+    let mut set = json!({});
+    let mut inputs = Vec::new();
+    if !same_revision {
+        inputs.push(("/set/taskDefinition", revision.clone()));
+        changes.push(Change { path: "taskDefinition".to_owned(), from: Some(json!(runs)), to: revision.now().cloned() });
+    }
+    if !same_balancers {
+        place(&mut set, "/loadBalancers", balancers.clone());
+        changes.push(Change {
+            path: "loadBalancers".to_owned(),
+            from: Some(found["loadBalancers"].clone()),
+            to: Some(balancers.clone()),
+        });
+    }
+    if !same_count {
+        place(&mut set, "/desiredCount", json!(settings.desired_count));
+        changes.push(Change {
+            path: "desiredCount".to_owned(),
+            from: Some(found["desiredCount"].clone()),
+            to: Some(json!(settings.desired_count)),
+        });
+    }
+    let expect =
+        json!({ "taskDefinition": runs, "loadBalancers": found["loadBalancers"], "serviceRegistries": found["serviceRegistries"] });
+    let params = json!({ "cluster": planning.facts.cluster, "service": name, "set": set, "expect": expect });
+    let step = lane.step("update", "ecs.update-service", StepClass::Mutation, format!("update service {name}"), params, inputs);
+    let want = vec![("/deployment", later(&step, "/deployment")), ("/want/taskDefinition", revision.clone())];
+    waits(&mut lane, settings, planning, group, json!({ "loadBalancers": balancers }), want);
+    stage_plan(decl, vec![resource(Disposition::Adopt, changes)], lane.build().into_iter().collect())
+}

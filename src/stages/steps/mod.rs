@@ -1,0 +1,27 @@
+//! The steps themselves, by the AWS resource that they change or look at.
+
+mod edited_revision;
+mod instances;
+mod log_group;
+mod name;
+mod revision;
+mod rollout;
+mod service;
+mod service_update;
+mod spans;
+mod targets;
+mod tasks;
+
+pub use edited_revision::{RegisterEdited, VerifyRevision};
+pub use instances::{AwaitInstances, AwaitNoInstances};
+pub use log_group::{CreateLogGroup, DeleteLogGroup, PutRetention, find as find_log_group};
+pub use name::{CreateName, DeleteName, find as find_name};
+pub use revision::{Deregister, Register};
+pub use rollout::{AwaitInactive, AwaitRollout};
+pub use service::{CreateService, DeleteService};
+pub use service_update::UpdateService;
+pub use spans::{SpansArrive, TrafficBefore};
+pub use targets::{AwaitNoTargets, AwaitOwnTargets};
+pub use tasks::addresses as task_addresses;
+
+pub(super) use service_update::same as same_list;

@@ -1,0 +1,326 @@
+//! UpdateService. ECS has no compare-and-swap: the service is read right before the call and held against what was planned from;
+//! afterwards our update is recognised by its service revision (task definition, load balancers, registries).
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::rollout::failing;
+use super::tasks;
+use crate::aws::task_definition::short_name;
+use crate::aws::{CallError, STALENESS};
+use crate::model::{CallNote, Mutation, StepClass, Verdict};
+use crate::stages::step::{Applied, Context, MutationStep, Prepared, StepError, UndoStep, text};
+
+/// `ecs.update-service`: `{cluster, service, set, expect, restore?, noteTargets?, deadline_s?}`.
+///
+/// `set` holds the members to send. `expect` holds what `taskDefinition`, `loadBalancers` and `serviceRegistries` must be before.
+/// With `restore` the members are what was there before the run: finding them already so is fine. `noteTargets` is a target group
+/// of which the addresses of the service's tasks are noted before the update.
+pub struct UpdateService;
+
+/// The members that make a service revision.
+const REVISION: [&str; 3] = ["taskDefinition", "loadBalancers", "serviceRegistries"];
+/// Members that an undo puts back, where the update set them.
+const RESTORED: [&str; 5] =
+    ["taskDefinition", "loadBalancers", "serviceRegistries", "healthCheckGracePeriodSeconds", "desiredCount"];
+
+/// The id of the PRIMARY deployment, or null.
+pub(super) fn primary_id(service: &Value) -> Value {
+    let deployments = service["deployments"].as_array();
+    deployments
+        .into_iter()
+        .flatten()
+        .find(|deployment| deployment["status"] == "PRIMARY")
+        .map_or(Value::Null, |found| found["id"].clone())
+}
+
+/// The ids of all deployments.
+pub(super) fn deployment_ids(service: &Value) -> Vec<Value> {
+    service["deployments"].as_array().into_iter().flatten().map(|deployment| deployment["id"].clone()).collect()
+}
+
+/// Whether a member of a service is as wanted. Lists are compared without order and without empty members.
+pub(in crate::stages) fn same(member: &str, wanted: &Value, service: &Value) -> bool {
+    match wanted {
+        Value::Array(list) => bare_list(list) == bare_list(service[member].as_array().map(Vec::as_slice).unwrap_or_default()),
+        _ => *wanted == service[member],
+    }
+}
+
+fn bare_list(list: &[Value]) -> Vec<String> {
+    let mut texts: Vec<String> = list
+        .iter()
+        .map(|entry| {
+            let mut members = entry.as_object().cloned().unwrap_or_default();
+            members.retain(|_, value| !value.is_null() && *value != json!("") && *value != json!(0));
+            Value::Object(members).to_string()
+        })
+        .collect();
+    texts.sort();
+    texts
+}
+
+/// Deploys the service again as it is.
+pub(super) async fn redeploy(cx: &Context<'_>, cluster: &str, name: &str, set: &Value) -> Result<(Value, CallNote), CallError> {
+    let mut input = set.as_object().cloned().unwrap_or_default();
+    input.insert("forceNewDeployment".to_owned(), json!(true));
+    send(cx, cluster, name, input).await
+}
+
+async fn send(cx: &Context<'_>, cluster: &str, name: &str, mut input: Map<String, Value>) -> Result<(Value, CallNote), CallError> {
+    input.insert("cluster".to_owned(), json!(cluster));
+    input.insert("service".to_owned(), json!(name));
+    let mut answer = cx.aws.mutate("UpdateService", name, &Value::Object(input)).await?;
+    Ok((answer.value["service"].take(), CallNote { operation: "UpdateService".to_owned(), request_id: answer.request_id }))
+}
+
+fn output(service: &Value, params: &Value, intent: &Value) -> Value {
+    json!({ "deployment": primary_id(service), "set": params["set"], "addresses": intent["addresses"] })
+}
+
+/// How a service stands to an update.
+enum Standing {
+    /// As planned from.
+    Before,
+    /// As planned to.
+    After,
+    /// Neither: one line for each difference.
+    Other(Vec<String>),
+}
+
+fn standing(service: &Value, params: &Value) -> Standing {
+    let set = params["set"].as_object().cloned().unwrap_or_default();
+    if set.iter().all(|(member, wanted)| same(member, wanted, service)) {
+        return Standing::After;
+    }
+    let expect = &params["expect"];
+    let differences: Vec<String> = REVISION
+        .iter()
+        .filter(|member| expect.get(**member).is_some_and(|expected| !same(member, expected, service)))
+        .flat_map(|member| {
+            [
+                format!("{member}: planned from {}", shown(&expect[*member])),
+                format!("{member}: planned to {}", set.get(*member).map_or_else(|| "the same".to_owned(), shown)),
+                format!("{member}: found {}", shown(&service[*member])),
+            ]
+        })
+        .collect();
+    if differences.is_empty() { Standing::Before } else { Standing::Other(differences) }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(arn) => short_name(arn).to_owned(),
+        Value::Array(list) if list.is_empty() => "none".to_owned(),
+        Value::Array(list) => list.iter().map(entry).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+fn entry(value: &Value) -> String {
+    let arn = value["targetGroupArn"].as_str().or_else(|| value["registryArn"].as_str()).unwrap_or_default();
+    let name = arn.rsplit(':').next().unwrap_or(arn);
+    match (value["containerName"].as_str(), value["containerPort"].as_i64()) {
+        (Some(container), Some(port)) => format!("{container}:{port} in {name}"),
+        _ => name.to_owned(),
+    }
+}
+
+async fn active(cx: &Context<'_>, params: &Value) -> Result<Value, StepError> {
+    let (cluster, name) = (text(params, "/cluster")?, text(params, "/service")?);
+    match cx.aws.service(cluster, name).await? {
+        Some(service) if service["status"] == "ACTIVE" => Ok(service),
+        Some(service) => Err(StepError::Diverged(vec![
+            format!("planned from: service `{name}` ACTIVE"),
+            format!("found: {}", service["status"].as_str().unwrap_or("another status")),
+        ])),
+        None => Err(StepError::Diverged(vec![format!("planned from: service `{name}`"), "found: no such service".to_owned()])),
+    }
+}
+
+/// The newest of the service's deployments that AWS keeps a record of: its revision's members and its fate.
+async fn newest_deployment(cx: &Context<'_>, params: &Value) -> Result<Option<(Value, Value)>, StepError> {
+    let (cluster, name) = (text(params, "/cluster")?, text(params, "/service")?);
+    let input = json!({ "cluster": cluster, "service": name, "maxResults": 1 });
+    let listed = cx.aws.read("ListServiceDeployments", name, input).await?;
+    let Some(deployment) = listed["serviceDeployments"].as_array().and_then(|list| list.first()).cloned() else { return Ok(None) };
+    let revision = deployment["targetServiceRevisionArn"].clone();
+    if !revision.is_string() {
+        return Ok(None);
+    }
+    let mut described = cx.aws.read("DescribeServiceRevisions", name, json!({ "serviceRevisionArns": [revision] })).await?;
+    let revision = described["serviceRevisions"].get_mut(0).map(Value::take).unwrap_or(Value::Null);
+    Ok(Some((deployment, revision)))
+}
+
+#[async_trait(?Send)]
+impl MutationStep for UpdateService {
+    async fn prepare(&self, cx: &Context<'_>, params: &Value) -> Result<Prepared, StepError> {
+        let mut service = active(cx, params).await?;
+        if matches!(standing(&service, params), Standing::Other(_)) {
+            // What is read may be from before somebody's last update, ours included.
+            cx.aws.clock.sleep(STALENESS).await;
+            service = active(cx, params).await?;
+        }
+        let mode = match standing(&service, params) {
+            Standing::Before => "update",
+            Standing::After if params["restore"] == true => {
+                return Ok(Prepared::Already(
+                    json!({ "found": "already so", "deployment": primary_id(&service), "set": params["set"] }),
+                ));
+            }
+            Standing::After => "redeploy",
+            Standing::Other(differences) => return Err(StepError::Diverged(differences)),
+        };
+        let replaced: Map<String, Value> = RESTORED.iter().map(|member| ((*member).to_owned(), service[*member].clone())).collect();
+        let mut intent = json!({
+            "mode": mode,
+            "replaced": replaced,
+            "deployments": deployment_ids(&service),
+            "deploymentRecord": service["currentServiceDeployment"],
+        });
+        if params["noteTargets"].is_string() {
+            let tasks = tasks::running(cx.aws, text(params, "/cluster")?, text(params, "/service")?).await?;
+            intent["addresses"] = tasks.iter().filter_map(tasks::address).collect();
+        }
+        Ok(Prepared::Act(intent))
+    }
+
+    async fn apply(&self, cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Applied, StepError> {
+        let (cluster, name) = (text(params, "/cluster")?, text(params, "/service")?);
+        let (service, call) = match intent["mode"].as_str() {
+            Some("redeploy") => redeploy(cx, cluster, name, &params["set"]).await?,
+            _ => send(cx, cluster, name, params["set"].as_object().cloned().unwrap_or_default()).await?,
+        };
+        Ok(Applied { output: output(&service, params, intent), call })
+    }
+
+    async fn observe(&self, cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Verdict, StepError> {
+        let service = active(cx, params).await?;
+        let known = intent["deployments"].as_array().cloned().unwrap_or_default();
+        let new_deployment = !known.contains(&primary_id(&service));
+        let deploys = REVISION.iter().any(|member| params["set"].get(*member).is_some());
+        match standing(&service, params) {
+            Standing::After if new_deployment || !deploys => Ok(Verdict::Done { output: output(&service, params, intent) }),
+            // A redeploy changes nothing but the deployment.
+            Standing::After => Ok(Verdict::NotDone { why: "no deployment is newer than the one before the call".to_owned() }),
+            Standing::Before => gone_or_never(cx, params, intent).await,
+            Standing::Other(differences) => Ok(Verdict::Diverged { differences }),
+        }
+    }
+
+    async fn revisit(&self, cx: &Context<'_>, params: &Value, intent: &Value, output: &Value) -> Result<Verdict, StepError> {
+        let service = active(cx, params).await?;
+        match standing(&service, params) {
+            Standing::After => {
+                let primary = primary_id(&service);
+                if let Some(why) = failing(&service, primary.as_str().unwrap_or_default(), 0) {
+                    return Ok(Verdict::TakenBack { why: format!("{why}; it is deployed again") });
+                }
+                let mut output = output.clone();
+                // Somebody may have deployed the same revision again: then that deployment is the one to wait for.
+                output["deployment"] = primary;
+                Ok(Verdict::Done { output })
+            }
+            Standing::Before => match gone_or_never(cx, params, intent).await? {
+                Verdict::NotDone { why } => Ok(Verdict::TakenBack { why }),
+                other => Ok(other),
+            },
+            Standing::Other(differences) => Ok(Verdict::Diverged { differences }),
+        }
+    }
+
+    fn undo(&self, mutation: &Mutation) -> Vec<UndoStep> {
+        let Some(output) = &mutation.output else { return Vec::new() };
+        let (params, set) = (&mutation.step.params, &output["set"]);
+        let name = params["service"].as_str().unwrap_or_default();
+        let mut restore = Map::new();
+        let mut expect = Map::new();
+        for member in RESTORED.iter().filter(|member| set.get(**member).is_some()) {
+            let before = &mutation.intent["replaced"][*member];
+            // A list that was absent is restored by an empty one; an absent one would keep what is there now.
+            let before = if before.is_null() && set[*member].is_array() { json!([]) } else { before.clone() };
+            restore.insert((*member).to_owned(), before);
+            if REVISION.contains(member) {
+                expect.insert((*member).to_owned(), set[*member].clone());
+            }
+        }
+        let deploys = REVISION.iter().any(|member| restore.contains_key(*member));
+        let back_to = restore
+            .get("taskDefinition")
+            .and_then(Value::as_str)
+            .map_or_else(String::new, |arn| format!(" to {}", short_name(arn)));
+        let mut steps = vec![UndoStep {
+            name: "restore",
+            action: "ecs.update-service",
+            class: StepClass::Mutation,
+            title: format!("restore {name}{back_to}"),
+            params: json!({ "cluster": params["cluster"], "service": name, "set": restore, "expect": expect, "restore": true }),
+            deadline_s: None,
+            inputs: Vec::new(),
+        }];
+        if deploys {
+            steps.push(UndoStep {
+                name: "restored",
+                action: "ecs.await-rollout",
+                class: StepClass::Wait,
+                title: format!("wait until {name} is steady{back_to}"),
+                params: json!({ "cluster": params["cluster"], "service": name, "want": restore }),
+                deadline_s: params["deadline_s"].as_u64().or(Some(1800)),
+                inputs: vec![("/deployment", "restore", "/deployment")],
+            });
+        }
+        steps
+    }
+}
+
+/// The service is as before an update: AWS took it back, somebody else did, or the update never arrived.
+async fn gone_or_never(cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Verdict, StepError> {
+    let Some((deployment, revision)) = newest_deployment(cx, params).await? else {
+        return Ok(Verdict::NotDone { why: "the service is as before, and AWS has no record of a newer deployment".to_owned() });
+    };
+    if deployment["serviceDeploymentArn"] == intent["deploymentRecord"] {
+        return Ok(Verdict::NotDone { why: "no deployment is newer than the one before the call".to_owned() });
+    }
+    let set = params["set"].as_object().cloned().unwrap_or_default();
+    let ours = REVISION.iter().all(|member| set.get(*member).is_none_or(|wanted| same(member, wanted, &revision)));
+    let status = deployment["status"].as_str().unwrap_or("UNKNOWN");
+    if ours {
+        let reason = deployment["statusReason"].as_str().unwrap_or("no reason given");
+        return Ok(Verdict::TakenBack { why: format!("AWS took the deployment back ({status}: {reason})") });
+    }
+    Ok(Verdict::Diverged {
+        differences: vec![
+            format!("planned to {}", set.get("taskDefinition").map_or_else(|| "other settings".to_owned(), shown)),
+            format!("found: a newer deployment of {} by somebody else ({status})", shown(&revision["taskDefinition"])),
+        ],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_compared_without_order_and_unset_members() {
+        let service = json!({ "loadBalancers": [{ "targetGroupArn": "b", "containerName": "x", "containerPort": 1 }, { "targetGroupArn": "a" }] });
+        assert!(same(
+            "loadBalancers",
+            &json!([{ "targetGroupArn": "a", "loadBalancerName": null }, { "targetGroupArn": "b", "containerName": "x", "containerPort": 1 }]),
+            &service
+        ));
+        assert!(!same("loadBalancers", &json!([{ "targetGroupArn": "a" }]), &service));
+        assert!(same("serviceRegistries", &json!([]), &service), "an absent list is an empty one");
+    }
+
+    #[test]
+    fn a_service_that_is_neither_before_nor_after_is_shown_three_ways() {
+        let params = json!({ "set": { "taskDefinition": "arn:task-definition/f:3" }, "expect": { "taskDefinition": "arn:task-definition/f:2" } });
+        let Standing::Other(lines) = standing(&json!({ "taskDefinition": "arn:task-definition/f:9" }), &params) else {
+            panic!("neither")
+        };
+        assert_eq!(lines, ["taskDefinition: planned from f:2", "taskDefinition: planned to f:3", "taskDefinition: found f:9"]);
+        assert!(matches!(standing(&json!({ "taskDefinition": "arn:task-definition/f:2" }), &params), Standing::Before));
+        assert!(matches!(standing(&json!({ "taskDefinition": "arn:task-definition/f:3" }), &params), Standing::After));
+    }
+}

@@ -1,0 +1,84 @@
+//! Tasks of a service: their addresses, and why they stopped.
+
+use serde_json::{Value, json};
+
+use crate::aws::{Aws, CallError};
+
+/// The service's tasks that ECS wants running, described; those still starting included.
+pub async fn running(aws: &Aws, cluster: &str, service: &str) -> Result<Vec<Value>, CallError> {
+    let input = json!({ "cluster": cluster, "serviceName": service, "desiredStatus": "RUNNING" });
+    describe(aws, cluster, service, input).await
+}
+
+/// The private addresses of the service's tasks.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn addresses(aws: &Aws, cluster: &str, service: &str) -> Result<Vec<String>, CallError> {
+    Ok(running(aws, cluster, service).await?.iter().filter_map(address).map(str::to_owned).collect())
+}
+
+async fn describe(aws: &Aws, cluster: &str, resource: &str, list: Value) -> Result<Vec<Value>, CallError> {
+    let arns = aws.read_pages("ListTasks", resource, list, "taskArns", "nextToken").await?;
+    let mut tasks = Vec::new();
+    for chunk in arns.chunks(100) {
+        let mut answer = aws.read("DescribeTasks", resource, json!({ "cluster": cluster, "tasks": chunk })).await?;
+        if let Value::Array(found) = answer["tasks"].take() {
+            tasks.extend(found);
+        }
+    }
+    Ok(tasks)
+}
+
+/// A task's private IPv4 address.
+pub fn address(task: &Value) -> Option<&str> {
+    task["attachments"]
+        .as_array()?
+        .iter()
+        .flat_map(|attachment| attachment["details"].as_array().into_iter().flatten())
+        .find(|detail| detail["name"] == "privateIPv4Address")
+        .and_then(|detail| detail["value"].as_str())
+}
+
+/// The last part of a task's ARN.
+pub fn id(task: &Value) -> &str {
+    task["taskArn"].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default()
+}
+
+/// Why tasks of a deployment stopped, in AWS's words, without repeats; at most `most` reasons. Nothing found is no error:
+/// stopped tasks vanish after an hour.
+pub async fn stopped_reasons(aws: &Aws, cluster: &str, deployment: &str, most: usize) -> Vec<String> {
+    let input = json!({ "cluster": cluster, "startedBy": deployment, "desiredStatus": "STOPPED" });
+    let tasks = describe(aws, cluster, deployment, input).await.unwrap_or_default();
+    let mut counted: Vec<(String, usize)> = Vec::new();
+    for task in tasks.iter().filter(|task| task["stopCode"] != "ServiceSchedulerInitiated" || is_failure(task)) {
+        let reason = reason(task);
+        match counted.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((reason, 1)),
+        }
+    }
+    counted.truncate(most);
+    counted
+        .into_iter()
+        .map(|(reason, count)| format!("{count} {} stopped: {reason}", if count == 1 { "task" } else { "tasks" }))
+        .collect()
+}
+
+fn is_failure(task: &Value) -> bool {
+    task["stoppedReason"].as_str().is_some_and(|reason| reason.contains("failed"))
+}
+
+fn reason(task: &Value) -> String {
+    let mut words = task["stoppedReason"].as_str().unwrap_or("no reason given").to_owned();
+    for container in task["containers"].as_array().into_iter().flatten() {
+        let name = container["name"].as_str().unwrap_or_default();
+        if let Some(code) = container["exitCode"].as_i64().filter(|code| *code != 0) {
+            words.push_str(&format!("; container {name} exited with {code}"));
+        }
+        if let Some(reason) = container["reason"].as_str().filter(|reason| !words.contains(*reason)) {
+            words.push_str(&format!("; container {name}: {reason}"));
+        }
+    }
+    words
+}
