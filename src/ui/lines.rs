@@ -175,7 +175,9 @@ impl LinePrinter {
         let running = Running { title: title.clone(), since: at, latest: None, shown: None, shown_at: None };
         self.running.insert(step.clone(), running);
         if attempt > 1 {
-            return vec![phrases::line(&self.style, Sign::Again, &format!("{title}: attempt {attempt}"))];
+            // A wait that was left is no failed attempt.
+            let again = if class == Some(StepClass::Mutation) { format!("attempt {attempt}") } else { "taken up again".to_owned() };
+            return vec![phrases::line(&self.style, Sign::Again, &format!("{title}: {again}"))];
         }
         if !self.options.starts || class == Some(StepClass::Mutation) {
             return Vec::new();

@@ -363,6 +363,18 @@ mod waiting {
     }
 
     #[test]
+    fn a_wait_that_was_left_is_taken_up_again() {
+        let (mut story, mut printer, step) = waits();
+        for body in [RecordBody::StepLeft { step: step.clone() }, fixtures::started(&step, 2)] {
+            let event = story.then(30, body);
+            let lines = printer.event(&story.view(), &event);
+            assert!(lines[0].contains("again"), "{lines:?}");
+        }
+        let beat = printer.tick(story.at + SignedDuration::from_secs(10));
+        assert_eq!(beat, ["  · wait for the rollout of nexus-ai-jaeger-staging: 10s so far"], "timed from the second start");
+    }
+
+    #[test]
     fn a_rehearsal_has_no_numbers() {
         let (mut story, _, step) = waits();
         let mut printer = rehearsal();
