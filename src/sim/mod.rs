@@ -17,9 +17,12 @@ mod cloudmap;
 mod ec2;
 mod ecs;
 mod elbv2;
+mod jaeger;
 mod logs;
 mod queue;
 mod state;
 mod sts;
+mod traffic;
 
+pub use ecs::ImageFault;
 pub use state::{ApiError, Call, Effect, Millis, State};

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::assumptions::Assumptions;
 use super::queue::{Event, Queue};
-use super::{cloudmap, ec2, ecs, elbv2, logs, sts};
+use super::{cloudmap, ec2, ecs, elbv2, logs, sts, traffic};
 
 /// Milliseconds since the Unix epoch, virtual time.
 pub type Millis = i64;
@@ -97,6 +97,8 @@ impl State {
     /// Moves time to `now`, letting everything that is due happen in order. Time never goes back.
     pub fn advance(&mut self, now: Millis) {
         while let Some((at, event)) = self.queue.pop_due(now) {
+            // Spans sent before the event met the world as it was before it.
+            traffic::account(self, at.max(self.now));
             self.now = self.now.max(at);
             match event {
                 Event::Ecs(event) => ecs::on_event(self, event),
@@ -104,6 +106,7 @@ impl State {
                 Event::CloudMap(event) => cloudmap::on_event(self, event),
             }
         }
+        traffic::account(self, now.max(self.now));
         self.now = self.now.max(now);
     }
 
