@@ -106,12 +106,33 @@ impl Default for Compute {
 /// How long load balancers, names and requests take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Control {
-    /// From the answer of RegisterInstance to the instance being listed. `[M]`
+    /// From a request's effect to its answer, in process. `[K]`
+    pub latency: Millis,
+    /// Whether the token buckets hold. `[D]`
+    pub limits: bool,
+    /// From the answer of RegisterInstance to the instance being listed and in DNS. `[M]`
     pub instance_registration: Millis,
+    /// From DeregisterInstance (or a task's end) to the instance being gone: drawn between these, both included. Seen up to 120 s
+    /// in the field. `[F]`
+    pub instance_deregistration: (Millis, Millis),
+    /// From a reported custom health to the instance showing it: one interval of 30 s. `[D]`
+    pub health_report: Millis,
+    /// From RegisterTargets to the first health check. `[K]`
+    pub first_check: Millis,
+    /// How many log events one page of FilterLogEvents looks at before it is cut. `[K]`
+    pub events_scanned: usize,
 }
 
 impl Default for Control {
     fn default() -> Self {
-        Self { instance_registration: 3_000 }
+        Self {
+            latency: 40,
+            limits: true,
+            instance_registration: 3_000,
+            instance_deregistration: (2_000, 25_000),
+            health_report: 30_000,
+            first_check: 1_000,
+            events_scanned: 1_000,
+        }
     }
 }

@@ -13,16 +13,32 @@
 //! One [`State`] behind one lock; it is advanced to "now" by its event queue whenever somebody looks. No background task.
 
 pub mod assumptions;
+mod clock;
 mod cloudmap;
+pub mod connector;
 mod ec2;
 mod ecs;
 mod elbv2;
+mod faults;
+mod handle;
 mod jaeger;
+mod limits;
 mod logs;
 mod queue;
+pub mod server;
 mod state;
 mod sts;
 mod traffic;
+mod values;
+mod wire;
+mod world;
 
+pub use clock::SimClock;
+pub use connector::SimConnector;
 pub use ecs::ImageFault;
+pub use faults::{Fault, RequestFault, RequestFaultKind};
+pub use handle::{Handled, RequestNote, Sim};
 pub use state::{ApiError, Call, Effect, Millis, State};
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::assumptions::Assumptions;
+use super::faults::Faults;
+use super::limits::Limits;
 use super::queue::{Event, Queue};
+use super::values::Object;
 use super::{cloudmap, ec2, ecs, elbv2, logs, sts, traffic};
 
 /// Milliseconds since the Unix epoch, virtual time.
@@ -33,6 +36,14 @@ pub struct State {
     pub(super) sts: sts::Sts,
     /// One entry per mutation that took effect.
     pub(super) ledger: Vec<Effect>,
+    /// What shall go wrong.
+    pub(super) faults: Faults,
+    /// What the callers may still ask for.
+    pub(super) limits: Limits,
+    /// How many request ids were given out; they have a sequence of their own, so that a look changes nothing else.
+    pub(super) request_ids: u64,
+    /// Members of the world file that nothing here knows.
+    pub(super) extra: Object,
 }
 
 /// A request after the wire format is taken off.
@@ -105,9 +116,15 @@ impl State {
                 Event::Elb(event) => elbv2::on_event(self, event),
                 Event::CloudMap(event) => cloudmap::on_event(self, event),
             }
+            elbv2::look_again(self);
         }
         traffic::account(self, now.max(self.now));
         self.now = self.now.max(now);
+    }
+
+    /// Virtual now, epoch milliseconds.
+    pub fn now(&self) -> Millis {
+        self.now
     }
 
     /// Notes that a mutation took effect.
@@ -123,6 +140,14 @@ impl State {
             caller: call.access_key.clone(),
             resource: resource.into(),
         });
+    }
+
+    /// The id of the next request, a UUID.
+    pub(super) fn next_request_id(&mut self) -> String {
+        self.request_ids += 1;
+        let mut rng = fastrand::Rng::with_seed(self.request_ids.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut hex = |n: usize| -> String { (0..n).map(|_| char::from(b"0123456789abcdef"[rng.usize(..16)])).collect() };
+        format!("{}-{}-4{}-8{}-{}", hex(8), hex(4), hex(3), hex(3), hex(12))
     }
 
     /// A random text of `n` lower-case hexadecimal digits.

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::{ApiError, Call, State};
+use super::definition_rules;
 use super::json::{epoch, has, list, number, owned, remove, set_default, text};
 use super::task_definitions::Definition;
-use super::definition_rules;
 
 /// Registers a new revision: every call makes one, there is no token.
 pub(super) fn register(state: &mut State, call: &Call, input: &Value) -> Result<Value, ApiError> {

@@ -1,0 +1,207 @@
+//! What shall go wrong, and when: faults of single requests, counted from when they are added, and faults of images.
+//!
+//! | fault | takes effect | answered |
+//! | --- | --- | --- |
+//! | `drop-before` | no | connection closed |
+//! | `drop-after` | yes | connection closed |
+//! | `hold` | no | never |
+//! | `late` | yes | late |
+//! | `throttle`, `expire`, `error-500` | no | with that error |
+//! | `stale` | yes | and the next reads of ECS show the state before the last write |
+
+use serde_json::Value;
+
+use super::values::{number, text};
+use super::wire::Service;
+use super::{ApiError, ImageFault, Millis, State, ecs};
+
+/// Something to go wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// With requests.
+    Request(RequestFault),
+    /// With an image, from now on; `None` heals it.
+    Image {
+        /// The image as task definitions name it.
+        image: String,
+        /// What is wrong.
+        fault: Option<ImageFault>,
+    },
+}
+
+/// A fault of single requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestFault {
+    /// `UpdateService`, `ecs:UpdateService` (as IAM spells it), or `*`.
+    pub action: String,
+    /// Which matching request from now, 1 the next.
+    pub nth: u32,
+    /// How many matching requests in a row, usually 1.
+    pub times: u32,
+    /// What happens to them.
+    pub kind: RequestFaultKind,
+}
+
+/// What happens to a request; see the module's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestFaultKind {
+    /// The connection breaks before anything happened.
+    DropBefore,
+    /// The connection breaks after it took effect.
+    DropAfter,
+    /// Nothing happens and no answer comes.
+    Hold,
+    /// The answer comes late.
+    Late {
+        /// By how much, virtual.
+        millis: Millis,
+    },
+    /// AWS says "Rate exceeded".
+    Throttle,
+    /// Reads of ECS are stale.
+    Stale {
+        /// How many.
+        reads: u32,
+    },
+    /// The credentials have expired.
+    Expire,
+    /// AWS fails with status 500.
+    Error500,
+}
+
+/// How late an answer is when a `late` fault does not say: later than clients use to wait.
+const LATE: Millis = 60_000;
+
+impl RequestFaultKind {
+    /// The name used in `POST /_sim/faults`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DropBefore => "drop-before",
+            Self::DropAfter => "drop-after",
+            Self::Hold => "hold",
+            Self::Late { .. } => "late",
+            Self::Throttle => "throttle",
+            Self::Stale { .. } => "stale",
+            Self::Expire => "expire",
+            Self::Error500 => "error-500",
+        }
+    }
+}
+
+impl Fault {
+    /// Reads `{"action": A, "nth": N, "fault": F}` or `{"image": I, "fault": F}`. Optional members: `times` (default 1), `seconds`
+    /// of `late` (default 60), `reads` of `stale` (default 3).
+    pub fn from_json(value: &Value) -> Result<Self, String> {
+        let fault = text(value, "fault").ok_or("a fault needs the member `fault`")?;
+        if let Some(image) = text(value, "image") {
+            return Ok(Self::Image { image: image.to_owned(), fault: image_fault(fault)? });
+        }
+        let action = text(value, "action").ok_or("a fault needs `action` or `image`")?.to_owned();
+        let count = |name: &str, default: u32| match value.get(name) {
+            None => Ok(default),
+            Some(_) => number(value, name)
+                .and_then(|n| u32::try_from(n).ok())
+                .filter(|n| *n > 0)
+                .ok_or_else(|| format!("`{name}` must be a whole number from 1")),
+        };
+        let kind = match fault {
+            "drop-before" => RequestFaultKind::DropBefore,
+            "drop-after" => RequestFaultKind::DropAfter,
+            "hold" => RequestFaultKind::Hold,
+            "late" => RequestFaultKind::Late { millis: late(value)? },
+            "throttle" => RequestFaultKind::Throttle,
+            "stale" => RequestFaultKind::Stale { reads: count("reads", 3)? },
+            "expire" => RequestFaultKind::Expire,
+            "error-500" => RequestFaultKind::Error500,
+            other => return Err(format!("unknown fault `{other}` of a request")),
+        };
+        Ok(Self::Request(RequestFault { action, nth: count("nth", 1)?, times: count("times", 1)?, kind }))
+    }
+}
+
+fn late(value: &Value) -> Result<Millis, String> {
+    match value.get("seconds") {
+        None => Ok(LATE),
+        Some(seconds) => {
+            let seconds = seconds.as_f64().filter(|s| (0.0..=86_400.0).contains(s));
+            seconds.map(|s| (s * 1000.0) as Millis).ok_or_else(|| "`seconds` must be a number from 0 to 86400".to_owned())
+        }
+    }
+}
+
+fn image_fault(name: &str) -> Result<Option<ImageFault>, String> {
+    match name {
+        "cannot-pull" => Ok(Some(ImageFault::CannotPull)),
+        "exits" => Ok(Some(ImageFault::Exits)),
+        "unhealthy" => Ok(Some(ImageFault::Unhealthy)),
+        "none" => Ok(None),
+        other => Err(format!("unknown fault `{other}` of an image")),
+    }
+}
+
+/// The faults of requests that wait.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults {
+    armed: Vec<Armed>,
+}
+
+#[derive(Clone, Debug)]
+struct Armed {
+    fault: RequestFault,
+    seen: u32,
+}
+
+impl State {
+    /// Lets something go wrong.
+    pub fn add_fault(&mut self, fault: Fault) {
+        match fault {
+            Fault::Request(fault) => self.faults.armed.push(Armed { fault, seen: 0 }),
+            Fault::Image { image, fault } => ecs::set_image_fault(self, &image, fault),
+        }
+    }
+}
+
+/// Counts a request against the faults that wait and gives the one that strikes it, the oldest first.
+pub(super) fn strike(state: &mut State, service: &str, operation: &str) -> Option<RequestFaultKind> {
+    let mut struck = None;
+    for armed in &mut state.faults.armed {
+        let fault = &armed.fault;
+        let matches = match fault.action.split_once(':') {
+            Some((of, action)) => of == service && action == operation,
+            None => fault.action == "*" || fault.action == operation,
+        };
+        if !matches {
+            continue;
+        }
+        armed.seen += 1;
+        if armed.seen >= fault.nth && struck.is_none() {
+            struck = Some(fault.kind);
+        }
+    }
+    state.faults.armed.retain(|armed| armed.seen < armed.fault.nth.saturating_add(armed.fault.times - 1));
+    struck
+}
+
+/// The error of expired credentials.
+pub(super) fn expired(service: Service) -> ApiError {
+    match service {
+        Service::Ecs | Service::Logs | Service::CloudMap => {
+            ApiError::new("ExpiredTokenException", "The security token included in the request is expired")
+        }
+        Service::Elb | Service::Sts => {
+            ApiError::new("ExpiredToken", "The security token included in the request is expired").status(403)
+        }
+        Service::Ec2 => ApiError::new("RequestExpired", "Request has expired."),
+    }
+}
+
+/// AWS's own failure.
+pub(super) fn internal(service: Service) -> ApiError {
+    let code = match service {
+        Service::Ecs => "ServerException",
+        Service::Logs => "InternalFailure",
+        Service::CloudMap | Service::Elb | Service::Sts => "InternalFailure",
+        Service::Ec2 => "InternalError",
+    };
+    ApiError::new(code, "Service Unavailable. Please try again later.").status(500)
+}

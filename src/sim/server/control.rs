@@ -1,0 +1,148 @@
+//! What checkers ask beside AWS's wire, under `/_sim/`.
+
+use std::fmt::Display;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State as Shared};
+use axum::response::{IntoResponse, Response};
+use http::{Method, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Front;
+use crate::sim::handle::http_answer;
+use crate::sim::values::iso;
+use crate::sim::{Effect, Fault, State, jaeger};
+
+impl Front {
+    /// The account at the virtual now.
+    fn look<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        let now = self.clock.now_millis();
+        self.sim.with(|state| {
+            state.advance(now);
+            f(state)
+        })
+    }
+}
+
+/// `GET world`: a world file of now.
+pub(super) async fn world(Shared(front): Shared<Front>) -> Response {
+    answered(&front.look(|state| state.save()))
+}
+
+/// `GET ledger`: one line per mutation that took effect.
+pub(super) async fn ledger(Shared(front): Shared<Front>) -> Response {
+    lines(front.sim.ledger().iter().map(Effect::to_json))
+}
+
+/// `GET requests`: one line per request as received.
+pub(super) async fn requests(Shared(front): Shared<Front>) -> Response {
+    lines(front.sim.requests().into_iter())
+}
+
+/// `GET spans`: who sent, what arrived.
+pub(super) async fn spans(Shared(front): Shared<Front>) -> Response {
+    answered(&front.look(|state| state.spans()))
+}
+
+/// `GET clock`: virtual now.
+pub(super) async fn now(Shared(front): Shared<Front>) -> Response {
+    answered(&json!({"now": iso(front.look(|state| state.now()))}))
+}
+
+/// `POST clock`: `{"pause": true}`, `{"advance_s": N}`, `{"resume": true}`, in this order when several are given.
+pub(super) async fn clock(Shared(front): Shared<Front>, body: Bytes) -> Response {
+    let wanted = match object(&body) {
+        Ok(wanted) => wanted,
+        Err(problem) => return refused(problem),
+    };
+    let known = ["pause", "advance_s", "resume"];
+    if let Some(unknown) = wanted.as_object().and_then(|members| members.keys().find(|name| !known.contains(&name.as_str()))) {
+        return refused(format!("unknown member `{unknown}`; known are pause, advance_s and resume"));
+    }
+    let seconds = match wanted.get("advance_s") {
+        None => 0.0,
+        Some(seconds) => match seconds.as_f64().filter(|seconds| (0.0..=31_536_000.0).contains(seconds)) {
+            Some(seconds) => seconds,
+            None => return refused("`advance_s` must be a number of seconds from 0 to a year"),
+        },
+    };
+    if wanted.get("pause") == Some(&json!(true)) {
+        front.clock.pause();
+    }
+    front.clock.advance((seconds * 1000.0) as i64);
+    if wanted.get("resume") == Some(&json!(true)) {
+        front.clock.resume();
+    }
+    now(Shared(front)).await
+}
+
+/// `POST faults`: see [`Fault::from_json`].
+pub(super) async fn faults(Shared(front): Shared<Front>, body: Bytes) -> Response {
+    match object(&body).and_then(|value| Fault::from_json(&value)) {
+        Ok(fault) => {
+            front.look(|state| state.add_fault(fault));
+            answered(&json!({}))
+        }
+        Err(problem) => refused(problem),
+    }
+}
+
+/// `POST mark`: `{"label": L}`; spans count under it from now on.
+pub(super) async fn mark(Shared(front): Shared<Front>, body: Bytes) -> Response {
+    let label = object(&body).and_then(|value| {
+        let label = value.get("label").and_then(Value::as_str).map(str::to_owned);
+        label.ok_or_else(|| "a mark needs the member `label`".to_owned())
+    });
+    match label {
+        Ok(label) => {
+            front.look(|state| state.mark(&label));
+            answered(&json!({}))
+        }
+        Err(problem) => refused(problem),
+    }
+}
+
+/// `GET jaeger/…`: the query API of the shared Jaeger, which over loopback has no address of its own.
+pub(super) async fn jaeger(Shared(front): Shared<Front>, request: Request) -> Response {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return (StatusCode::METHOD_NOT_ALLOWED, "only GET\n").into_response();
+    }
+    let asked = request.uri().path_and_query().map_or("", |path| path.as_str());
+    let path = match asked.strip_prefix("/_sim/jaeger").unwrap_or_default() {
+        rest if rest.starts_with('/') => rest.to_owned(),
+        rest => format!("/{rest}"),
+    };
+    match front.look(|state| jaeger::shared(state, &path)) {
+        Some(answer) => http_answer(answer).map(Body::from),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "no shared Jaeger is running\n").into_response(),
+    }
+}
+
+/// Anything else under `/_sim/`.
+pub(super) async fn unknown() -> Response {
+    let known = "known are GET world, ledger, requests, spans, clock, jaeger/… and POST clock, faults, mark";
+    (StatusCode::NOT_FOUND, format!("not found; {known}\n")).into_response()
+}
+
+fn object(body: &[u8]) -> Result<Value, String> {
+    let value: Value = serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    if value.is_object() { Ok(value) } else { Err("the body must be a JSON object".to_owned()) }
+}
+
+fn answered(value: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
+}
+
+fn refused(problem: impl Display) -> Response {
+    (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response()
+}
+
+fn lines<T: Serialize>(items: impl Iterator<Item = T>) -> Response {
+    let mut text = String::new();
+    for item in items {
+        text.push_str(&serde_json::to_string(&item).unwrap_or_default());
+        text.push('\n');
+    }
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], text).into_response()
+}

@@ -1,0 +1,103 @@
+//! The simulator over HTTP, for any AWS client: the same account and the same handling as in process.
+//!
+//! ```text
+//!   POST /           ─▶ Sim::handle ─▶ answer | connection closed | never an answer
+//!   /_sim/…          ─▶ control: world, ledger, requests, spans, clock, faults, mark, jaeger
+//! ```
+
+mod control;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State as Shared};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future;
+use http::StatusCode;
+
+use super::{Handled, Sim, SimClock};
+
+/// Requests with a longer body are refused; AWS's own limit for these services is far below.
+const MOST_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// How the simulator is served.
+pub struct Options {
+    /// How many virtual seconds pass in one of the wall's. A client beside it scales its time-outs by the same factor.
+    pub speed: f64,
+    /// When this is done, no new request is taken, and [`serve`] returns when the answers under way are given.
+    pub stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { speed: 1.0, stop: Box::pin(future::pending()) }
+    }
+}
+
+/// What a request's handler needs.
+#[derive(Clone)]
+struct Front {
+    sim: Sim,
+    clock: SimClock,
+    /// Done when serving shall end; a request that is held goes with it.
+    stop: future::Shared<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// Serves the account on the listener until it is told to stop. Virtual time starts at the world's and follows the wall's.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: tokio::net::TcpListener, sim: Sim, options: Options) -> io::Result<()> {
+    let clock = SimClock::new(sim.with(|state| state.now), options.speed);
+    let stop = options.stop.shared();
+    let front = Front { sim, clock, stop: stop.clone() };
+    let router = Router::new()
+        .route("/_sim/world", get(control::world))
+        .route("/_sim/ledger", get(control::ledger))
+        .route("/_sim/requests", get(control::requests))
+        .route("/_sim/spans", get(control::spans))
+        .route("/_sim/clock", post(control::clock).get(control::now))
+        .route("/_sim/faults", post(control::faults))
+        .route("/_sim/mark", post(control::mark))
+        .route("/_sim/jaeger", any(control::jaeger))
+        .route("/_sim/jaeger/{*path}", any(control::jaeger))
+        .route("/_sim/{*other}", any(control::unknown))
+        .fallback(aws)
+        .with_state(front);
+    axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+/// Every request that is not the simulator's own.
+async fn aws(Shared(front): Shared<Front>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, MOST_BODY_BYTES).await else {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long or broke off\n").into_response();
+    };
+    let handled = front.sim.handle(front.clock.now_millis(), http::Request::from_parts(parts, bytes));
+    match handled {
+        Handled::Respond(response) => response.map(Body::from),
+        Handled::Late(by, response) => {
+            tokio::time::sleep(front.clock.real(by)).await;
+            response.map(Body::from)
+        }
+        Handled::DropBefore | Handled::DropAfter => closed(),
+        Handled::Hold => {
+            front.stop.await;
+            closed()
+        }
+    }
+}
+
+/// An answer that breaks off before its first byte of body: the client sees the connection close.
+fn closed() -> Response {
+    let broken = futures_util::stream::once(future::ready(Err::<Bytes, io::Error>(io::ErrorKind::ConnectionReset.into())));
+    Response::new(Body::from_stream(broken))
+}

@@ -1,0 +1,141 @@
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::sim::State;
+use crate::sim::tests::world;
+
+/// A served account on a port of its own.
+struct Served {
+    address: SocketAddr,
+    sim: Sim,
+    stop: oneshot::Sender<()>,
+    done: tokio::task::JoinHandle<io::Result<()>>,
+}
+
+async fn served(speed: f64) -> Served {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let sim = Sim::new(State::load(&world(), 3).expect("the shipped world loads"));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let options = Options { speed, stop: Box::pin(async move { stopped.await.unwrap_or_default() }) };
+    let done = tokio::spawn(serve(listener, sim.clone(), options));
+    Served { address, sim, stop, done }
+}
+
+impl Served {
+    /// Sends bytes on a new connection and gives all that comes back until it closes.
+    async fn raw(&self, request: String) -> String {
+        let address = self.address;
+        let talk = move || -> io::Result<String> {
+            let mut stream = TcpStream::connect(address)?;
+            stream.write_all(request.as_bytes())?;
+            let mut answer = String::new();
+            // A reset is a closed connection too.
+            let _ = stream.read_to_string(&mut answer);
+            Ok(answer)
+        };
+        tokio::task::spawn_blocking(talk).await.expect("the talk ends").expect("a connection")
+    }
+
+    async fn control(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let length = body.len();
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        let answer = self.raw(request).await;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    }
+
+    async fn create_group(&self, name: &str) -> String {
+        let body = json!({"logGroupName": name}).to_string();
+        let length = body.len();
+        let signature =
+            "AWS4-HMAC-SHA256 Credential=AKIDOTHERHAND/20251202/us-west-2/logs/aws4_request, SignedHeaders=host, Signature=0";
+        self.raw(format!(
+            "POST / HTTP/1.1\r\nhost: sim\r\nconnection: close\r\nx-amz-target: Logs_20140328.CreateLogGroup\r\n\
+             authorization: {signature}\r\ncontent-length: {length}\r\n\r\n{body}"
+        ))
+        .await
+    }
+}
+
+#[tokio::test]
+async fn what_took_effect_is_in_the_ledger_and_the_world() {
+    let sim = served(1.0).await;
+    let answer = sim.create_group("/ecs/new").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("x-amzn-requestid: "), "{answer}");
+    let (_, ledger) = sim.control("GET", "/_sim/ledger", "").await;
+    let line: Value = serde_json::from_str(ledger.trim()).expect("one line");
+    assert_eq!(
+        (&line["action"], &line["caller"], &line["sequence"]),
+        (&json!("CreateLogGroup"), &json!("AKIDOTHERHAND"), &json!(1))
+    );
+    let (_, world) = sim.control("GET", "/_sim/world", "").await;
+    let world: Value = serde_json::from_str(&world).expect("a world");
+    let names: Vec<&Value> =
+        world["logs"]["logGroups"].as_array().into_iter().flatten().map(|group| &group["logGroupName"]).collect();
+    assert!(names.contains(&&json!("/ecs/new")), "{names:?}");
+    let (_, requests) = sim.control("GET", "/_sim/requests", "").await;
+    assert!(requests.contains("\"action\":\"logs:CreateLogGroup\"") && !requests.contains("Signature"), "{requests}");
+}
+
+#[tokio::test]
+async fn a_dropped_request_gets_not_a_single_byte() {
+    let sim = served(1.0).await;
+    for (fault, exists) in [("drop-before", false), ("drop-after", true)] {
+        let posted = sim.control("POST", "/_sim/faults", &json!({"action": "CreateLogGroup", "fault": fault}).to_string()).await;
+        assert_eq!(posted.0, 200, "{posted:?}");
+        assert_eq!(sim.create_group(fault).await, "", "{fault}");
+        assert_eq!(sim.sim.with(|state| state.logs.group_exists(fault)), exists, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn the_clock_stops_and_jumps_by_hand() {
+    let sim = served(1000.0).await;
+    let (_, before) = sim.control("POST", "/_sim/clock", r#"{"pause": true}"#).await;
+    let (_, still) = sim.control("GET", "/_sim/clock", "").await;
+    assert_eq!(before, still);
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok().and_then(|value| crate::sim::values::millis(&value["now"]));
+    let (_, after) = sim.control("POST", "/_sim/clock", r#"{"advance_s": 90}"#).await;
+    assert_eq!(parse(&after).zip(parse(&before)).map(|(after, before)| after - before), Some(90_000));
+}
+
+#[tokio::test]
+async fn wrong_control_requests_are_told_so() {
+    let sim = served(1.0).await;
+    for (path, body, words) in [
+        ("/_sim/faults", r#"{"action": "X", "fault": "melt"}"#, "unknown fault `melt` of a request"),
+        ("/_sim/faults", r#"{"image": "x", "fault": "hold"}"#, "unknown fault `hold` of an image"),
+        ("/_sim/faults", "{", "the body is not JSON"),
+        ("/_sim/clock", r#"{"forward": 1}"#, "unknown member `forward`"),
+        ("/_sim/clock", r#"{"advance_s": -1}"#, "`advance_s` must be"),
+        ("/_sim/mark", "{}", "a mark needs the member `label`"),
+    ] {
+        let (status, answer) = sim.control("POST", path, body).await;
+        assert_eq!(status, 400, "{path} {body}");
+        assert!(answer.contains(words), "{answer}");
+    }
+    assert_eq!(sim.control("GET", "/_sim/nothing", "").await.0, 404);
+}
+
+#[tokio::test]
+async fn serving_ends_when_told_even_with_a_request_held() {
+    let sim = served(1.0).await;
+    sim.control("POST", "/_sim/faults", r#"{"action": "CreateLogGroup", "fault": "hold"}"#).await;
+    let Served { address, stop, done, .. } = sim;
+    let held = Served { address, sim: sim.sim, stop: oneshot::channel().0, done: tokio::spawn(async { Ok(()) }) };
+    let (answer, ()) = tokio::join!(held.create_group("held"), async {
+        while held.sim.calls().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        stop.send(()).expect("it still serves");
+    });
+    assert_eq!(answer, "");
+    done.await.expect("it ends").expect("without an error");
+}

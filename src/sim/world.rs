@@ -1,0 +1,113 @@
+//! World files: a capture of all that a run can see of one account and Region, in and out.
+//!
+//! Objects stand as the AWS CLI prints them, so they are kept as they are; what the account changes is changed in them. Members
+//! and whole services that nothing here knows are carried through.
+
+use serde_json::{Map, Value, json};
+
+use super::assumptions::Assumptions;
+use super::faults::Faults;
+use super::limits::Limits;
+use super::queue::Queue;
+use super::values::{iso, millis, text};
+use super::{State, cloudmap, ec2, ecs, elbv2, logs, sts};
+
+/// The members that this format gives a meaning.
+const KNOWN: [&str; 11] =
+    ["account", "capturedAt", "ec2", "ecs", "elbv2", "format", "logs", "region", "servicediscovery", "sts", "version"];
+
+impl State {
+    /// The account of a world file. `seed` decides every draw: two accounts of the same file and seed behave alike. Virtual time
+    /// starts when the file was captured.
+    ///
+    /// # Errors
+    /// What is wrong with the file, in words for the person who wrote it.
+    pub fn load(world: &Value, seed: u64) -> Result<Self, String> {
+        let mut state = Self::empty(world, seed)?;
+        state.sts = sts::Sts::load(part(world, "sts")?, &state.account);
+        state.logs = logs::Logs::load(part(world, "logs")?)?;
+        state.ec2 = ec2::Ec2::load(part(world, "ec2")?)?;
+        state.cloudmap = cloudmap::CloudMap::load(part(world, "servicediscovery")?, state.ec2.vpcs_without_dns())?;
+        state.elbv2 = elbv2::Elbv2::load(part(world, "elbv2")?)?;
+        ecs::load(&mut state, part(world, "ecs")?)?;
+        ecs::settle(&mut state);
+        elbv2::settle(&mut state);
+        Ok(state)
+    }
+
+    /// A world file of now.
+    pub fn save(&self) -> Value {
+        let mut world = self.extra.clone();
+        let mut put = |name: &str, value: Value| world.insert(name.to_owned(), value);
+        put("format", json!("sidestep-world"));
+        put("version", json!(1));
+        put("capturedAt", json!(iso(self.now)));
+        put("account", json!(self.account));
+        put("region", json!(self.region));
+        put("sts", self.sts.save());
+        put("logs", self.logs.save());
+        put("ecs", ecs::save(self));
+        put("servicediscovery", self.cloudmap.save());
+        put("elbv2", self.elbv2.save());
+        put("ec2", self.ec2.save());
+        Value::Object(world)
+    }
+
+    /// An account with nothing in it, at the file's time and place.
+    fn empty(world: &Value, seed: u64) -> Result<Self, String> {
+        let members = world.as_object().ok_or("a world file is one JSON object")?;
+        check_format(members)?;
+        let account = text(world, "account").unwrap_or_default();
+        if account.len() != 12 || !account.bytes().all(|digit| digit.is_ascii_digit()) {
+            return Err("`account` of the world must be the twelve digits of an AWS account, as text".to_owned());
+        }
+        let region = text(world, "region").filter(|region| !region.is_empty()).ok_or("`region` of the world is missing")?;
+        let captured = members.get("capturedAt").ok_or("`capturedAt` of the world is missing")?;
+        let now = millis(captured)
+            .ok_or_else(|| format!("`capturedAt` of the world is neither epoch seconds nor an ISO time: {captured}"))?;
+        let mut extra = members.clone();
+        extra.retain(|name, _| !KNOWN.contains(&name.as_str()));
+        Ok(Self {
+            now,
+            queue: Queue::default(),
+            rng: fastrand::Rng::with_seed(seed),
+            account: account.to_owned(),
+            region: region.to_owned(),
+            assume: Assumptions::default(),
+            ecs: ecs::Ecs::default(),
+            logs: logs::Logs::default(),
+            cloudmap: cloudmap::CloudMap::default(),
+            elbv2: elbv2::Elbv2::default(),
+            ec2: ec2::Ec2::default(),
+            sts: sts::Sts::default(),
+            ledger: Vec::new(),
+            faults: Faults::default(),
+            limits: Limits::default(),
+            request_ids: 0,
+            extra,
+        })
+    }
+}
+
+fn check_format(members: &Map<String, Value>) -> Result<(), String> {
+    match members.get("format") {
+        Some(Value::String(format)) if format == "sidestep-world" => {}
+        Some(other) => return Err(format!("not a world file: `format` is {other}, expected \"sidestep-world\"")),
+        None => return Err("not a world file: `format` is missing, expected \"sidestep-world\"".to_owned()),
+    }
+    match members.get("version").map(|version| (version, version.as_u64())) {
+        Some((_, Some(1))) => Ok(()),
+        Some((version, _)) => Err(format!("world file version {version} is not known here; this program reads version 1")),
+        None => Err("`version` of the world is missing, expected 1".to_owned()),
+    }
+}
+
+/// A service's part; absent is empty.
+fn part<'a>(world: &'a Value, name: &str) -> Result<&'a Value, String> {
+    const EMPTY: &Value = &Value::Null;
+    match world.get(name) {
+        None | Some(Value::Null) => Ok(EMPTY),
+        Some(part @ Value::Object(_)) => Ok(part),
+        Some(_) => Err(format!("`{name}` of the world must be an object")),
+    }
+}
