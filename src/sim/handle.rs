@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::faults::{self, RequestFaultKind};
+use super::queue::Event;
 use super::wire::{self, Incoming, Service};
 use super::{ApiError, Effect, Millis, State, cloudmap, ec2, ecs, elbv2, jaeger, limits, logs, sts, values};
 
@@ -170,6 +171,10 @@ impl State {
             Some(RequestFaultKind::Expire) => return refuse(&faults::expired(service)),
             Some(RequestFaultKind::Throttle) => return refuse(&limits::throttled(service)),
             Some(RequestFaultKind::Error500) => return refuse(&faults::internal(service)),
+            Some(RequestFaultKind::LandsLate { millis }) => {
+                self.queue.push(self.now + millis, Event::Request(Box::new(incoming)));
+                return Handled::DropBefore;
+            }
             Some(RequestFaultKind::Stale { reads }) => ecs::force_stale(self, reads),
             Some(RequestFaultKind::DropAfter | RequestFaultKind::Late { .. }) | None => {}
         }
@@ -205,6 +210,11 @@ impl State {
             None => Handled::Hold,
         }
     }
+}
+
+/// A request arrives that was held up on its way; its answer goes nowhere.
+pub(super) fn land(state: &mut State, incoming: Incoming) {
+    state.answer(incoming);
 }
 
 /// A task's HTTP answer as a response.

@@ -7,7 +7,7 @@ use super::faults::Faults;
 use super::limits::Limits;
 use super::queue::{Event, Queue};
 use super::values::Object;
-use super::{cloudmap, ec2, ecs, elbv2, logs, sts};
+use super::{cloudmap, ec2, ecs, elbv2, handle, logs, sts};
 
 /// Milliseconds since the Unix epoch, virtual time.
 pub type Millis = i64;
@@ -113,6 +113,7 @@ impl State {
                 Event::Ecs(event) => ecs::on_event(self, event),
                 Event::Elb(event) => elbv2::on_event(self, event),
                 Event::CloudMap(event) => cloudmap::on_event(self, event),
+                Event::Request(incoming) => handle::land(self, *incoming),
             }
             elbv2::look_again(self);
         }

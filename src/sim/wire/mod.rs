@@ -11,6 +11,8 @@
 mod ec2;
 mod json;
 mod query;
+#[cfg(test)]
+mod tests;
 mod types;
 mod xml;
 
