@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::values::{number, text};
 use super::wire::Service;
-use super::{ApiError, ImageFault, Millis, State, ecs};
+use super::{ApiError, ImageFault, Millis, State, ecs, elbv2};
 
 /// Something to go wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,7 +167,10 @@ impl State {
     pub fn add_fault(&mut self, fault: Fault) {
         match fault {
             Fault::Request(fault) => self.faults.armed.push(Armed { fault, seen: 0 }),
-            Fault::Image { image, fault } => ecs::set_image_fault(self, &image, fault),
+            Fault::Image { image, fault } => {
+                ecs::set_image_fault(self, &image, fault);
+                elbv2::look_again(self);
+            }
         }
     }
 }

@@ -148,7 +148,7 @@ impl Inner {
                     note.fault = fault.map(|fault| fault.name().to_owned());
                     self.state.serve(incoming, fault)
                 }
-                Err(answer) => Handled::Respond(answer),
+                Err(answer) => Handled::Respond(*answer),
             },
         };
         if let Handled::Respond(answer) | Handled::Late(_, answer) = &handled {
@@ -188,7 +188,8 @@ impl State {
 
     fn answer(&mut self, incoming: Incoming) -> Response<Bytes> {
         let Incoming { service, call, input, data_host } = incoming;
-        let outcome = limits::take(self, service, &call.operation).and_then(|()| input).and_then(|input| match service {
+        let effects = self.ledger.len();
+        let outcome = limits::take(self, service, &call.operation).and(input).and_then(|input| match service {
             Service::Ecs => ecs::call(self, &call, &input),
             Service::Logs => logs::call(self, &call, &input),
             Service::CloudMap => cloudmap::call(self, &call, &input, data_host),
@@ -196,7 +197,9 @@ impl State {
             Service::Ec2 => ec2::call(self, &call, &input),
             Service::Sts => sts::call(self, &call, &input),
         });
-        elbv2::look_again(self);
+        if self.ledger.len() > effects {
+            elbv2::look_again(self);
+        }
         match outcome {
             Ok(output) => wire::success(service, &call.operation, &output, &call.request_id),
             Err(error) => wire::error(service, &error, &call.request_id),

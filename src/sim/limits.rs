@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_bucket_gives_its_burst_then_its_refill_and_buckets_are_apart() {
         let mut state = State::load(&world(), 1).expect("the shipped world loads");
-        let mut taken =
+        let taken =
             |state: &mut State| (0..200).take_while(|_| take(state, Service::Ecs, "RegisterTaskDefinition").is_ok()).count();
         assert_eq!(taken(&mut state), 20);
         state.now += 3_500;

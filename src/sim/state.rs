@@ -109,13 +109,17 @@ impl State {
     pub fn advance(&mut self, now: Millis) {
         while let Some((at, event)) = self.queue.pop_due(now) {
             self.now = self.now.max(at);
+            // What tasks answer changes with these two kinds only.
+            let may_change_answers = matches!(event, Event::Ecs(_) | Event::Request(_));
             match event {
                 Event::Ecs(event) => ecs::on_event(self, event),
                 Event::Elb(event) => elbv2::on_event(self, event),
                 Event::CloudMap(event) => cloudmap::on_event(self, event),
                 Event::Request(incoming) => handle::land(self, *incoming),
             }
-            elbv2::look_again(self);
+            if may_change_answers {
+                elbv2::look_again(self);
+            }
         }
         self.now = self.now.max(now);
     }
