@@ -1,6 +1,6 @@
 //! One handle on a simulated account: takes requests as they come off the wire and says what becomes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,10 +19,15 @@ use super::{ApiError, Effect, Millis, State, cloudmap, ec2, ecs, elbv2, jaeger, 
 #[derive(Clone, Debug)]
 pub struct Sim(Arc<Mutex<Inner>>);
 
+/// How many requests are remembered.
+const MOST_REQUESTS: usize = 50_000;
+
 #[derive(Debug)]
 struct Inner {
     state: State,
-    requests: Vec<RequestNote>,
+    /// The latest ones.
+    requests: VecDeque<RequestNote>,
+    received: u64,
     calls: BTreeMap<String, u64>,
 }
 
@@ -92,7 +97,7 @@ pub struct RequestNote {
 impl Sim {
     /// A handle on a new account.
     pub fn new(state: State) -> Self {
-        Self(Arc::new(Mutex::new(Inner { state, requests: Vec::new(), calls: BTreeMap::new() })))
+        Self(Arc::new(Mutex::new(Inner { state, requests: VecDeque::new(), received: 0, calls: BTreeMap::new() })))
     }
 
     fn locked<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
@@ -109,9 +114,9 @@ impl Sim {
         self.locked(|inner| inner.calls.clone())
     }
 
-    /// Each request as received.
+    /// Each request as received; of a very long session the latest fifty thousand.
     pub fn requests(&self) -> Vec<RequestNote> {
-        self.locked(|inner| inner.requests.clone())
+        self.locked(|inner| inner.requests.iter().cloned().collect())
     }
 
     /// Each mutation that took effect.
@@ -129,7 +134,8 @@ impl Inner {
     fn handle(&mut self, now: Millis, request: &Request<Bytes>) -> Handled {
         self.state.advance(now);
         let request_id = self.state.next_request_id();
-        let mut note = note(request, &request_id, self.requests.len() as u64 + 1, self.state.now);
+        self.received += 1;
+        let mut note = note(request, &request_id, self.received, self.state.now);
         let handled = match task_address(request) {
             Some((ip, port)) => {
                 note.action = format!("http:{ip}:{port}");
@@ -154,7 +160,10 @@ impl Inner {
         if let Handled::Respond(answer) | Handled::Late(_, answer) = &handled {
             note.status = Some(answer.status().as_u16());
         }
-        self.requests.push(note);
+        if self.requests.len() == MOST_REQUESTS {
+            self.requests.pop_front();
+        }
+        self.requests.push_back(note);
         handled
     }
 }

@@ -132,6 +132,21 @@ impl State {
         self.now
     }
 
+    /// The account, twelve digits.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The Region, for example `us-west-2`.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Timings and limits, to be changed before the account is used.
+    pub fn assumptions_mut(&mut self) -> &mut Assumptions {
+        &mut self.assume
+    }
+
     /// Notes that a mutation took effect.
     pub(super) fn note_effect(&mut self, call: &Call, token: Option<String>, resource: impl Into<String>) {
         self.ledger.push(Effect {

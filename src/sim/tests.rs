@@ -190,3 +190,28 @@ fn two_accounts_of_one_seed_draw_alike_and_looking_draws_nothing() {
     assert!(ids.iter().all(|id| id.len() == 36) && ids[0] != ids[1]);
     assert_eq!(one.hex(32), two.hex(32));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_world_saved_at_any_moment_of_a_rollout_loads_again() {
+    let (connector, config) = account();
+    let update =
+        aws_sdk_ecs::Client::new(&config).update_service().cluster("nexus-ai-cluster-staging").service("nexus-ai-api-staging");
+    update.force_new_deployment(true).send().await.expect("an update");
+    let mut state = connector.sim().with(|state| state.clone());
+    for _ in 0..60 {
+        let then = state.now() + 7_000;
+        state.advance(then);
+        let saved = state.save();
+        let again = State::load(&saved, 4).expect("what was saved loads").save();
+        for part in ["logs", "elbv2", "servicediscovery", "ec2", "sts", "capturedAt"] {
+            assert_eq!(again[part], saved[part], "{part} at {}", saved["capturedAt"]);
+        }
+    }
+}
+
+#[test]
+fn a_world_can_be_loaded_as_of_another_time() {
+    let now = 1_800_000_000_000;
+    let state = State::load_at(&world(), 1, now).expect("it loads");
+    assert_eq!((state.now(), &state.save()["capturedAt"]), (now, &json!("2027-01-15T08:00:00Z")));
+}

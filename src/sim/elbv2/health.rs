@@ -39,12 +39,15 @@ pub(in crate::sim) fn on_event(state: &mut State, event: ElbEvent) {
     }
 }
 
-/// ECS registers a task's address; health checks begin (they ask [`ecs::probe`]).
+/// ECS registers a task's address; health checks begin (they ask [`ecs::probe`]), the first after one interval, so that a good
+/// target is healthy after threshold × interval `[F]`. What is registered already stays as it is.
 pub(in crate::sim) fn register_target(state: &mut State, group_arn: &str, ip: &str, port: u16, zone: &str) {
-    state.elbv2.generation += 1;
-    let generation = state.elbv2.generation;
-    let anchor = state.now + state.assume.control.first_check;
+    let generation = state.elbv2.generation + 1;
     let Some(group) = state.elbv2.group(group_arn) else { return };
+    if group.target(ip, port).is_some_and(|known| known.state.state != "draining") {
+        return;
+    }
+    let anchor = state.now + group.interval();
     let unused = unused(state, group, zone);
     let checked = unused.is_none();
     let target = Target {
@@ -60,6 +63,7 @@ pub(in crate::sim) fn register_target(state: &mut State, group_arn: &str, ip: &s
         generation,
         extra: Object::new(),
     };
+    state.elbv2.generation = generation;
     let Some(group) = state.elbv2.group_mut(group_arn) else { return };
     group.targets.retain(|known| known.id != ip || known.port != port);
     group.targets.push(target);
