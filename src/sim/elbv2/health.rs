@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{Group, Target, TargetState, member};
 use crate::sim::ecs::{self, Probe};
 use crate::sim::queue::Event;
-use crate::sim::values::{Object, texts};
+use crate::sim::values::Object;
 use crate::sim::{Millis, State};
 
 /// What happens later in ELB.
@@ -225,12 +225,14 @@ impl Target {
 
 /// What one check of the target would say now.
 fn verdict(state: &State, group: &Group, target: &Target) -> Result<(), TargetState> {
-    let balancer = state.elbv2.balancer_of(group).cloned().map(Value::Object).unwrap_or_default();
+    let balancer = state.elbv2.balancer_of(group);
+    let from = balancer.and_then(|balancer| balancer.get("SecurityGroups")?.as_array()).into_iter().flatten();
+    let from: Vec<String> = from.filter_map(Value::as_str).map(str::to_owned).collect();
     let path = match member(&group.object, "HealthCheckPath") {
         "" => "/",
         path => path,
     };
-    let answer = ecs::probe(state, &texts(&balancer, "SecurityGroups"), &target.id, group.check_port(target.port), path);
+    let answer = ecs::probe(state, &from, &target.id, group.check_port(target.port), path);
     match answer {
         Probe::Status(_) if member(&group.object, "HealthCheckProtocol") == "TCP" => Ok(()),
         Probe::Status(code) if group.matches(code) => Ok(()),
