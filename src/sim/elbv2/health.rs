@@ -121,7 +121,7 @@ pub(in crate::sim) fn settle(state: &mut State) {
         let interval = group.interval();
         let (arn, delay) = (group.arn().to_owned(), group.deregistration_delay());
         for target in &mut group.targets {
-            target.anchor = now + state.rng.i64(0..interval.max(1));
+            target.anchor = now + state.rng.i64(0..interval);
             state.elbv2.generation += 1;
             target.generation = state.elbv2.generation;
             let (id, port, generation) = (target.id.clone(), target.port, target.generation);
@@ -247,7 +247,7 @@ fn verdict(state: &State, group: &Group, target: &Target) -> Result<(), TargetSt
 
 impl Group {
     fn interval(&self) -> Millis {
-        self.setting("HealthCheckIntervalSeconds", 30).max(1) * 1000
+        self.setting("HealthCheckIntervalSeconds", 30).clamp(1, 300) * 1000
     }
 
     /// The port that checks go to.

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -116,4 +117,118 @@ fn hosts_are_read_from_uri_and_header_without_port() {
     };
     assert_eq!(of("https://ecs.us-west-2.amazonaws.com/", "x").as_deref(), Some("ecs.us-west-2.amazonaws.com"));
     assert_eq!(of("/", "data-127.0.0.1:4566").as_deref(), Some("data-127.0.0.1"));
+}
+
+const TARGETS: &[&str] = &[
+    "AmazonEC2ContainerServiceV20141113.CreateService",
+    "AmazonEC2ContainerServiceV20141113.DescribeServices",
+    "AmazonEC2ContainerServiceV20141113.DescribeTasks",
+    "AmazonEC2ContainerServiceV20141113.ListTaskDefinitions",
+    "AmazonEC2ContainerServiceV20141113.RegisterTaskDefinition",
+    "AmazonEC2ContainerServiceV20141113.UpdateService",
+    "Logs_20140328.CreateLogGroup",
+    "Logs_20140328.DescribeLogGroups",
+    "Logs_20140328.FilterLogEvents",
+    "Logs_20140328.GetLogEvents",
+    "Route53AutoNaming_v20170314.CreateService",
+    "Route53AutoNaming_v20170314.ListNamespaces",
+    "Route53AutoNaming_v20170314.ListServices",
+    "Route53AutoNaming_v20170314.RegisterInstance",
+];
+
+/// Member names that mean something somewhere, so that wrong values get far.
+const NAMES: &[&str] = &[
+    "Attributes",
+    "Condition",
+    "DnsConfig",
+    "DnsRecords",
+    "Filters",
+    "InstanceId",
+    "MaxResults",
+    "Name",
+    "NamespaceId",
+    "NextToken",
+    "ServiceId",
+    "TTL",
+    "Type",
+    "Values",
+    "cluster",
+    "containerDefinitions",
+    "cpu",
+    "desiredCount",
+    "family",
+    "filterPattern",
+    "limit",
+    "loadBalancers",
+    "logGroupName",
+    "logStreamName",
+    "memory",
+    "name",
+    "networkConfiguration",
+    "nextToken",
+    "portMappings",
+    "service",
+    "serviceName",
+    "services",
+    "tags",
+    "taskDefinition",
+    "tasks",
+];
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let known = prop::sample::select(vec![
+        "",
+        "-",
+        "?",
+        "\"",
+        "f/9",
+        "b/18446744073709551615",
+        "AAMAffffffffffffffff",
+        "/ecs/nexus-ai-api-staging",
+        "ns-7d6e2857c6222e2c",
+        "srv-be3cf48ea7bb4b09",
+        "nexus-ai-cluster-staging",
+        "nexus-ai-api-staging",
+        "nexus-ai-api-staging:2",
+        "FARGATE",
+        "1024",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        known.prop_map(Value::from),
+        ".{0,9}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 6, |inner| {
+        let member = (prop::sample::select(NAMES.to_vec()).prop_map(str::to_owned), inner.clone());
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(Value::from),
+            prop::collection::vec(member, 0..8).prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_json_body_breaks_a_service(target in prop::sample::select(TARGETS.to_vec()), input in any_json()) {
+        let (status, _) = json_call(&sim(), target, &input.to_string());
+        prop_assert!(status < 500, "{status}");
+    }
+
+    #[test]
+    fn no_form_body_breaks_a_service(
+        action in prop::sample::select(vec!["DescribeRules", "DescribeTargetHealth", "ModifyTargetGroup", "DescribeTags", "DescribeVpcs",
+            "AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress", "DescribeSubnets", "GetCallerIdentity"]),
+        fields in prop::collection::vec(("[A-Za-z.0-9]{1,20}|Filter\\.[0-9]\\.(Name|Value\\.1)|Targets\\.member\\.[0-9]\\.(Id|Port)", ".{0,6}"), 0..6),
+    ) {
+        let version = if action.contains("Vpc") || action.contains("Sec") || action.contains("Sub") { "2016-11-15" } else { "2015-12-01" };
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.append_pair("Action", action).append_pair("Version", version).extend_pairs(fields);
+        let (status, _) = send(&sim(), &[("authorization", &signed("any"))], &body.finish());
+        prop_assert!(status < 500, "{status}");
+    }
 }
