@@ -215,3 +215,17 @@ fn a_world_can_be_loaded_as_of_another_time() {
     let state = State::load_at(&world(), 1, now).expect("it loads");
     assert_eq!((state.now(), &state.save()["capturedAt"]), (now, &json!("2027-01-15T08:00:00Z")));
 }
+
+#[test]
+fn a_get_on_a_tasks_own_address_reaches_what_listens_there() {
+    let sim = Sim::new(State::load(&world(), 1).expect("it loads"));
+    let get = |url: &str| {
+        let request = http::Request::get(url).body(bytes::Bytes::new()).expect("a request");
+        sim.handle(sim.with(|state| state.now()) + 5_000, request)
+    };
+    let Handled::Respond(answer) = get("http://10.0.10.21:16686/api/services") else { panic!("the sidecar answers") };
+    assert_eq!(answer.status(), 200);
+    assert!(serde_json::from_slice::<Value>(answer.body()).is_ok_and(|body| body["data"].is_array()));
+    assert!(matches!(get("http://10.0.10.250:16686/"), Handled::Hold), "nobody is there");
+    assert_eq!(sim.requests()[0].action, "http:10.0.10.21:16686");
+}
