@@ -56,7 +56,7 @@ fn look(state: &mut State, service_arn: &str) {
     health::stop_unhealthy(state, service_arn);
     count_successes(state, service_arn);
     failures::judge(state, service_arn);
-    records::settle_stops(state, service_arn);
+    records::settle_requests(state, service_arn);
     let launched = launch(state, service_arn);
     let stopped = scale_in(state, service_arn);
     say_stuck(state, service_arn, launched + stopped);
