@@ -18,7 +18,7 @@ use super::super::{Millis, State};
 use super::lifecycle::{self, Stop};
 use super::service::Rollout;
 use super::task::Phase;
-use super::{EcsEvent, events, failures, health, records};
+use super::{EcsEvent, events, failures, health, launch as tasks, records};
 
 /// Makes the scheduler look at the service `after` from now, or earlier if that is already planned.
 pub(super) fn wake(state: &mut State, service_arn: &str, after: Millis) {
@@ -143,7 +143,7 @@ fn launch(state: &mut State, service_arn: &str) -> i64 {
         let lacking = target - wanted(state, service_arn, &deployment);
         let mut started = Vec::new();
         for _ in 0..lacking.clamp(0, room.max(0)) {
-            started.extend(lifecycle::launch(state, service_arn, &deployment));
+            started.extend(tasks::launch(state, service_arn, &deployment));
         }
         room -= started.len() as i64;
         launched += started.len() as i64;

@@ -141,7 +141,7 @@ impl Counts {
 }
 
 impl Deployment {
-    /// A member of the first load-balancer entry and so on: the list of load balancers that it rolls out.
+    /// The load balancers that it rolls out.
     pub(super) fn load_balancers(&self) -> &[Value] {
         list(&self.spec, "loadBalancers")
     }

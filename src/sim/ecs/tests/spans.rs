@@ -170,3 +170,51 @@ fn base_paths_and_health_ports_are_those_of_the_image() {
         assert_eq!(answer.status, status, "{image} {path}");
     }
 }
+
+#[test]
+fn a_registered_name_carries_spans_until_it_is_taken_off() {
+    let mut lab = Lab::staging();
+    let name = lab.shared_jaeger();
+    let cloudmap = |lab: &mut Lab, operation: &str, input: Value| {
+        let call = Call {
+            operation: operation.to_owned(),
+            request_id: "request".to_owned(),
+            invocation_id: None,
+            attempt: 1,
+            access_key: "AKIDEXAMPLE".to_owned(),
+        };
+        super::super::super::cloudmap::call(&mut lab.state, &call, &input, false)
+            .unwrap_or_else(|error| panic!("{operation}: {error:?}"))
+    };
+    let request = json!({
+        "Name": "jaeger", "NamespaceId": "ns-7d6e2857c6222e2c", "CreatorRequestId": "one", "HealthCheckCustomConfig": {},
+        "DnsConfig": { "RoutingPolicy": "MULTIVALUE", "DnsRecords": [{ "Type": "A", "TTL": 10 }] },
+    });
+    let created = cloudmap(&mut lab, "CreateService", request)["Service"].clone();
+    let registries = json!([{ "registryArn": created["Arn"] }]);
+    lab.ok("UpdateService", json!({ "cluster": lab.cluster, "service": name, "serviceRegistries": registries }));
+    lab.pass(5);
+    lab.wait(400, |lab| lab.settled(&name));
+    lab.pass(40);
+    let task = lab.tasks(&name, "RUNNING")[0].clone();
+    let health = cloudmap(&mut lab, "GetInstancesHealthStatus", json!({ "ServiceId": created["Id"] }));
+    let id = super::super::json::last_part(text(&task, "taskArn")).to_owned();
+    assert_eq!(health["Status"], json!({ id: "HEALTHY" }));
+
+    lab.state.mark("before");
+    retarget(&mut lab, "http://jaeger.nexus-ai.local:4318");
+    lab.state.mark("named");
+    lab.pass(60);
+    assert_eq!(label(&lab.state.spans(), "before")["lost"], json!({}), "no span is lost on the way");
+    assert_eq!(label(&lab.state.spans(), "named")["retained"], 120);
+
+    lab.ok("UpdateService", json!({ "cluster": lab.cluster, "service": name, "serviceRegistries": [] }));
+    lab.pass(300);
+    lab.state.mark("unnamed");
+    lab.pass(60);
+    let expected =
+        json!({ "label": "unnamed", "sent": 120, "arrived": 0, "retained": 0, "lost": { "name-does-not-resolve": 120 } });
+    assert_eq!(*label(&lab.state.spans(), "unnamed"), expected);
+    let instances = cloudmap(&mut lab, "ListInstances", json!({ "ServiceId": created["Id"] }));
+    assert_eq!(instances["Instances"], json!([]));
+}
