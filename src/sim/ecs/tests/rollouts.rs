@@ -312,3 +312,38 @@ fn desired_count_changes_without_a_deployment() {
     let service = lab.service(&api);
     assert_eq!((list(&service, "deployments").len(), &service["deployments"][0]["id"]), (1, &before));
 }
+
+#[test]
+fn a_stripped_sidecar_leaves_its_target_group_to_the_shared_service() {
+    let mut lab = Lab::staging();
+    let api = lab.api.clone();
+    let balancers = lab.service(&api)["loadBalancers"].clone();
+    let (name, group) = ("nexus-ai-jaeger-staging", text(&balancers[1], "targetGroupArn").to_owned());
+    let definition = lab.jaeger_definition("jaegertracing/all-in-one:latest");
+    lab.ok("RegisterTaskDefinition", definition);
+    let mut request = lab.jaeger_service();
+    request["loadBalancers"] = json!([balancers[1]]);
+    lab.ok("CreateService", request);
+    lab.wait(400, |lab| lab.service(name).is_object() && lab.settled(name));
+    let address = |task: &Value| text(&task["containers"][0]["networkInterfaces"][0], "privateIpv4Address").to_owned();
+    let shared = address(&lab.tasks(name, "RUNNING")[0]);
+    let sidecars: Vec<String> = lab.tasks(&api, "RUNNING").iter().map(address).collect();
+    let target = |lab: &Lab, ip: &str| lab.state.elbv2.target_state(&group, ip, 16_686).map(|target| target.state);
+    assert_eq!(target(&lab, &shared).as_deref(), Some("healthy"), "complete means healthy in every group");
+    assert_eq!(target(&lab, &sidecars[0]).as_deref(), Some("healthy"), "sidecars sit in the same group");
+
+    let stripped = lab.register(|request| {
+        let api = request["containerDefinitions"][0].clone();
+        request["containerDefinitions"] = json!([api]);
+    });
+    lab.ok("UpdateService", lab.update(json!({ "taskDefinition": stripped, "loadBalancers": [balancers[0]] })));
+    lab.pass(5);
+    let took = lab.wait(600, |lab| lab.settled(&lab.api.clone()));
+    assert!(took > 100, "targets are healthy first, old ones drain: {took} s");
+    assert!(sidecars.iter().all(|ip| target(&lab, ip).is_none()), "drained and gone");
+    assert_eq!(target(&lab, &shared).as_deref(), Some("healthy"));
+    let stopped = lab.tasks(&api, "STOPPED");
+    let (stopping, exited) = (at(&stopped[0]["stoppingAt"]), at(&stopped[0]["executionStoppedAt"]));
+    assert!(exited - stopping >= 30_000, "its container is stopped after the deregistration delay only");
+    assert!(lab.messages(&api).iter().any(|message| message.contains("has begun draining connections on 1 tasks.")));
+}
