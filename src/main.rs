@@ -1,1 +1,3 @@
+//! The `sidestep` command.
+
 fn main() {}

@@ -183,7 +183,7 @@ impl State {
 
     fn answer(&mut self, incoming: Incoming) -> Response<Bytes> {
         let Incoming { service, call, input, data_host } = incoming;
-        let outcome = limits::take(self, service, &call.operation).and_then(|()| input).and_then(|input| match service {
+        let outcome = limits::take(self, service, &call.operation).and(input).and_then(|input| match service {
             Service::Ecs => ecs::call(self, &call, &input),
             Service::Logs => logs::call(self, &call, &input),
             Service::CloudMap => cloudmap::call(self, &call, &input, data_host),
