@@ -16,6 +16,7 @@
 //! | [`cli`] | one file per verb; ties them together | everything |
 
 pub mod aws;
+pub mod cli;
 pub mod engine;
 pub mod journal;
 pub mod model;

@@ -1,3 +1,5 @@
-//! The `sidestep` command.
+//! The `sidestep` command. Everything is in the library; see its map.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    sidestep::cli::main()
+}

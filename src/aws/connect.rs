@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -109,7 +109,7 @@ impl Aws {
 
     /// Connects to something inside this process: the SDK's clients over another HTTP client, on a virtual clock. Reads neither
     /// the environment nor a profile.
-    pub fn embedded(http_client: SharedHttpClient, region: &str, access: Access, clock: Clock, seed: u64) -> Self {
+    pub fn embedded(http_client: impl HttpClient + 'static, region: &str, access: Access, clock: Clock, seed: u64) -> Self {
         let credentials = Credentials::new("ASIAREHEARSALEXAMPLE", "rehearsal", None, None, "rehearsal");
         let config = SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())

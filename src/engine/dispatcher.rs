@@ -39,6 +39,8 @@ pub struct Engine<'a, S: Store> {
     confirmed: BTreeSet<StageId>,
     /// Whether stages that want a confirmation stop for one.
     asks: bool,
+    /// Whether steps that are done are looked at again in the stage where the run is taken up.
+    revisit: bool,
     /// Why the run is to stop, once it is.
     stop: Option<Ending>,
     leave: watch::Sender<bool>,
@@ -56,7 +58,14 @@ impl<'a, S: Store> Engine<'a, S> {
         confirmed: BTreeSet<StageId>,
         asks: bool,
     ) -> Self {
-        Self { aws, store, view, sink, control, confirmed, asks, stop: None, leave: watch::Sender::new(false) }
+        Self { aws, store, view, sink, control, confirmed, asks, revisit: true, stop: None, leave: watch::Sender::new(false) }
+    }
+
+    /// With `false`, steps that are done are not looked at again: the operator only keeps waiting.
+    #[must_use]
+    pub fn revisiting(mut self, revisit: bool) -> Self {
+        self.revisit = revisit;
+        self
     }
 
     /// Runs the plan from where it stands, until it is done or something stops it. Gives the run as it stands then.
@@ -75,7 +84,7 @@ impl<'a, S: Store> Engine<'a, S> {
     pub async fn settle_unknown(mut self) -> Result<(Option<Ending>, RunView), Error> {
         let stages = self.view.plan.stages.clone();
         for stage in &stages {
-            if let Some(ending) = self.look_at(stage, false).await? {
+            if let Some(ending) = self.look_at(stage, false, true).await? {
                 return Ok((Some(ending), self.view));
             }
         }
@@ -91,7 +100,7 @@ impl<'a, S: Store> Engine<'a, S> {
             }
             let begun = stage.steps().any(|step| self.view.state(&step.id) != StepState::Pending);
             if begun {
-                if let Some(ending) = self.look_at(&stage, true).await? {
+                if let Some(ending) = self.look_at(&stage, self.revisit, false).await? {
                     return Ok(ending);
                 }
             } else if let Some(why) = self.stops_before(&stage) {
@@ -115,7 +124,8 @@ impl<'a, S: Store> Engine<'a, S> {
     // ----- looking -----
 
     /// Looks at the steps of a stage in order: those in doubt, and with `revisit` also whether what was done still stands.
-    async fn look_at(&mut self, stage: &StagePlan, revisit: bool) -> Result<Option<Ending>, Error> {
+    /// With `past_drift` it goes on past what is somebody else's: a rollback leaves that alone.
+    async fn look_at(&mut self, stage: &StagePlan, revisit: bool, past_drift: bool) -> Result<Option<Ending>, Error> {
         for lane in stage.waves.iter().flat_map(|wave| &wave.lanes) {
             for (index, step) in lane.steps.iter().enumerate() {
                 if step.class != StepClass::Mutation {
@@ -131,8 +141,7 @@ impl<'a, S: Store> Engine<'a, S> {
                     Err(failure) => return Ok(Some(Ending::Failed { step: step.id.clone(), failure })),
                 };
                 if let Some(ending) = self.note_verdict(lane, index, verdict)? {
-                    // A rollback goes on past what it may not touch; a resume does not.
-                    if revisit {
+                    if !past_drift {
                         return Ok(Some(ending));
                     }
                 }

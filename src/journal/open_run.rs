@@ -5,17 +5,18 @@ use jiff::Timestamp;
 use super::claims;
 use super::db::Db;
 use super::lock::RunLock;
+use super::read;
 use super::request::{self, Request};
 use super::store::Store;
-use super::writer::{First, Writer};
+use super::writer::{First, Row, Writer};
 use crate::model::{Error, Record, RecordBody, RunId, RunView};
 
 /// A run held by this process. Dropping it lets the lock go, as a crash would; [`OpenRun::close`] leaves in order.
 pub struct OpenRun {
     writer: Writer,
     lock: RunLock,
-    /// Every record, as it is in the file: what the view is folded from anew after a write that failed.
-    history: Vec<Record>,
+    /// Every record as it is in the file: what the view is folded from anew after a write that failed.
+    history: Vec<Row>,
     view: RunView,
     /// How many services the run claimed when it last wrote.
     claims: u64,
@@ -26,21 +27,22 @@ impl OpenRun {
     pub(super) fn begin(
         mut writer: Writer,
         lock: RunLock,
-        history: Vec<Record>,
+        history: Vec<Row>,
         first: First<'_>,
         at: Timestamp,
         bodies: Vec<RecordBody>,
     ) -> Result<Self, (Error, RunLock)> {
-        let records = number(history.len(), at, bodies);
-        let opened = fold(&writer.run, history.iter().chain(&records)).and_then(|view| {
-            writer.write(first, &records, &view)?;
+        let opened = read::parse_all(&writer.run, &history).and_then(|mut records| {
+            records.extend(number(history.len(), at, bodies));
+            let view = read::fold(&writer.run, &records)?;
+            let written = writer.write(first, &records[history.len()..], &view)?;
             let claims = claims::count(&writer.db.conn, &writer.run).map_err(|error| writer.db.unreadable(&error))?;
-            Ok((view, claims))
+            Ok((written, view, claims))
         });
         match opened {
-            Ok((view, claims)) => {
+            Ok((written, view, claims)) => {
                 let mut history = history;
-                history.extend(records);
+                history.extend(written);
                 Ok(Self { writer, lock, history, view, claims })
             }
             Err(error) => Err((error, lock)),
@@ -79,7 +81,7 @@ impl OpenRun {
 
     fn standing(&self) -> rusqlite::Result<(Option<u64>, u64)> {
         let (conn, run) = (&self.writer.db.conn, &self.writer.run);
-        Ok((super::read::fence(conn, run)?, claims::count(conn, run)?))
+        Ok((read::fence(conn, run)?, claims::count(conn, run)?))
     }
 
     /// Leaves the run in order: says why in the journal and lets the lock go.
@@ -105,7 +107,7 @@ impl OpenRun {
 
     /// Makes the view what the file says again.
     fn step_back(&mut self) -> Result<(), Error> {
-        self.view = fold(&self.writer.run, &self.history)?;
+        self.view = read::fold(&self.writer.run, &read::parse_all(&self.writer.run, &self.history)?)?;
         Ok(())
     }
 
@@ -125,11 +127,13 @@ impl Store for OpenRun {
             bodies.iter().any(|body| matches!(body, RecordBody::PlanAdopted { .. } | RecordBody::RunEnded { .. }));
         let records = number(self.history.len(), at, bodies);
         self.advance(&records)?;
-        if let Err(error) = self.writer.write(&|_| Ok(()), &records, &self.view) {
-            self.step_back()?;
-            return Err(error);
+        match self.writer.write(&|_| Ok(()), &records, &self.view) {
+            Ok(written) => self.history.extend(written),
+            Err(error) => {
+                self.step_back()?;
+                return Err(error);
+            }
         }
-        self.history.extend_from_slice(&records);
         if claims_may_change {
             let db: &Db = &self.writer.db;
             self.claims = claims::count(&db.conn, &self.writer.run).map_err(|error| db.unreadable(&error))?;
@@ -147,8 +151,4 @@ impl Store for OpenRun {
 fn number(done: usize, at: Timestamp, bodies: Vec<RecordBody>) -> Vec<Record> {
     let first = u64::try_from(done).unwrap_or(u64::MAX) + 1;
     (first..).zip(bodies).map(|(seq, body)| Record { seq, at, body }).collect()
-}
-
-fn fold<'a>(run: &RunId, records: impl IntoIterator<Item = &'a Record>) -> Result<RunView, Error> {
-    RunView::fold(records).map_err(|error| Error::Internal { message: format!("run `{run}`: {error}") })
 }

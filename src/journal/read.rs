@@ -80,7 +80,10 @@ pub(super) fn fence(conn: &Connection, run: &RunId) -> rusqlite::Result<Option<u
 
 /// The stored records from number `from` on.
 pub(super) fn rows(conn: &Connection, run: &RunId, from: u64) -> rusqlite::Result<Vec<Row>> {
-    let mut statement = conn.prepare_cached("SELECT seq, at, body FROM record WHERE run = ?1 AND seq >= ?2 ORDER BY seq")?;
+    let sql = "SELECT key & 0xffffffff, at, body
+               FROM run JOIN record ON key BETWEEN number << 32 | ?2 AND number << 32 | 0xffffffff
+               WHERE id = ?1 ORDER BY key";
+    let mut statement = conn.prepare_cached(sql)?;
     let rows = statement.query_map((run.as_str(), from.cast_signed()), |row| {
         Ok(Row { seq: row.get::<_, i64>(0)?.cast_unsigned(), at: row.get(1)?, body: row.get(2)? })
     })?;
@@ -90,6 +93,11 @@ pub(super) fn rows(conn: &Connection, run: &RunId, from: u64) -> rusqlite::Resul
 /// The records of a run, in order; none when there is no such run.
 pub(super) fn records(db: &Db, run: &RunId) -> Result<Vec<Record>, Error> {
     let rows = rows(&db.conn, run, 1).map_err(|error| db.unreadable(&error))?;
+    parse_all(run, &rows)
+}
+
+/// The records that are stored as `rows`.
+pub(super) fn parse_all(run: &RunId, rows: &[Row]) -> Result<Vec<Record>, Error> {
     rows.iter().map(|row| parse(run, row)).collect()
 }
 
@@ -122,11 +130,14 @@ pub(super) fn summary(db: &Db, row: &RunRow, live: Option<Holder>) -> Result<Run
 
 fn first_and_last(conn: &Connection, run: &RunId) -> rusqlite::Result<(Option<Row>, Option<String>)> {
     let first = conn
-        .prepare_cached("SELECT at, body FROM record WHERE run = ?1 AND seq = 1")?
+        .prepare_cached("SELECT at, body FROM run JOIN record ON key = number << 32 | 1 WHERE id = ?1")?
         .query_row([run.as_str()], |row| Ok(Row { seq: 1, at: row.get(0)?, body: row.get(1)? }))
         .optional()?;
     let last = conn
-        .prepare_cached("SELECT at FROM record WHERE run = ?1 ORDER BY seq DESC LIMIT 1")?
+        .prepare_cached(
+            "SELECT at FROM run JOIN record ON key BETWEEN number << 32 AND number << 32 | 0xffffffff
+             WHERE id = ?1 ORDER BY key DESC LIMIT 1",
+        )?
         .query_row([run.as_str()], |row| row.get(0))
         .optional()?;
     Ok((first, last))

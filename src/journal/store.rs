@@ -219,8 +219,8 @@ impl Journal {
         let fence = before + 1;
         let holder = this_process(by, fence);
         self.sign(&mut lock, &holder)?;
-        let history = read::records(&db, run)?;
-        let view = read::fold(run, &history)?;
+        let history = read::rows(&db.conn, run, 1).map_err(|error| db.unreadable(&error))?;
+        let view = read::fold(run, &read::parse_all(run, &history)?)?;
 
         let path = db.dir.join(FILE).display().to_string();
         let enter = |tx: &rusqlite::Connection| {

@@ -1,13 +1,13 @@
 //! The one way into the journal: a transaction that checks the fence, inserts records, keeps claims in step, and commits once.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::db::{Db, words};
 use super::{claims, read};
 use crate::model::{Error, Outcome, Record, RecordBody, RunId, RunView};
 
 /// Ends a transaction. A value, so that a test can put an ambiguous commit in its place.
-pub(super) type Commit = fn(Transaction<'_>) -> rusqlite::Result<()>;
+pub(super) type Commit = fn(&Connection) -> rusqlite::Result<()>;
 
 /// What goes before the records in the same transaction.
 pub(super) type First<'a> = &'a dyn Fn(&Connection) -> Result<(), Error>;
@@ -35,7 +35,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn of(record: &Record) -> Result<Self, Error> {
+    pub(super) fn of(record: &Record) -> Result<Self, Error> {
         let body = serde_json::to_string(&record.body)
             .map_err(|error| Error::Internal { message: format!("record {} cannot be written as JSON: {error}", record.seq) })?;
         Ok(Self { seq: record.seq, at: record.at.to_string(), body })
@@ -44,28 +44,31 @@ impl Row {
 
 impl Writer {
     pub(super) fn new(db: Db, run: RunId, fence: u64) -> Self {
-        Self { db, run, fence, commit: |tx| tx.commit(), broken: None }
+        Self { db, run, fence, commit: |conn| run_cached(conn, "COMMIT"), broken: None }
     }
 
     /// Writes `records`, and what follows from them for claims, in one transaction. `after` is the run as it stands with them.
-    /// When this returns `Ok`, they are on the disk; after an error they are not, but for one that says it is not known.
-    pub(super) fn write(&mut self, first: First<'_>, records: &[Record], after: &RunView) -> Result<(), Error> {
+    /// When this returns `Ok`, they are on the disk as the rows given back; after an error they are not, but for one that says
+    /// it is not known.
+    pub(super) fn write(&mut self, first: First<'_>, records: &[Record], after: &RunView) -> Result<Vec<Row>, Error> {
         self.usable()?;
         let rows = records.iter().map(Row::of).collect::<Result<Vec<_>, _>>()?;
         let Self { db, run, fence, commit, .. } = self;
-        let tx = Transaction::new_unchecked(&db.conn, TransactionBehavior::Immediate).map_err(|error| db.unwritable(&error))?;
-        first(&tx)?;
+        let tx = Tx::begin(&db.conn).map_err(|error| db.unwritable(&error))?;
+        first(tx.conn)?;
         for row in &rows {
             // The fence stands in the same statement: no second look-up, and no gap between looking and writing.
-            if insert(&tx, run, *fence, row).map_err(|error| db.unwritable(&error))? == 0 {
+            if insert(tx.conn, run, *fence, row).map_err(|error| db.unwritable(&error))? == 0 {
                 return Err(Error::Fenced { run: run.clone() });
             }
         }
-        keep_in_step(&tx, db, records, after)?;
-        match commit(tx) {
-            Ok(()) => Ok(()),
-            Err(error) => self.look_again(&error, &rows),
+        keep_in_step(tx.conn, db, records, after)?;
+        let committed = commit(tx.conn);
+        drop(tx);
+        if let Err(error) = committed {
+            self.look_again(&error, &rows)?;
         }
+        Ok(rows)
     }
 
     /// Whether this process may still write: the file is in place and nothing is in doubt.
@@ -120,8 +123,34 @@ impl Writer {
     }
 }
 
+/// A transaction that is rolled back unless it was committed. Unlike rusqlite's own it uses prepared statements: an append is
+/// short enough for the parsing of two words to show.
+struct Tx<'a> {
+    conn: &'a Connection,
+}
+
+impl<'a> Tx<'a> {
+    fn begin(conn: &'a Connection) -> rusqlite::Result<Self> {
+        run_cached(conn, "BEGIN IMMEDIATE")?;
+        Ok(Self { conn })
+    }
+}
+
+impl Drop for Tx<'_> {
+    fn drop(&mut self) {
+        if !self.conn.is_autocommit() {
+            // Where even this fails, SQLite rolls back when the connection is closed or the file is opened next.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+fn run_cached(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
 fn insert(tx: &Connection, run: &RunId, fence: u64, row: &Row) -> rusqlite::Result<usize> {
-    let sql = "INSERT INTO record (run, seq, at, body) SELECT id, ?2, ?3, ?4 FROM run WHERE id = ?1 AND fence = ?5";
+    let sql = "INSERT INTO record (key, at, body) SELECT number << 32 | ?2, ?3, ?4 FROM run WHERE id = ?1 AND fence = ?5";
     tx.prepare_cached(sql)?.execute((run.as_str(), row.seq.cast_signed(), &row.at, &row.body, fence.cast_signed()))
 }
 

@@ -289,9 +289,9 @@ impl RunView {
     fn apply_to_step(&mut self, record: &Record, body: &RecordBody) -> Result<(), FoldError> {
         let (Some(id), Some(event)) = (body.step(), StepEvent::of(body)) else { return Ok(()) };
         let unknown = || FoldError::UnknownStep { seq: record.seq, step: id.clone() };
-        let plan = self.plan.step(id).ok_or_else(unknown)?.clone();
+        let class = self.plan.step(id).ok_or_else(unknown)?.class;
         let step = self.steps.get_mut(id).ok_or_else(unknown)?;
-        let state = next_state(plan.class, step.state, event).map_err(|source| FoldError::Illegal {
+        let state = next_state(class, step.state, event).map_err(|source| FoldError::Illegal {
             seq: record.seq,
             step: id.clone(),
             source,
@@ -339,30 +339,23 @@ impl RunView {
             },
             _ => {}
         }
-        if plan.class == StepClass::Mutation {
-            self.note_mutation(record, &plan, body);
+        if class == StepClass::Mutation {
+            self.note_mutation(record, id, body);
         }
         Ok(())
     }
 
     /// Keeps the list of mutations that stand (or may stand).
-    fn note_mutation(&mut self, record: &Record, plan: &StepPlan, body: &RecordBody) {
-        let position = self.mutations.iter().rposition(|mutation| mutation.step.id == plan.id);
+    fn note_mutation(&mut self, record: &Record, id: &StepId, body: &RecordBody) {
+        let position = self.mutations.iter().rposition(|mutation| mutation.step.id == *id);
         match body {
             RecordBody::StepStarted { attempt, intent, .. } => {
-                let Some((stage, target)) = self
-                    .plan
-                    .steps()
-                    .find(|(_, _, step)| step.id == plan.id)
-                    .map(|(stage, lane, _)| (stage.id.clone(), lane.target.clone()))
-                else {
-                    return;
-                };
+                let Some((stage, lane, step)) = self.plan.steps().find(|(_, _, step)| step.id == *id) else { return };
                 self.mutations.push(Mutation {
                     seq: record.seq,
-                    stage,
-                    target,
-                    step: plan.clone(),
+                    stage: stage.id.clone(),
+                    target: lane.target.clone(),
+                    step: step.clone(),
                     attempt: *attempt,
                     intent: intent.clone(),
                     output: None,
@@ -377,13 +370,13 @@ impl RunView {
                     self.mutations[at].output = Some(output.clone());
                     self.mutations[at].call = call.clone();
                 }
-                self.forget_undone(plan);
+                self.forget_undone(id);
             }
             RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => {
                 if let Some(at) = position {
                     self.mutations[at].output = Some(output.clone());
                 }
-                self.forget_undone(plan);
+                self.forget_undone(id);
             }
             RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. } => {
                 // One that has an output was made once, whatever is found later: it stays to be undone.
@@ -397,7 +390,8 @@ impl RunView {
     }
 
     /// What a step of a rollback has undone does not stand any more.
-    fn forget_undone(&mut self, plan: &StepPlan) {
+    fn forget_undone(&mut self, id: &StepId) {
+        let Some(plan) = self.plan.step(id) else { return };
         let undone: Vec<u64> = plan.params["undoes"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
         self.mutations.retain(|mutation| !undone.contains(&mutation.seq));
     }

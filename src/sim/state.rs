@@ -7,7 +7,7 @@ use super::faults::Faults;
 use super::limits::Limits;
 use super::queue::{Event, Queue};
 use super::values::Object;
-use super::{cloudmap, ec2, ecs, elbv2, logs, sts};
+use super::{cloudmap, ec2, ecs, elbv2, logs, sts, traffic};
 
 /// Milliseconds since the Unix epoch, virtual time.
 pub type Millis = i64;
@@ -108,6 +108,8 @@ impl State {
     /// Moves time to `now`, letting everything that is due happen in order. Time never goes back.
     pub fn advance(&mut self, now: Millis) {
         while let Some((at, event)) = self.queue.pop_due(now) {
+            // Spans sent before the event met the world as it was before it.
+            traffic::account(self, at.max(self.now));
             self.now = self.now.max(at);
             match event {
                 Event::Ecs(event) => ecs::on_event(self, event),
@@ -116,6 +118,7 @@ impl State {
             }
             elbv2::look_again(self);
         }
+        traffic::account(self, now.max(self.now));
         self.now = self.now.max(now);
     }
 

@@ -1,15 +1,359 @@
-//! Spans: who sends, what arrives.
+//! Traffic: every container that is told where to send spans sends one a second, and each is accounted for.
+//!
+//! ```text
+//!   a container with OTEL_EXPORTER_OTLP_ENDPOINT, while it runs
+//!        │ one span a second
+//!        ├─ localhost ─▶ a container of the same task that opens the port and runs
+//!        └─ a name ─▶ resolved, remembered for its TTL ─▶ security groups ─▶ a task that opens the port and runs
+//!                                                                                   │
+//!                             lost, with the reason                  arrived: kept in that container's memory
+//! ```
+//!
+//! Nothing happens per span. Whether spans arrive changes only when an event happens or a remembered name expires; so
+//! [`State::advance`] asks for the account up to each event before it lets it happen, and the spans in between are counted at
+//! once. Spans kept by a container that no longer runs are arrived, but not *retained*.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::State;
+use super::ecs::json::last_part;
+use super::ecs::{Container, Task};
+use super::{Millis, State};
 
-impl State {
-    /// Spans by label and task.
-    pub fn spans(&self) -> Value {
-        json!({"labels": []})
+/// From one span of a container to its next one.
+const PERIOD: Millis = 1000;
+
+/// A container of a task.
+pub(super) type ContainerKey = (String, String);
+
+/// Why a span is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lost {
+    NoReceiver,
+    NameDoesNotResolve,
+    BlockedBySecurityGroup,
+    ReceiverNotRunning,
+}
+
+impl Lost {
+    fn word(self) -> &'static str {
+        match self {
+            Self::NoReceiver => "no-receiver",
+            Self::NameDoesNotResolve => "name-does-not-resolve",
+            Self::BlockedBySecurityGroup => "blocked-by-security-group",
+            Self::ReceiverNotRunning => "receiver-not-running",
+        }
+    }
+}
+
+/// The spans of all tasks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Traffic {
+    /// Everything before is accounted for.
+    until: Millis,
+    /// The stages, in the order of their marks.
+    labels: Vec<String>,
+    /// Index of the stage that spans count for now.
+    current: usize,
+    /// No known sender has a span before.
+    next: Millis,
+    /// By stage (index of its label) and sending task.
+    ledger: BTreeMap<(usize, String), Entry>,
+    /// What each sending container remembers of its endpoint's name.
+    names: BTreeMap<ContainerKey, Name>,
+    /// What each receiving container keeps: by the name of the service that sent.
+    pub(super) stores: BTreeMap<ContainerKey, Store>,
+}
+
+/// Spans of one task in one stage.
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    service: String,
+    sent: u64,
+    /// By receiving container.
+    arrived: BTreeMap<ContainerKey, u64>,
+    lost: BTreeMap<Lost, u64>,
+}
+
+/// A name that was resolved, or was not.
+#[derive(Clone, Debug)]
+struct Name {
+    host: String,
+    addresses: Vec<String>,
+    expires: Millis,
+}
+
+/// What a receiving container keeps in memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Store {
+    /// By service name: runs of spans, one a second, ordered by their first.
+    pub(super) services: BTreeMap<String, Vec<Run>>,
+}
+
+/// Spans of one task, one a second from `first`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// The sending task.
+    pub(super) task: String,
+    pub(super) first: Millis,
+    pub(super) count: u64,
+}
+
+impl Run {
+    /// The times of its spans within a span of time, both ends included.
+    pub(super) fn times(&self, from: Millis, to: Millis) -> impl DoubleEndedIterator<Item = Millis> + use<> {
+        let last = self.first + (self.count as Millis - 1) * PERIOD;
+        let skipped = (from - self.first).max(0).div_euclid(PERIOD) + i64::from((from - self.first).max(0) % PERIOD != 0);
+        let (first, to) = (self.first + skipped * PERIOD, to.min(last));
+        let count = if first > to { 0 } else { (to - first) / PERIOD + 1 };
+        (0..count).map(move |index| first + index * PERIOD)
+    }
+}
+
+impl Traffic {
+    /// Nothing was sent before `now`.
+    pub(super) fn begin(&mut self, now: Millis) {
+        self.until = now;
+        self.next = now;
+        if self.labels.is_empty() {
+            self.labels.push("start".to_owned());
+        }
     }
 
-    /// From now on spans count under this label.
-    pub fn mark(&mut self, _label: &str) {}
+    /// A task's containers are gone, and what they kept and remembered with them.
+    pub(super) fn forget(&mut self, task: &str) {
+        self.stores.retain(|(keeper, _), _| keeper != task);
+        self.names.retain(|(sender, _), _| sender != task);
+    }
+
+    fn keep(&mut self, receiver: &ContainerKey, service: &str, run: Run) {
+        let runs = self.stores.entry(receiver.clone()).or_default().services.entry(service.to_owned()).or_default();
+        let next = |known: &Run| known.task == run.task && known.first + known.count as Millis * PERIOD == run.first;
+        match runs.iter_mut().rev().find(|known| next(known)) {
+            Some(known) => known.count += run.count,
+            None => runs.push(run),
+        }
+    }
+}
+
+/// A container that sends spans.
+struct Sender {
+    key: ContainerKey,
+    /// The service name of its spans.
+    service: String,
+    host: String,
+    port: u16,
+    started: Millis,
+}
+
+impl Sender {
+    fn of(task: &Task, container: &Container) -> Option<Self> {
+        let endpoint =
+            container.env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| container.env("OTEL_EXPORTER_OTLP_ENDPOINT"))?;
+        let (host, port) = endpoint_of(endpoint)?;
+        Some(Self {
+            key: (task.id.clone(), container.name.clone()),
+            service: container.env("OTEL_SERVICE_NAME").unwrap_or(&container.name).to_owned(),
+            host,
+            port,
+            started: container.started,
+        })
+    }
+}
+
+impl Sender {
+    /// The time of its first span at or after `time`: the first of all comes one period after its start.
+    fn first_from(&self, time: Millis) -> Millis {
+        let periods = (time - self.started + PERIOD - 1).div_euclid(PERIOD).max(1);
+        self.started + periods * PERIOD
+    }
+}
+
+/// Host and port of `http://host:port/path`.
+fn endpoint_of(endpoint: &str) -> Option<(String, u16)> {
+    let (scheme, rest) = endpoint.split_once("://")?;
+    let authority = rest.split('/').next()?;
+    let default = if scheme == "https" { 443 } else { 80 };
+    match authority.rsplit_once(':') {
+        Some((host, port)) => Some((host.to_owned(), port.parse().ok()?)),
+        None => Some((authority.to_owned(), default)),
+    }
+}
+
+/// Accounts for every span sent before `at`. The world must be as it was since the last account.
+pub(super) fn account(state: &mut State, at: Millis) {
+    let traffic = &state.ecs.traffic;
+    // Most events fall between two spans. A container that started since the last account sends its first span a period later.
+    if at <= traffic.next && at - traffic.until < PERIOD {
+        return;
+    }
+    let from = traffic.until;
+    let mut next = at + PERIOD;
+    for sender in senders(state) {
+        send(state, &sender, from, at);
+        next = next.min(sender.first_from(at));
+    }
+    let traffic = &mut state.ecs.traffic;
+    traffic.until = traffic.until.max(at);
+    traffic.next = next;
+}
+
+fn senders(state: &State) -> Vec<Sender> {
+    let tasks = state.ecs.tasks.iter().flat_map(|task| task.containers.iter().map(move |container| (task, container)));
+    tasks.filter(|(_, container)| container.runs()).filter_map(|(task, container)| Sender::of(task, container)).collect()
+}
+
+/// Accounts for the spans of one container in `[from, to)`.
+fn send(state: &mut State, sender: &Sender, from: Millis, to: Millis) {
+    let mut next = sender.first_from(from);
+    while next < to {
+        let (fate, holds_until) = fate(state, sender, next);
+        let end = sender.first_from(to.min(holds_until.max(next + 1)));
+        let count = ((end - next) / PERIOD) as u64;
+        note(state, sender, fate, next, count);
+        next = end;
+    }
+}
+
+fn note(state: &mut State, sender: &Sender, fate: Result<ContainerKey, Lost>, first: Millis, count: u64) {
+    let service = state.ecs.task(&sender.key.0).map(|task| task.service_name().to_owned()).unwrap_or_default();
+    let traffic = &mut state.ecs.traffic;
+    let entry = traffic.ledger.entry((traffic.current, sender.key.0.clone())).or_default();
+    entry.service = service;
+    entry.sent += count;
+    match fate {
+        Ok(receiver) => {
+            *entry.arrived.entry(receiver.clone()).or_default() += count;
+            traffic.keep(&receiver, &sender.service, Run { task: sender.key.0.clone(), first, count });
+        }
+        Err(lost) => *entry.lost.entry(lost).or_default() += count,
+    }
+}
+
+/// What becomes of a span sent at `at`, and until when that holds unless an event happens.
+fn fate(state: &mut State, sender: &Sender, at: Millis) -> (Result<ContainerKey, Lost>, Millis) {
+    if matches!(sender.host.as_str(), "localhost" | "127.0.0.1" | "[::1]") {
+        let Some(task) = state.ecs.task(&sender.key.0) else { return (Err(Lost::NoReceiver), Millis::MAX) };
+        return (received(task, sender.port), Millis::MAX);
+    }
+    let (addresses, expires) = if sender.host.parse::<std::net::Ipv4Addr>().is_ok() {
+        (vec![sender.host.clone()], Millis::MAX)
+    } else {
+        resolve(state, sender, at)
+    };
+    let Some(address) = addresses.first() else { return (Err(Lost::NameDoesNotResolve), expires) };
+    (deliver(state, sender, address), expires)
+}
+
+/// What the name resolves to, remembered for its TTL; a name that does not resolve is remembered, too.
+fn resolve(state: &mut State, sender: &Sender, at: Millis) -> (Vec<String>, Millis) {
+    if let Some(name) = state.ecs.traffic.names.get(&sender.key)
+        && name.host == sender.host
+        && at < name.expires
+    {
+        return (name.addresses.clone(), name.expires);
+    }
+    let vpc = state.ecs.task(&sender.key.0).and_then(|task| state.ec2.subnet(task.subnet())).map(|subnet| subnet.vpc_id);
+    let found = state.cloudmap.resolve(&vpc.unwrap_or_default(), &sender.host).filter(|(addresses, _)| !addresses.is_empty());
+    let (addresses, ttl) = found.unwrap_or((Vec::new(), state.assume.compute.negative_dns_ttl));
+    let expires = at + Millis::from(ttl.max(1)) * 1000;
+    let name = Name { host: sender.host.clone(), addresses: addresses.clone(), expires };
+    state.ecs.traffic.names.insert(sender.key.clone(), name);
+    (addresses, expires)
+}
+
+fn deliver(state: &State, sender: &Sender, address: &str) -> Result<ContainerKey, Lost> {
+    let Some(receiver) = state.ecs.task_at(address) else { return Err(Lost::ReceiverNotRunning) };
+    let Some(from) = state.ecs.task(&sender.key.0) else { return Err(Lost::NoReceiver) };
+    if receiver.id != from.id && !state.ec2.lets_through(&from.ip, &from.groups, &receiver.ip, &receiver.groups, sender.port) {
+        return Err(Lost::BlockedBySecurityGroup);
+    }
+    received(receiver, sender.port)
+}
+
+/// The container of the task that takes in what comes on the port.
+fn received(task: &Task, port: u16) -> Result<ContainerKey, Lost> {
+    let mut opening = task.containers.iter().filter(|container| container.listens_on(port)).peekable();
+    if opening.peek().is_none() {
+        return Err(Lost::NoReceiver);
+    }
+    match opening.find(|container| container.runs()) {
+        Some(container) => Ok((task.id.clone(), container.name.clone())),
+        None => Err(Lost::ReceiverNotRunning),
+    }
+}
+
+/// Sums of entries.
+#[derive(Default)]
+struct Sums {
+    sent: u64,
+    arrived: u64,
+    retained: u64,
+    lost: BTreeMap<Lost, u64>,
+}
+
+impl Sums {
+    fn add(&mut self, entry: &Entry, runs: impl Fn(&ContainerKey) -> bool) {
+        self.sent += entry.sent;
+        for (receiver, count) in &entry.arrived {
+            self.arrived += count;
+            self.retained += if runs(receiver) { *count } else { 0 };
+        }
+        for (reason, count) in &entry.lost {
+            *self.lost.entry(*reason).or_default() += count;
+        }
+    }
+
+    fn render(&self, mut head: Value) -> Value {
+        head["sent"] = json!(self.sent);
+        head["arrived"] = json!(self.arrived);
+        head["retained"] = json!(self.retained);
+        head["lost"] = self.lost.iter().map(|(reason, count)| (reason.word().to_owned(), json!(count))).collect();
+        head
+    }
+}
+
+impl State {
+    /// The spans so far: `total`, `labels` (by stage, in their order) and `tasks` (by stage and task), each with `sent`, `arrived`,
+    /// `retained` and `lost` (an object from reason to number).
+    pub fn spans(&self) -> Value {
+        let traffic = &self.ecs.traffic;
+        let runs = |(task, name): &ContainerKey| {
+            let container = self.ecs.task(task).and_then(|task| task.containers.iter().find(|known| known.name == *name));
+            container.is_some_and(|container| container.runs())
+        };
+        let mut total = Sums::default();
+        let mut labels: Vec<Sums> = traffic.labels.iter().map(|_| Sums::default()).collect();
+        let mut tasks = Vec::new();
+        for ((label, task), entry) in &traffic.ledger {
+            total.add(entry, runs);
+            labels[*label].add(entry, runs);
+            let mut sums = Sums::default();
+            sums.add(entry, runs);
+            tasks.push(sums.render(json!({ "label": traffic.labels[*label], "task": task, "service": entry.service })));
+        }
+        let labels: Vec<Value> =
+            labels.iter().zip(&traffic.labels).map(|(sums, label)| sums.render(json!({ "label": label }))).collect();
+        json!({ "total": total.render(json!({})), "labels": labels, "tasks": tasks })
+    }
+
+    /// From now on spans count for the stage `label`; one that was marked before is taken up again.
+    pub fn mark(&mut self, label: &str) {
+        let now = self.now;
+        account(self, now);
+        let traffic = &mut self.ecs.traffic;
+        let known = traffic.labels.iter().position(|known| known == label);
+        traffic.current = known.unwrap_or(traffic.labels.len());
+        if known.is_none() {
+            traffic.labels.push(label.to_owned());
+        }
+    }
+}
+
+impl Task {
+    /// The name of its service, or its group when no service started it.
+    pub(super) fn service_name(&self) -> &str {
+        self.service_arn.as_deref().map_or_else(|| self.group(), last_part)
+    }
 }

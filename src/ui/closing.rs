@@ -1,4 +1,4 @@
-//! The last words of a migration that is done: where Jaeger is, the commands that verify it and help when it does not work, and
+//! The last words of a migration that is done: where the UI is, the commands that verify it and help when it does not work, and
 //! what must change elsewhere, lest the next deployment undo it.
 //!
 //! What is not known is left out, line by line.
@@ -39,7 +39,13 @@ impl Closing<'_> {
     }
 
     fn ui(&self) -> Option<String> {
-        Some(format!("{} {}", self.heading("Jaeger UI:"), self.get("ui_url")?))
+        let label = self.get("sidecar").map_or("UI:".to_owned(), |name| format!("{} UI:", capital(&name)));
+        Some(format!("{} {}", self.heading(&label), self.get("ui_url")?))
+    }
+
+    /// What moved, by the name its container had.
+    fn what(&self) -> String {
+        self.get("sidecar").map_or("shared".to_owned(), |name| capital(&name))
     }
 
     /// `aws …` with the Region and the endpoint; long ones go on over several lines that a shell reads as one.
@@ -82,9 +88,9 @@ impl Closing<'_> {
         let targets =
             self.get("target_group_arn").map(|arn| self.aws(&["elbv2", "describe-target-health", "--target-group-arn", &arn]));
         let cases = [
-            ("the Jaeger service does not start: its logs", logs),
-            ("the API cannot reach Jaeger: the name", names),
-            ("the target group has no healthy target", targets),
+            (format!("the {} service does not start: its logs", self.what()), logs),
+            (format!("the API cannot reach the {} service: its name", self.what()), names),
+            ("the target group has no healthy target".to_owned(), targets),
         ];
         let known: Vec<String> =
             cases.into_iter().filter_map(|(when, command)| Some(format!("  # {when}\n{}", command?))).collect();
@@ -117,6 +123,11 @@ impl Closing<'_> {
     }
 }
 
+fn capital(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -142,7 +153,7 @@ mod tests {
         If something does not work:
           # the Jaeger service does not start: its logs
           aws logs tail /ecs/nexus-ai-jaeger-staging --follow --region us-west-2
-          # the API cannot reach Jaeger: the name
+          # the API cannot reach the Jaeger service: its name
           aws servicediscovery list-services \
             --filters Name=NAMESPACE_ID,Values=ns-nexusaistaging01 \
             --region us-west-2
@@ -187,7 +198,7 @@ mod tests {
             --follow \
             --region us-west-2 \
             --endpoint-url http://127.0.0.1:4566
-          # the API cannot reach Jaeger: the name
+          # the API cannot reach the Jaeger service: its name
           aws servicediscovery list-services \
             --filters Name=NAMESPACE_ID,Values=ns-nexusaistaging01 \
             --region us-west-2 \
@@ -222,7 +233,7 @@ mod tests {
         ]);
         insta::assert_snapshot!(render(&values, &Style::plain()), @r#"
         If something does not work:
-          # the Jaeger service does not start: its logs
+          # the shared service does not start: its logs
           aws logs tail '/ecs/it'\''s here' --follow
         "#);
         assert_eq!(render(&BTreeMap::new(), &Style::plain()), "");

@@ -425,3 +425,12 @@ pub(crate) fn rollout_failure() -> Failure {
 pub(crate) fn ended(outcome: Outcome, why: &str) -> RecordBody {
     RecordBody::RunEnded { outcome, why: why.to_owned() }
 }
+
+/// Panics where a line of `text` is wider than `width` without a word that cannot be broken being the reason.
+pub(crate) fn assert_fits(text: &str, width: usize) {
+    for line in text.lines() {
+        let longest = line.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0);
+        // Such a word stands alone, behind at most a label.
+        assert!(line.chars().count() <= width || longest + 20 > width, "wider than {width}: {line:?}");
+    }
+}

@@ -175,7 +175,9 @@ impl LinePrinter {
         let running = Running { title: title.clone(), since: at, latest: None, shown: None, shown_at: None };
         self.running.insert(step.clone(), running);
         if attempt > 1 {
-            return vec![phrases::line(&self.style, Sign::Again, &format!("{title}: attempt {attempt}"))];
+            // A wait that was left is no failed attempt.
+            let again = if class == Some(StepClass::Mutation) { format!("attempt {attempt}") } else { "taken up again".to_owned() };
+            return vec![phrases::line(&self.style, Sign::Again, &format!("{title}: {again}"))];
         }
         if !self.options.starts || class == Some(StepClass::Mutation) {
             return Vec::new();
@@ -224,7 +226,7 @@ impl LinePrinter {
             return None;
         }
         let oldest = self.running.values().min_by_key(|running| running.since)?;
-        let mut words = format!("{}: {} so far", oldest.title, text::between(oldest.since, at));
+        let mut words = format!("{}: {} so far", oldest.title, text::glue(&text::between(oldest.since, at)));
         if let Some(latest) = &oldest.latest {
             words.push_str(&format!(", {}", progress::words(latest)));
         }
@@ -248,8 +250,8 @@ impl Running {
         self.shown.clone_from(&self.latest);
         self.shown_at = Some(at);
         let numbers = self.latest.as_ref().map(progress::words).unwrap_or_default();
-        let elapsed = text::between(self.since, at);
-        phrases::line(style, Sign::Idle, &format!("{}: {numbers}  ({elapsed})", self.title))
+        let elapsed = phrases::elapsed(self.since, at);
+        phrases::line(style, Sign::Idle, &format!("{}: {numbers}{elapsed}", self.title))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Change, Finding, Lane, Plan, Resource, StagePlan, StepPlan};
+use crate::model::{Change, Finding, Lane, Plan, Resource, StagePlan, StepPlan, Target};
 
 use super::plan_view::Counts;
 
@@ -18,7 +18,7 @@ pub fn json(plan: &Plan) -> Value {
         "runbook": plan.runbook,
         "runbookDigest": plan.runbook_digest,
         "digest": plan.digest(),
-        "target": target(plan),
+        "target": target(&plan.target),
         "nothingToDo": plan.is_empty(),
         "counts": {
             "create": counts.create,
@@ -33,8 +33,7 @@ pub fn json(plan: &Plan) -> Value {
     })
 }
 
-fn target(plan: &Plan) -> Value {
-    let target = &plan.target;
+pub(super) fn target(target: &Target) -> Value {
     let mut value = json!({
         "account": target.account,
         "region": target.region,

@@ -54,7 +54,7 @@ pub fn place(plan: &Plan, style: &Style) -> String {
     rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn findings(plan: &Plan, style: &Style) -> String {
+pub fn findings(plan: &Plan, style: &Style) -> String {
     // The worst first: it is what the operator must act on. The order among equals is the plan's.
     let mut findings: Vec<&Finding> = plan.findings.iter().collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -118,14 +118,21 @@ fn resource(resource: &Resource, style: &Style) -> String {
 
 fn change(change: &Change, style: &Style) -> String {
     let path = text::clean(&change.path);
-    let arrow = style.arrow();
-    let words = match (&change.from, &change.to) {
-        (None, Some(to)) => format!("{path}: {}", value(to)),
-        (Some(from), Some(to)) => format!("{path}: {} {arrow} {}", value(from), value(to)),
-        (Some(from), None) => format!("{path}: {} {arrow} (removed)", value(from)),
-        (None, None) => format!("{path}: changed"),
+    let to = change.to.as_ref().map_or("(removed)".to_owned(), value);
+    let Some(from) = &change.from else {
+        // Neither before nor after: the values are not to be shown.
+        let to = if change.to.is_some() { to } else { "changed".to_owned() };
+        return text::wrap(&format!("{path}: {to}"), style.width, "      ", 8);
     };
-    text::wrap(&words, style.width, "      ", 8)
+    let (from, arrow) = (value(from), style.arrow());
+    let one = format!("      {path}: {from} {arrow} {to}");
+    if one.chars().count() <= style.width {
+        return one;
+    }
+    let hang = 9 + arrow.chars().count();
+    let before = text::wrap(&from, style.width, &format!("        {} ", " ".repeat(arrow.chars().count())), hang);
+    let after = text::wrap(&to, style.width, &format!("        {arrow} "), hang);
+    format!("      {path}:\n{before}\n{after}")
 }
 
 fn value(value: &Value) -> String {
@@ -144,21 +151,23 @@ fn steps(stage: &StagePlan, style: &Style) -> Vec<String> {
             if lanes > 1 {
                 lines.push(format!("    lane {}", text::clean(&lane.target)));
             }
-            lines.extend(lane.steps.iter().map(|each| step(each, style)));
+            let indent = if lanes > 1 { 6 } else { 4 };
+            lines.extend(lane.steps.iter().map(|each| step(each, indent, style)));
         }
     }
     lines
 }
 
-fn step(step: &StepPlan, style: &Style) -> String {
+/// `change` marks what changes AWS; the rest only reads.
+fn step(step: &StepPlan, indent: usize, style: &Style) -> String {
     let class = match step.class {
-        StepClass::Mutation => "change",
-        StepClass::Wait => "wait",
-        StepClass::Verify => "verify",
+        StepClass::Mutation => style.paint(Tone::Warn, "change"),
+        StepClass::Wait | StepClass::Verify => style.paint(Tone::Faint, "read  "),
     };
-    let limit = step.deadline_s.map(|seconds| format!(" (up to {})", text::limit(seconds))).unwrap_or_default();
-    let first = format!("    {}  ", style.paint(Tone::Faint, &text::pad(class, 6)));
-    text::wrap(&format!("{}{limit}", text::clean(&step.title)), style.width, &first, 12)
+    let limit =
+        step.deadline_s.map(|seconds| format!(" {}", text::glue(&format!("(up to {})", text::limit(seconds))))).unwrap_or_default();
+    let first = format!("{}{class}  ", " ".repeat(indent));
+    text::wrap(&format!("{}{}", text::clean(&step.title), limit), style.width, &first, indent + 8)
 }
 
 /// What becomes of how many resources.

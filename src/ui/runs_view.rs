@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::model::{Holder, RunId, RunStatus, Target};
 
 use super::lines::who;
-use super::status_view::ended_word;
+use super::plan_json;
+use super::status_view::{code, ended_word};
 use super::style::Style;
 use super::text::{self, Column};
 
@@ -79,7 +80,8 @@ pub fn json(rows: &[RunRow]) -> Value {
         .iter()
         .map(|row| {
             let mut value = json!(row);
-            value["status"] = json!(row.word());
+            value["status"] = json!(code(row.word()));
+            value["target"] = plan_json::target(&row.target);
             value
         })
         .collect();
@@ -157,7 +159,6 @@ mod tests {
           "target": {
             "account": "111122223333",
             "cluster": "nexus-ai-cluster-staging",
-            "endpoint": null,
             "environment": "staging",
             "identity": "arn:aws:sts::111122223333:assumed-role/deployer/alice",
             "region": "us-west-2",

@@ -8,6 +8,7 @@ use crate::model::{
 };
 
 use super::lines::{title, who};
+use super::plan_json;
 use super::style::{Sign, Style, Tone};
 use super::text;
 
@@ -27,7 +28,7 @@ pub fn json(view: &RunView, live: Option<&Holder>) -> Value {
     let stage = |stage: &StagePlan| {
         json!({
             "id": stage.id,
-            "state": stage_state(view, stage).word(),
+            "state": code(stage_state(view, stage).word()),
             "steps": stage.steps().map(|step| step_json(view, step)).collect::<Vec<_>>(),
         })
     };
@@ -36,10 +37,10 @@ pub fn json(view: &RunView, live: Option<&Holder>) -> Value {
         "version": 1,
         "run": view.id,
         "runbook": view.plan.runbook,
-        "target": view.plan.target,
+        "target": plan_json::target(&view.plan.target),
         "direction": view.plan.direction,
         "epoch": view.epoch,
-        "status": word(view, live),
+        "status": code(word(view, live)),
         "started": view.started_at,
         "updated": view.updated_at,
         "records": view.last_seq,
@@ -85,6 +86,11 @@ pub fn word(view: &RunView, live: Option<&Holder>) -> &'static str {
         (RunStatus::Open, None) => "interrupted",
         (status, _) => ended_word(status),
     }
+}
+
+/// A word as a code for programs: `rolled-back`.
+pub(super) fn code(word: &str) -> String {
+    word.replace(' ', "-")
 }
 
 /// The word for a status by itself.
@@ -186,11 +192,11 @@ pub(super) fn stage_state(view: &RunView, stage: &StagePlan) -> StageState {
         StageState::AlreadySo
     } else if states.iter().all(|state| *state == StepState::Done) {
         StageState::Done
-    } else if any(&[StepState::Failed, StepState::Diverged, StepState::InDoubt]) {
+    } else if any(&[StepState::Failed, StepState::Diverged]) {
         StageState::Troubled
     } else if any(&[StepState::Held]) {
         StageState::Held
-    } else if any(&[StepState::Started, StepState::Done]) {
+    } else if any(&[StepState::Started, StepState::InDoubt, StepState::Done]) {
         StageState::UnderWay
     } else {
         StageState::NotBegun
@@ -209,6 +215,7 @@ fn stages(view: &RunView, now: Timestamp, style: &Style) -> String {
             StageState::UnderWay | StageState::Troubled | StageState::Held => {
                 format!("{}, {done} of {} done", state.word(), text::count(steps, "step", "steps"))
             }
+            StageState::Done if view.plan.direction == Direction::Back => "undone".to_owned(),
             _ => state.word().to_owned(),
         };
         let name = text::pad(stage.id.as_str(), widest);

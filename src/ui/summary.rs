@@ -21,7 +21,12 @@ pub fn render(view: &RunView, style: &Style) -> String {
         Direction::Forward => "done",
         Direction::Back => "undone",
     };
-    let elapsed = text::between(view.started_at, view.updated_at);
+    // A rollback is timed by itself, and not from the beginning of what it undoes.
+    let began = match view.plan.direction {
+        Direction::Forward => None,
+        Direction::Back => view.steps.values().filter_map(|step| step.started_at).min(),
+    };
+    let elapsed = text::between(began.unwrap_or(view.started_at), view.updated_at);
     let head =
         format!("Summary of run {}: {finished} of {} {what} in {elapsed}", view.id, text::count(stages.len(), "stage", "stages"));
     let widest = stages.iter().map(|stage| stage.id.as_str().chars().count()).max().unwrap_or(0);
@@ -55,7 +60,7 @@ fn stage_time(view: &RunView, stage: &StagePlan) -> String {
     let steps = || stage.steps().filter_map(|step| view.steps.get(&step.id));
     let from: Option<Timestamp> = steps().filter_map(|step| step.started_at).min();
     let to: Option<Timestamp> = steps().filter_map(|step| step.changed_at).max();
-    from.zip(to).map(|(from, to)| format!("({})", text::between(from, to))).unwrap_or_default()
+    from.zip(to).map(|(from, to)| format!("({})", text::glue(&text::between(from, to)))).unwrap_or_default()
 }
 
 /// What became of the spans sent during one stage.

@@ -10,10 +10,11 @@ use super::Style;
 pub fn clean(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for word in text.split_whitespace() {
-        if !line.is_empty() {
-            line.push(' ');
-        }
+        let before = line.len();
         line.extend(word.chars().filter(|c| !is_steering(*c)));
+        if before > 0 && line.len() > before {
+            line.insert(before, ' ');
+        }
     }
     line
 }
@@ -24,14 +25,15 @@ fn is_steering(c: char) -> bool {
 }
 
 /// Wraps `text` to `width` columns; the first line starts with `first`, the others with as many blanks as `hang` says. Words are
-/// never cut: an ARN or a command stays whole, so that it can be copied. White space within the text becomes single spaces.
+/// never cut: an ARN or a command stays whole, so that it can be copied. White space within the text becomes single spaces; words
+/// joined by [`glue`] stay together.
 pub fn wrap(text: &str, width: usize, first: &str, hang: usize) -> String {
     let indent = " ".repeat(hang);
     let mut lines = Vec::new();
     let mut line = first.to_owned();
     let mut used = measure_text_width(first);
     let mut empty = true;
-    for word in text.split_whitespace() {
+    for word in text.split_ascii_whitespace() {
         let size = measure_text_width(word);
         if !empty && used + 1 + size > width {
             lines.push(std::mem::replace(&mut line, indent.clone()));
@@ -47,16 +49,24 @@ pub fn wrap(text: &str, width: usize, first: &str, hang: usize) -> String {
         empty = false;
     }
     lines.push(line);
-    lines.join("\n")
+    unglued(&lines.join("\n"))
+}
+
+/// Text that [`wrap`] keeps on one line, such as a duration. Foreign text cannot hold such joints: [`clean`] takes them away.
+pub fn glue(text: &str) -> String {
+    text.replace(' ', "\u{a0}")
+}
+
+fn unglued(text: &str) -> String {
+    text.replace('\u{a0}', " ")
 }
 
 /// As [`wrap`], but text that fits on one line keeps its white space, such as the two blanks before a duration.
 pub fn wrap_keeping(text: &str, width: usize, first: &str, hang: usize) -> String {
     if measure_text_width(first) + measure_text_width(text) <= width {
-        format!("{first}{text}")
-    } else {
-        wrap(text, width, first, hang)
+        return unglued(&format!("{first}{text}"));
     }
+    wrap(text, width, first, hang)
 }
 
 /// Cuts `text` to `width` columns, with an ellipsis where something is missing.
@@ -177,6 +187,8 @@ mod tests {
         let text = "one two three arn:aws:ecs:us-west-2:111122223333:service/a/b four";
         assert_eq!(wrap(text, 16, "- ", 4), "- one two three\n    arn:aws:ecs:us-west-2:111122223333:service/a/b\n    four");
         assert_eq!(wrap("", 10, "- ", 2), "- ");
+        assert_eq!(wrap(&format!("one two {}", glue("(1m 22s)")), 14, "", 2), "one two\n  (1m 22s)");
+        assert_eq!(wrap_keeping(&format!("one  {}", glue("a b")), 14, "- ", 2), "- one  a b");
     }
 
     #[test]
@@ -199,5 +211,26 @@ mod tests {
         assert_eq!(shell_word("a b"), "'a b'");
         assert_eq!(shell_word("it's $HOME"), r"'it'\''s $HOME'");
         assert_eq!(shell_word(""), "''");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn wrapping_loses_no_word_and_keeps_the_width(text in "[a-z任务 ]{0,80}", width in 10_usize..60) {
+            let wrapped = wrap(&text, width, "- ", 4);
+            let body = wrapped.strip_prefix("- ").unwrap_or(&wrapped);
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            proptest::prop_assert_eq!(words(body), words(&text));
+            for line in wrapped.lines() {
+                let alone = line.trim_start_matches("- ").split_whitespace().count() <= 1;
+                proptest::prop_assert!(alone || measure_text_width(line) <= width, "{:?}", line);
+            }
+        }
+
+        #[test]
+        fn clean_text_is_one_line_without_control(text in "\\PC*|[\\x00-\\x20a-z\u{1b}\u{202e}\u{9b}]{0,40}") {
+            let cleaned = clean(&text);
+            proptest::prop_assert!(!cleaned.chars().any(is_steering));
+            proptest::prop_assert_eq!(clean(&cleaned), cleaned.clone());
+        }
     }
 }

@@ -88,15 +88,18 @@ fn tampered(sql: &str) -> (TempDir, Journal) {
 #[test]
 fn records_that_no_run_could_have_written_are_told() {
     let cases = [
-        ("DELETE FROM record WHERE seq = 1", "record 1 does not adopt a plan"),
-        ("DELETE FROM record WHERE seq = 2", "record 3 follows record 1"),
-        ("UPDATE record SET body = '{\"type\":\"step-left\",\"step\":\"no/such/step\"}' WHERE seq = 4", "`no/such/step`"),
-        ("UPDATE record SET body = '{}' WHERE seq = 4", "record 4: missing field `type`"),
-        ("UPDATE record SET body = '{\"type\":\"sung\"}' WHERE seq = 4", "record 4: unknown variant `sung`"),
-        ("UPDATE record SET body = 'cut shor' WHERE seq = 3", "record 3: expected value"),
-        ("UPDATE record SET at = 'yesterday' WHERE seq = 3", "record 3: `yesterday` is not a time"),
+        ("DELETE FROM record WHERE key & 0xffffffff = 1", "record 1 does not adopt a plan"),
+        ("DELETE FROM record WHERE key & 0xffffffff = 2", "record 3 follows record 1"),
+        (
+            "UPDATE record SET body = '{\"type\":\"step-left\",\"step\":\"no/such/step\"}' WHERE key & 0xffffffff = 4",
+            "`no/such/step`",
+        ),
+        ("UPDATE record SET body = '{}' WHERE key & 0xffffffff = 4", "record 4: missing field `type`"),
+        ("UPDATE record SET body = '{\"type\":\"sung\"}' WHERE key & 0xffffffff = 4", "record 4: unknown variant `sung`"),
+        ("UPDATE record SET body = 'cut shor' WHERE key & 0xffffffff = 3", "record 3: expected value"),
+        ("UPDATE record SET at = 'yesterday' WHERE key & 0xffffffff = 3", "record 3: `yesterday` is not a time"),
         ("DELETE FROM record", "record 1 does not adopt a plan"),
-        ("UPDATE record SET run = 'm4q9'; UPDATE run SET id = 'm4q9'", "its first plan is for run `r7k2`"),
+        ("DELETE FROM claim; UPDATE run SET id = 'm4q9'", "its first plan is for run `r7k2`"),
     ];
     for (sql, expected) in cases {
         let (_dir, journal) = tampered(sql);

@@ -105,7 +105,8 @@ fn a_service_belongs_to_one_unfinished_run() {
     assert!(!journal.state_dir().join("locks/m4q9.lock").exists());
 
     // Not in the way: another service, endpoint, cluster, Region or account.
-    let elsewhere: [(&str, fn(&mut Plan)); 5] = [
+    type Edit = fn(&mut Plan);
+    let elsewhere: [(&str, Edit); 5] = [
         ("a2", |plan| plan.target.services = vec!["web".into()]),
         ("a3", |plan| plan.target.endpoint = Some("http://localhost:4566".into())),
         ("a4", |plan| plan.target.cluster = "cluster-prod".into()),

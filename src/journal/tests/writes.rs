@@ -1,6 +1,6 @@
 //! What is appended is there, in order, or nothing of it is.
 
-use rusqlite::Transaction;
+use rusqlite::Connection;
 
 use super::*;
 use crate::journal::Store as _;
@@ -76,7 +76,7 @@ fn a_full_disk_ends_in_a_readable_error_and_keeps_the_run_as_it_was() {
 fn a_commit_that_fails_after_it_took_effect_is_found_by_reading() {
     let (_dir, journal) = state();
     let mut run = start(&journal, "r7k2", "api");
-    run.writer().commit = |tx| tx.commit().and(Err(io_error()));
+    run.writer().commit = |conn| conn.execute_batch("COMMIT").and(Err(io_error()));
     let update = step("api", "update");
     let kept = run.append(at(1), vec![started(&update)]).expect("it is there");
     assert_eq!(kept[0].seq, 3);
@@ -88,14 +88,14 @@ fn a_commit_that_fails_after_it_took_effect_is_found_by_reading() {
 fn a_commit_that_fails_before_it_took_effect_is_found_by_reading_too() {
     let (_dir, journal) = state();
     let mut run = start(&journal, "r7k2", "api");
-    run.writer().commit = |tx| tx.rollback().and(Err(io_error()));
+    run.writer().commit = |conn| conn.execute_batch("ROLLBACK").and(Err(io_error()));
     let update = step("api", "update");
     let refused = run.append(at(1), vec![started(&update)]);
     let Err(Error::JournalWrite { why, .. }) = &refused else { panic!("{refused:?}") };
     assert!(why.contains("nothing of this was kept"), "{why}");
     assert_eq!(run.view().state(&update), StepState::Pending);
     // The disk recovers: the same number is used, and there is no gap.
-    run.writer().commit = |tx| tx.commit();
+    run.writer().commit = |conn| conn.execute_batch("COMMIT");
     assert_eq!(run.append(at(2), vec![started(&update)]).expect("a record")[0].seq, 3);
 }
 
@@ -107,9 +107,9 @@ fn when_it_cannot_be_read_either_nothing_more_is_written() {
     thread_local!(static FILE: std::cell::RefCell<std::path::PathBuf> = const { std::cell::RefCell::new(std::path::PathBuf::new()) });
     let file = dir.path().join("state/journal.db");
     FILE.set(file.clone());
-    fn lose(tx: Transaction<'_>) -> rusqlite::Result<()> {
+    fn lose(conn: &Connection) -> rusqlite::Result<()> {
         FILE.with_borrow(|file| std::fs::rename(file, file.with_extension("away")).expect("moved"));
-        tx.commit().and(Err(io_error()))
+        conn.execute_batch("COMMIT").and(Err(io_error()))
     }
     run.writer().commit = lose;
     let update = step("api", "update");
@@ -117,7 +117,7 @@ fn when_it_cannot_be_read_either_nothing_more_is_written() {
     let Err(Error::JournalWrite { why, .. }) = &refused else { panic!("{refused:?}") };
     assert!(why.contains("reading it again failed too"), "{why}");
     std::fs::rename(file.with_extension("away"), &file).expect("moved back");
-    run.writer().commit = |tx| tx.commit();
+    run.writer().commit = |conn| conn.execute_batch("COMMIT");
     assert!(matches!(run.append(at(2), vec![started(&update)]), Err(Error::JournalWrite { .. })));
     assert!(matches!(run.check(), Err(Error::JournalWrite { .. })));
 }

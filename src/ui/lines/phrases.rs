@@ -13,7 +13,7 @@ use crate::ui::text;
 /// The lines of `record`, which left `view`. `since`: when its step was started.
 pub(super) fn record(view: &RunView, record: &Record, since: Option<Timestamp>, style: &Style) -> Vec<String> {
     let step_line = |step: &StepId, sign: Sign, what: &str| {
-        let elapsed = since.map(|since| format!("  ({})", text::between(since, record.at))).unwrap_or_default();
+        let elapsed = since.map(|since| elapsed(since, record.at)).unwrap_or_default();
         vec![line(style, sign, &format!("{}{what}{elapsed}", title(view, step)))]
     };
     match &record.body {
@@ -54,6 +54,11 @@ pub(super) fn record(view: &RunView, record: &Record, since: Option<Timestamp>, 
     }
 }
 
+/// The end of a line: two blanks and a duration that is never torn apart.
+pub(super) fn elapsed(from: Timestamp, to: Timestamp) -> String {
+    format!("  ({})", text::glue(&text::between(from, to)))
+}
+
 /// One line about a step, wrapped under itself.
 pub(super) fn line(style: &Style, sign: Sign, words: &str) -> String {
     text::wrap_keeping(words, style.width, &format!("  {} ", style.sign(sign)), 6)
@@ -64,14 +69,18 @@ fn wide(style: &Style, words: &str) -> String {
     text::wrap(words, style.width, "", 2)
 }
 
-/// A step's title; with its lane's target in front where its stage has several lanes.
+/// A step's title; with its lane's target in front where its stage has several lanes and the title does not name it.
 pub(in crate::ui) fn title(view: &RunView, step: &StepId) -> String {
     let Some((stage, lane, plan)) = view.plan.steps().find(|(_, _, plan)| plan.id == *step) else {
         return step.to_string();
     };
     let lanes: usize = stage.waves.iter().map(|wave| wave.lanes.len()).sum();
     let title = text::clean(&plan.title);
-    if lanes > 1 { format!("[{}] {title}", text::clean(&lane.target)) } else { title }
+    if lanes > 1 && !title.contains(&text::clean(&lane.target)) {
+        format!("[{}] {title}", text::clean(&lane.target))
+    } else {
+        title
+    }
 }
 
 pub(in crate::ui) fn who(actor: &Actor) -> String {
@@ -143,8 +152,8 @@ fn ended(view: &RunView, outcome: Outcome, why: &str, style: &Style) -> String {
         (Outcome::RolledBack, _) => "rolled back",
         (Outcome::Abandoned, _) => "abandoned",
     };
-    let elapsed = text::between(view.started_at, view.updated_at);
+    let elapsed = elapsed(view.started_at, view.updated_at);
     let why = if why.is_empty() { String::new() } else { format!(": {}", text::clean(why)) };
-    let words = format!("run {} {how}{why}  ({elapsed})", view.id);
+    let words = format!("run {} {how}{why}{elapsed}", view.id);
     text::wrap_keeping(&style.paint(Tone::Strong, &words), style.width, "", 2)
 }

@@ -103,11 +103,17 @@ fn lanes_name_their_target() {
     story.then(0, fixtures::started(&id(&plan, 5, 1, "register"), 1));
     story.then(1, fixtures::succeeded(&id(&plan, 5, 1, "register")));
     story.then(1, fixtures::succeeded(&id(&plan, 5, 0, "register")));
+    for name in ["update", "rollout", "spans"] {
+        story.does(1, &id(&plan, 5, 1, name));
+    }
     let shown = told(&story, rehearsal());
-    let last: Vec<&str> = shown.lines().rev().take(3).collect();
+    let last: Vec<&str> = shown.lines().rev().take(6).collect();
     insta::assert_snapshot!(last.join("\n"), @r#"
-      ✓ [nexus-ai-api-staging] register nexus-ai-api-staging with the new endpoint  (2s)
-      ✓ [nexus-ai-worker-staging] register nexus-ai-worker-staging with the new endpoint  (1s)
+      ✓ [nexus-ai-worker-staging] check that spans arrive  (1s)
+      ✓ wait for the rollout of nexus-ai-worker-staging  (1s)
+      ✓ point nexus-ai-worker-staging at the new revision  (1s)
+      ✓ register nexus-ai-api-staging with the new endpoint  (2s)
+      ✓ register nexus-ai-worker-staging with the new endpoint  (1s)
     stage 5/6 retarget-api-env
     "#);
 }
@@ -206,7 +212,7 @@ fn people_are_named() {
     run r7k2 jaeger-sidecar-to-shared: 6 stages, 17 steps, started by alice@bastion
     finding otlp-port-closed accepted by alice@bastion
     will stop before stage 6/6 strip-sidecar, as alice@bastion asked
-      ‖ check that spans arrive: held, a person must decide: no span reached Jaeger within 2 minutes (2m
+      ‖ check that spans arrive: held, a person must decide: no span reached Jaeger within 2 minutes
       ✓ check that spans arrive: approved by alice@bastion: night, no traffic
     alice@bastion lets it go on to stage 6/6 strip-sidecar
     pause asked for by alice@bastion (Ctrl-C): no further step starts
@@ -354,6 +360,18 @@ mod waiting {
         let note = || Progress::Note { message: "asking Jaeger at 10.0.1.7:16686".to_owned() };
         assert_eq!(sees(note()).len(), 1);
         assert!(sees(note()).is_empty());
+    }
+
+    #[test]
+    fn a_wait_that_was_left_is_taken_up_again() {
+        let (mut story, mut printer, step) = waits();
+        for body in [RecordBody::StepLeft { step: step.clone() }, fixtures::started(&step, 2)] {
+            let event = story.then(30, body);
+            let lines = printer.event(&story.view(), &event);
+            assert!(lines[0].contains("again"), "{lines:?}");
+        }
+        let beat = printer.tick(story.at + SignedDuration::from_secs(10));
+        assert_eq!(beat, ["  · wait for the rollout of nexus-ai-jaeger-staging: 10s so far"], "timed from the second start");
     }
 
     #[test]

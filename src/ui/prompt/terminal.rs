@@ -70,7 +70,9 @@ impl<D: Dialog> Questions<D> {
 
     /// One of the offers; no answer is the last one, which is always the cautious one.
     fn choose<T: Clone>(&mut self, question: &str, offers: &[(T, String)], cautious: T) -> T {
-        let items: Vec<String> = offers.iter().map(|(_, words)| words.clone()).collect();
+        // dialoguer clears one line per item: none may wrap.
+        let width = self.style.width.saturating_sub(4);
+        let items: Vec<String> = offers.iter().map(|(_, words)| text::shorten(words, width, &self.style)).collect();
         match self.dialog.choose(question, &items, items.len().saturating_sub(1)) {
             Ok(Some(at)) => offers.get(at).map_or(cautious, |(choice, _)| choice.clone()),
             Ok(None) | Err(_) => cautious,
@@ -109,10 +111,7 @@ impl<D: Dialog> Ask for Questions<D> {
         let offers = [
             (HeldChoice::Approve(String::new()), "go on all the same (journaled with your name)".to_owned()),
             (HeldChoice::RollBack, "roll back what was done".to_owned()),
-            (
-                HeldChoice::Pause,
-                format!("pause; go on later with `sidestep approve {}` or `sidestep resume {}`", plan.run, plan.run),
-            ),
+            (HeldChoice::Pause, format!("pause; `sidestep approve {}` opens it later", plan.run)),
         ];
         match self.choose("A person must decide", &offers, HeldChoice::Pause) {
             HeldChoice::Approve(_) => match self.dialog.line("Why is it safe to go on?") {
@@ -137,7 +136,7 @@ impl<D: Dialog> Ask for Questions<D> {
         offers.push((FailureChoice::Retry, "try the step again".to_owned()));
         offers.push((FailureChoice::ShowLog, "show the last log lines".to_owned()));
         offers.push((FailureChoice::RollBack, "roll back what was done".to_owned()));
-        offers.push((FailureChoice::Pause, format!("pause; go on later with `sidestep resume {}`", plan.run)));
+        offers.push((FailureChoice::Pause, format!("pause; `sidestep resume {}` goes on later", plan.run)));
         self.choose("What now?", &offers, FailureChoice::Pause)
     }
 
@@ -148,6 +147,11 @@ impl<D: Dialog> Ask for Questions<D> {
 }
 
 impl Dialoguer {
+    /// Throws away what was typed before the question was there: a key pressed minutes ago must not agree to anything.
+    fn forget_keys(&self) {
+        let _ = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush);
+    }
+
     /// dialoguer hides the cursor while it asks and does not bring it back when it fails.
     fn restore<T>(&self, result: dialoguer::Result<T>) -> io::Result<T> {
         result.map_err(|error| {
@@ -164,12 +168,14 @@ impl Dialog for Dialoguer {
     }
 
     fn yes(&mut self, question: &str) -> io::Result<Option<bool>> {
-        // A whole word and Enter: a key pressed by mistake starts nothing.
+        self.forget_keys();
+        // The answer and Enter: a key pressed by mistake starts nothing.
         let confirm = Confirm::with_theme(&*self.theme).with_prompt(question).default(false).wait_for_newline(true);
         self.restore(confirm.interact_on_opt(&self.term))
     }
 
     fn choose(&mut self, question: &str, items: &[String], default: usize) -> io::Result<Option<usize>> {
+        self.forget_keys();
         let select = Select::with_theme(&*self.theme).with_prompt(question).items(items).default(default);
         self.restore(select.interact_on_opt(&self.term))
     }

@@ -59,10 +59,9 @@ fn over(played: Played) -> Questions<Played> {
 
 /// What a question shows.
 fn shows<T>(ask: impl FnOnce(&mut Questions<Played>) -> T) -> String {
-    let shown = std::sync::Arc::default();
+    let shown: std::sync::Arc<std::sync::Mutex<String>> = std::sync::Arc::default();
     ask(&mut over(Played { shown: std::sync::Arc::clone(&shown), ..Played::default() }));
-    let text = shown.lock().expect("not poisoned").trim().to_owned();
-    text
+    shown.lock().expect("not poisoned").trim().to_owned()
 }
 
 #[test]
@@ -108,7 +107,7 @@ fn a_held_step() {
     ? A person must decide
         go on all the same (journaled with your name)
         roll back what was done
-      > pause; go on later with `sidestep approve r7k2` or `sidestep resume r7k2`
+      > pause; `sidestep approve r7k2` opens it later
     "#);
 }
 
@@ -126,7 +125,7 @@ fn a_failure() {
         try the step again
         show the last log lines
         roll back what was done
-      > pause; go on later with `sidestep resume r7k2`
+      > pause; `sidestep resume r7k2` goes on later
     "#);
     let asked = shows(|ask| ask.on_failure(&plan, "it failed", &[], false));
     assert!(!asked.contains("keep waiting"), "{asked}");

@@ -103,9 +103,9 @@ fn held_and_in_doubt() {
     story.then(0, fixtures::started(&register, 1));
     story.then(15, RecordBody::StepInDoubt { step: register.clone(), failure: fixtures::rollout_failure() });
     let text = shown(&story, None);
-    let from = text.find("  ✗").expect("the stage in doubt");
+    let from = text.find("  ▸").expect("the stage in doubt");
     insta::assert_snapshot!(&text[from..], @r#"
-      ✗ 5/6 retarget-api-env          stopped, 0 of 4 steps done
+      ▸ 5/6 retarget-api-env          under way, 0 of 4 steps done
           ? register nexus-ai-api-staging with the new endpoint: the outcome is not
               known (the rollout of `nexus-ai-api-staging` failed)
               deployment ecs-svc/0412 was rolled back by the circuit breaker
@@ -150,7 +150,7 @@ fn json_is_a_contract() {
     assert_eq!(value["status"], "stopped");
     assert_eq!(value["heldBy"]["pid"], 4711);
     let stages: Vec<&str> = value["stages"].as_array().expect("stages").iter().filter_map(|s| s["state"].as_str()).collect();
-    assert_eq!(stages, ["done", "done", "done", "done", "stopped", "not begun"]);
+    assert_eq!(stages, ["done", "done", "done", "done", "stopped", "not-begun"]);
     insta::assert_snapshot!(serde_json::to_string_pretty(&value["stages"][4]["steps"][2]).expect("JSON"), @r#"
     {
       "attempts": 1,
@@ -171,4 +171,32 @@ fn json_is_a_contract() {
     }
     "#);
     assert!(json(&stopped().view(), None).get("heldBy").is_none());
+}
+
+#[test]
+fn it_fits_narrow_terminals() {
+    for width in [60, 80, 120] {
+        let style = Style { width, ..Style::plain() };
+        let view = stopped().view();
+        fixtures::assert_fits(&render(&view, Some(&fixtures::holder(1)), view.updated_at, &style), width);
+    }
+}
+
+#[test]
+fn a_run_that_goes_back_says_so() {
+    let mut story = stopped();
+    let why = crate::model::Adoption::Rollback { to: None };
+    story.then(5, RecordBody::PlanAdopted { plan: Box::new(fixtures::back_plan()), why, by: fixtures::alice() });
+    story.through(1);
+    insta::assert_snapshot!(shown(&story, Some(&fixtures::holder(2))), @r#"
+    run r7k2: jaeger-sidecar-to-shared
+      status        running, going back, held by alice@bastion (pid 4711)
+      environment   staging, account 111122223333, us-west-2
+      started       2026-01-02 03:04:05Z (11m 42s ago)
+      changed       2026-01-02 03:14:47Z (1m 00s ago)
+
+      ✓ 1/1 retarget-api-env  undone
+
+    hint: to stop it after the present step, run `sidestep pause r7k2`
+    "#);
 }

@@ -48,6 +48,21 @@ fn stopped_says_why_the_rest_was_not_run() {
 }
 
 #[test]
+fn it_fits_narrow_terminals() {
+    let plan = fixtures::plan();
+    let mut story = Story::of(plan.clone());
+    story.through(3);
+    let create = id(&plan, 4, 0, "create");
+    story.then(0, fixtures::started(&create, 1));
+    story.then(2, RecordBody::StepFailed { step: create, failure: fixtures::rollout_failure() });
+    for width in [60, 80, 120] {
+        let style = Style { width, ..Style::plain() };
+        fixtures::assert_fits(&render(&story.view(), &style), width);
+        fixtures::assert_fits(&rehearsal(&calls(), SignedDuration::from_secs(1), &spans(), &style), width);
+    }
+}
+
+#[test]
 fn paused_during_a_wait() {
     let plan = fixtures::plan();
     let mut story = Story::of(plan.clone());
@@ -88,7 +103,7 @@ fn a_rollback_counts_what_is_undone() {
     story.through(1);
     story.then(0, fixtures::ended(Outcome::RolledBack, ""));
     insta::assert_snapshot!(shown(&story), @r#"
-    Summary of run r7k2: 1 of 1 stage undone in 7m 16s
+    Summary of run r7k2: 1 of 1 stage undone in 1m 23s
       ✓ 1/1 retarget-api-env  undone  (1m 23s)
     "#);
 }

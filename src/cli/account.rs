@@ -1,0 +1,60 @@
+//! Connecting to the account, and planning against it.
+
+use super::context::{Context, live_seed};
+use super::runbooks::target;
+use crate::aws::{Access, Aws, Identity};
+use crate::journal::Journal;
+use crate::model::{Error, Plan, RunId, RunView, Runbook};
+
+/// Connects, and asks who the credentials belong to.
+pub async fn connect(context: &Context, region: &str, access: Access) -> Result<(Aws, Identity), Error> {
+    let aws = Aws::connect(&context.connect_options(region), access, context.clock()?, live_seed()).await?;
+    let identity = aws.identity().await?;
+    Ok((aws, identity))
+}
+
+/// Reads and plans.
+pub async fn plan(aws: &Aws, identity: &Identity, runbook: &Runbook, run: &RunId) -> Result<Plan, Error> {
+    let facts = crate::plan::observe(aws, runbook, identity).await?;
+    Ok(crate::plan::make(runbook, &facts, run))
+}
+
+/// Connects for a runbook.
+pub async fn connect_for(context: &Context, runbook: &Runbook, access: Access) -> Result<(Aws, Identity), Error> {
+    connect(context, target(runbook, "region"), access).await
+}
+
+/// Connects for a run; another account, Region or endpoint than it is bound to is refused.
+pub async fn connect_bound(context: &Context, view: &RunView) -> Result<Aws, Error> {
+    let bound = &view.plan.target;
+    let mut options = context.connect_options(&bound.region);
+    if options.endpoint_url.is_none() {
+        options.endpoint_url.clone_from(&bound.endpoint);
+    }
+    let aws = Aws::connect(&options, Access::ReadWrite, context.clock()?, live_seed()).await?;
+    let identity = aws.identity().await?;
+    let words = |account: &str, region: &str, endpoint: Option<&str>| {
+        let endpoint = endpoint.map(|url| format!(", endpoint {url}")).unwrap_or_default();
+        format!("account {account}, Region {region}{endpoint}")
+    };
+    if identity.account != bound.account || aws.region != bound.region || aws.endpoint_url != bound.endpoint {
+        return Err(Error::WrongTarget {
+            run: view.id.clone(),
+            bound: words(&bound.account, &bound.region, bound.endpoint.as_deref()),
+            found: words(&identity.account, &aws.region, aws.endpoint_url.as_deref()),
+        });
+    }
+    Ok(aws)
+}
+
+/// An id that no run has yet.
+pub fn fresh_run(journal: Option<&Journal>, seed: u64) -> Result<RunId, Error> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    loop {
+        let id = RunId::generate(|n| random.usize(..n));
+        match journal {
+            Some(journal) if !journal.is_free(&id)? => {}
+            _ => return Ok(id),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The command line's grammar.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Moves a tracing sidecar out of ECS tasks into one shared ECS service, stage by stage.
+#[derive(Debug, Parser)]
+#[command(name = "sidestep", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 runbook or variables invalid, 4 blocked by findings, \
+    5 stopped and resumable, 6 paused, 7 ended by rolling back, 8 stuck, 9 held by another."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options that every verb takes.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// Set a variable of the runbook (repeatable)
+    #[arg(long = "var", value_name = "NAME=VALUE", global = true, value_parser = pair)]
+    pub vars: Vec<(String, String)>,
+    /// Read variables from a file, for example terraform.tfvars (repeatable)
+    #[arg(long = "var-file", value_name = "FILE", global = true)]
+    pub var_files: Vec<PathBuf>,
+    /// Where runs are journaled
+    #[arg(long, value_name = "DIR", global = true, default_value = "state", env = "SIDESTEP_STATE")]
+    pub state: PathBuf,
+    /// How results are printed
+    #[arg(long, value_enum, global = true, default_value_t = Output::Text)]
+    pub output: Output,
+    /// AWS profile
+    #[arg(long, global = true)]
+    pub profile: Option<String>,
+    /// AWS Region; the runbook's own unless given
+    #[arg(long, global = true)]
+    pub region: Option<String>,
+    /// Endpoint of every AWS service, for example a simulator's
+    #[arg(long, value_name = "URL", global = true)]
+    pub endpoint_url: Option<String>,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs: one JSON value, or one per line for events.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show what a run would do; reads AWS and changes nothing
+    Plan(PlanArgs),
+    /// Plan, ask, and carry the plan out
+    Run(RunArgs),
+    /// Go on with a run that stopped, paused or crashed
+    Resume(ResumeArgs),
+    /// Take a run back, to its start or part of the way
+    Rollback(RollbackArgs),
+    /// Ask a live run to pause
+    Pause(RunId),
+    /// Open a step that waits for a person
+    Approve(ApproveArgs),
+    /// Give a run up as it stands
+    Abandon(AbandonArgs),
+    /// Show where a run stands
+    Status(RunId),
+    /// List the runs
+    Runs,
+    /// Carry the whole migration out on a simulated AWS
+    Rehearse(RehearseArgs),
+    /// Serve a simulated AWS on loopback, for any AWS client
+    Simulate(SimulateArgs),
+    /// Check a runbook and its variables
+    Check(RunbookArgs),
+}
+
+/// Which runbook.
+#[derive(Clone, Debug, Args)]
+pub struct RunbookArgs {
+    /// Path of a runbook, or the name of a shipped one
+    #[arg(value_name = "RUNBOOK", default_value = crate::cli::runbooks::DEFAULT)]
+    pub runbook: String,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub runbook: RunbookArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub runbook: RunbookArgs,
+    /// Plan only; a guard lets no changing call out
+    #[arg(long, conflicts_with_all = ["yes", "pause_before"])]
+    pub dry_run: bool,
+    /// Go on with a run instead of starting one
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
+    pub resume: Option<String>,
+    /// Answer the start and the stage confirmations with yes, and nothing else
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Stop before a stage (repeatable)
+    #[arg(long, value_name = "STAGE")]
+    pub pause_before: Vec<String>,
+    /// Start although this finding blocks the plan (repeatable)
+    #[arg(long, value_name = "FINDING")]
+    pub accept: Vec<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RunId {
+    /// The run: its id, or the beginning of it; the unfinished one unless given
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    #[command(flatten)]
+    pub run: RunId,
+    /// Answer confirmations (also of an amended plan) with yes, and nothing else
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Stop before a stage (repeatable)
+    #[arg(long, value_name = "STAGE")]
+    pub pause_before: Vec<String>,
+    /// The runbook for an amended plan, if its file moved; variables given with --var or --var-file amend the plan
+    #[arg(long, value_name = "RUNBOOK")]
+    pub runbook: Option<String>,
+    /// Go on although this finding blocks an amended plan (repeatable)
+    #[arg(long, value_name = "FINDING")]
+    pub accept: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    #[command(flatten)]
+    pub run: RunId,
+    /// Go back only so far: this stage and those before it stay done
+    #[arg(long, value_name = "STAGE")]
+    pub to: Option<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ApproveArgs {
+    #[command(flatten)]
+    pub run: RunId,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub comment: String,
+}
+
+#[derive(Debug, Args)]
+pub struct AbandonArgs {
+    #[command(flatten)]
+    pub run: RunId,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct RehearseArgs {
+    #[command(flatten)]
+    pub runbook: RunbookArgs,
+    /// World file to rehearse on; the built-in one unless given
+    #[arg(long, value_name = "FILE")]
+    pub world: Option<PathBuf>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Go on although this finding blocks the plan (repeatable)
+    #[arg(long, value_name = "FINDING")]
+    pub accept: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// World file to serve; the built-in one unless given
+    #[arg(long, value_name = "FILE")]
+    pub world: Option<PathBuf>,
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: std::net::SocketAddr,
+    /// Virtual seconds for each second of the wall clock
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && (0.001..=100_000.0).contains(&number) => Ok(number),
+        _ => Err("a number from 0.001 to 100000".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn resume_without_an_id_is_told_from_no_resume() {
+        let run = |words: &[&str]| match Cli::try_parse_from(words).map(|cli| cli.verb) {
+            Ok(Verb::Run(args)) => args.resume,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(run(&["sidestep", "run"]), None);
+        assert_eq!(run(&["sidestep", "run", "--resume"]).as_deref(), Some(""));
+        assert_eq!(run(&["sidestep", "run", "--resume", "r7k2"]).as_deref(), Some("r7k2"));
+    }
+}

@@ -1,0 +1,345 @@
+//! Drives a run that this process holds: the engine, call after call, with the operator's answers in between.
+//!
+//! ```text
+//!   engine ─ Complete ──────────▶ the end is journaled
+//!          ─ BeforeStage ───────▶ asked, or paused
+//!          ─ Held ──────────────▶ asked (approve, pause, roll back), or paused
+//!          ─ Failed ────────────▶ asked (wait, retry, roll back, pause), or stopped
+//!          ─ RollbackAsked ─────▶ the way back is planned and run, in the same journal
+//! ```
+
+use std::collections::BTreeSet;
+
+use tokio::sync::mpsc;
+
+use super::context::Context;
+use super::screen::Screen;
+use super::standing::{name_stage, standing};
+use crate::aws::Aws;
+use crate::engine::{Control, Ending, Engine, StageStop};
+use crate::journal::{OpenRun, Store as _};
+use crate::model::{
+    Actor, Adoption, Direction, Error, Event, Exit, Failure, FailureKind, Outcome, Plan, RecordBody, RunView, StageId, StepId,
+};
+use crate::plan::undo;
+use crate::ui::prompt::{FailureChoice, HeldChoice};
+use crate::ui::{Ask, plan_view};
+
+/// A run under way in this process.
+pub struct Drive<'a> {
+    pub context: &'a Context,
+    pub aws: &'a Aws,
+    pub open: OpenRun,
+    pub screen: &'a Screen<'a>,
+    pub ask: Option<Box<dyn Ask>>,
+    pub by: Actor,
+    pub control: mpsc::UnboundedReceiver<Control>,
+    /// Called with each event after it is shown.
+    pub also: Box<dyn Fn(&RunView, &Event) + 'a>,
+    confirmed: BTreeSet<StageId>,
+    /// Whether steps that were done are looked at again when the engine begins: not when the operator only keeps waiting.
+    revisit: bool,
+    /// Whether the operator began this way back at a prompt of a forward run.
+    turned: bool,
+}
+
+/// What to do after an ending.
+enum Next {
+    Again,
+    Over(Exit),
+    Stop(Error),
+}
+
+impl<'a> Drive<'a> {
+    /// A drive over a run that was just created or taken up.
+    pub fn new(
+        context: &'a Context,
+        aws: &'a Aws,
+        open: OpenRun,
+        screen: &'a Screen<'a>,
+        ask: Option<Box<dyn Ask>>,
+        by: Actor,
+        control: mpsc::UnboundedReceiver<Control>,
+    ) -> Self {
+        let also = Box::new(|_: &RunView, _: &Event| {});
+        Self { context, aws, open, screen, ask, by, control, also, confirmed: BTreeSet::new(), revisit: true, turned: false }
+    }
+
+    /// Runs until there is nothing more to do here. The run is left in order, also when this gives an error; the view is the
+    /// run as it stands then.
+    pub async fn run(mut self) -> (Result<Exit, Error>, RunView) {
+        let result = self.until_over().await;
+        self.screen.finish();
+        let view = self.open.view().clone();
+        let why = match &result {
+            Ok(_) => "done".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let now = self.aws.clock.now();
+        // A journal that could not be written cannot be closed either; the first error is the one to tell.
+        let closed = self.open.close(&why, now);
+        (result.and_then(|exit| closed.map(|()| exit)), view)
+    }
+
+    /// Adopts the way back and runs it.
+    pub async fn roll_back(mut self, to: Option<StageId>, by: Actor) -> (Result<Exit, Error>, RunView) {
+        match self.turn_back(to, by).await {
+            Ok(()) => self.run().await,
+            Err(error) => self.leave(error),
+        }
+    }
+
+    /// Leaves the run in order, with an error.
+    pub fn leave(self, error: Error) -> (Result<Exit, Error>, RunView) {
+        self.screen.finish();
+        let view = self.open.view().clone();
+        let closed = self.open.close(&error.to_string(), self.aws.clock.now());
+        (closed.and(Err(error)), view)
+    }
+
+    /// Leaves the run in order: nothing was done.
+    pub fn leave_quietly(self) -> (Result<Exit, Error>, RunView) {
+        self.screen.finish();
+        let view = self.open.view().clone();
+        (self.open.close("nothing was done", self.aws.clock.now()).map(|()| Exit::Done), view)
+    }
+
+    async fn until_over(&mut self) -> Result<Exit, Error> {
+        loop {
+            let ending = self.engine().await?;
+            self.revisit = true;
+            let next = match ending {
+                Ending::Complete => self.complete()?,
+                Ending::BeforeStage { stage, why } => self.before_stage(stage, why)?,
+                Ending::Held { step, result, why } => self.held(&step, &result, &why).await?,
+                Ending::Paused { how } => Next::Stop(self.paused(how)),
+                Ending::RollbackAsked { to, by } => {
+                    self.turn_back(to, by).await?;
+                    self.turned = true;
+                    Next::Again
+                }
+                Ending::Failed { step, failure } => self.failed(&step, failure).await?,
+            };
+            match next {
+                Next::Again => {}
+                Next::Over(exit) => return Ok(exit),
+                Next::Stop(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn engine(&mut self) -> Result<Ending, Error> {
+        let view = self.open.view().clone();
+        let asks = self.ask.is_some();
+        let (screen, also) = (self.screen, &self.also);
+        let mut sink = |view: &RunView, event: &Event| {
+            screen.event(view, event);
+            also(view, event);
+        };
+        let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, self.confirmed.clone(), asks)
+            .revisiting(self.revisit);
+        let running = engine.run();
+        tokio::pin!(running);
+        // Bars move and heartbeats are said while nothing happens; in virtual time nobody watches.
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut running => return ended.map(|(ending, _)| ending),
+                () = self.aws.clock.sleep(std::time::Duration::from_secs(1)), if !matches!(screen, Screen::Json(_)) => screen.tick(self.aws.clock.now()),
+            }
+        }
+    }
+
+    fn append(&mut self, bodies: Vec<RecordBody>) -> Result<(), Error> {
+        let records = self.open.append(self.aws.clock.now(), bodies)?;
+        for record in records {
+            let event = Event::Record(record);
+            self.screen.event(self.open.view(), &event);
+            (self.also)(self.open.view(), &event);
+        }
+        Ok(())
+    }
+
+    // ----- endings -----
+
+    fn complete(&mut self) -> Result<Next, Error> {
+        let back = self.open.view().plan.direction == Direction::Back;
+        let partly = matches!(self.open.view().adoption, Adoption::Rollback { to: Some(_) });
+        if back && partly {
+            return Ok(Next::Over(Exit::Done));
+        }
+        let (outcome, why) =
+            if back { (Outcome::RolledBack, "rolled back to the start") } else { (Outcome::Done, "all stages are done") };
+        self.append(vec![RecordBody::RunEnded { outcome, why: why.to_owned() }])?;
+        if self.turned {
+            return Ok(Next::Stop(Error::EndedRolledBack { run: self.open.run().clone() }));
+        }
+        Ok(Next::Over(Exit::Done))
+    }
+
+    fn before_stage(&mut self, stage: StageId, why: StageStop) -> Result<Next, Error> {
+        let view = self.open.view();
+        let name = name_stage(view, &stage);
+        if why == StageStop::Confirm {
+            let plan = view.plan.clone();
+            let Some(planned) = plan.stages.iter().find(|planned| planned.id == stage) else { return Ok(Next::Again) };
+            let yes = match &mut self.ask {
+                Some(ask) => self.screen.suspend(|| ask.confirm_stage(planned, &plan)),
+                None => true,
+            };
+            if yes {
+                self.confirmed.insert(stage);
+                return Ok(Next::Again);
+            }
+            return Ok(Next::Stop(self.pause_error(format!("paused before {name}: it was not confirmed"), Vec::new())));
+        }
+        Ok(Next::Stop(self.pause_error(format!("paused before {name}, as asked"), Vec::new())))
+    }
+
+    async fn held(&mut self, step: &StepId, result: &str, why: &str) -> Result<Next, Error> {
+        let plan = self.open.view().plan.clone();
+        let choice = match (&mut self.ask, plan.step(step)) {
+            (Some(ask), Some(planned)) => self.screen.suspend(|| ask.approve_held(&plan, planned, result, why)),
+            _ => HeldChoice::Pause,
+        };
+        match choice {
+            HeldChoice::Approve(comment) => {
+                self.append(vec![RecordBody::StepApproved { step: step.clone(), by: self.by.clone(), comment }])?;
+                Ok(Next::Again)
+            }
+            HeldChoice::RollBack => self.turn_back_here().await,
+            HeldChoice::Pause => {
+                let run = self.open.run().clone();
+                let mut at = standing(self.context, self.open.view(), "to look again");
+                let approve = self.context.command(&format!("approve {run} --comment \"…\""));
+                let resume = self.context.command(&format!("resume {run}"));
+                at.next.insert(0, format!("if a person has seen that spans arrive, run `{approve}`, then `{resume}`"));
+                let headline = format!("a person must decide before the run goes on: {result}");
+                Ok(Next::Stop(Error::Paused { headline, causes: vec![why.to_owned()], at }))
+            }
+        }
+    }
+
+    fn paused(&self, how: String) -> Error {
+        self.pause_error(format!("paused: {how}"), Vec::new())
+    }
+
+    fn pause_error(&self, headline: String, causes: Vec<String>) -> Error {
+        Error::Paused { headline, causes, at: standing(self.context, self.open.view(), "to go on") }
+    }
+
+    async fn failed(&mut self, step: &StepId, failure: Failure) -> Result<Next, Error> {
+        if failure.kind == FailureKind::Credentials {
+            let at = Some(standing(self.context, self.open.view(), "after refreshing the credentials"));
+            return Ok(Next::Stop(Error::Credentials { why: failure.causes.join("; "), at }));
+        }
+        let error = self.failure_error(step, &failure);
+        let Some(ask) = &mut self.ask else { return Ok(Next::Stop(error)) };
+        let plan = self.open.view().plan.clone();
+        let (headline, causes) = (error.to_string(), error.causes());
+        let can_wait = matches!(failure.kind, FailureKind::Deadline | FailureKind::Rollout);
+        let choice = self.screen.suspend(|| {
+            loop {
+                match ask.on_failure(&plan, &headline, &causes, can_wait) {
+                    // The last log lines stand above, from when it failed.
+                    FailureChoice::ShowLog => self.context.out.status("the last log lines are shown above, where the step failed"),
+                    choice => break choice,
+                }
+            }
+        });
+        match choice {
+            FailureChoice::KeepWaiting => {
+                self.revisit = false;
+                Ok(Next::Again)
+            }
+            FailureChoice::Retry => Ok(Next::Again),
+            FailureChoice::RollBack => self.turn_back_here().await,
+            FailureChoice::Pause | FailureChoice::ShowLog => Ok(Next::Stop(error)),
+        }
+    }
+
+    fn failure_error(&self, step: &StepId, failure: &Failure) -> Error {
+        let view = self.open.view();
+        let stage = view.plan.steps().find(|(_, _, planned)| planned.id == *step).map(|(stage, _, _)| stage.id.clone());
+        let name = stage.map_or_else(|| "the run".to_owned(), |stage| name_stage(view, &stage));
+        let mut at = standing(self.context, view, "after repairing the cause");
+        if view.plan.direction == Direction::Back && failure.kind == FailureKind::Stuck {
+            let remains = view.mutations.iter().filter(|mutation| mutation.direction == Direction::Forward).map(remains).collect();
+            return Error::Stuck { headline: format!("{name} cannot be undone: {}", failure.message), remains, at };
+        }
+        if let Some(serves) = serves(view) {
+            at.state = format!("{}; {serves}", at.state);
+        }
+        Error::Stopped { headline: format!("{name} stopped: {}", failure.message), causes: failure.causes.clone(), at }
+    }
+
+    // ----- the way back -----
+
+    async fn turn_back_here(&mut self) -> Result<Next, Error> {
+        let by = self.by.clone();
+        self.turn_back(None, by).await?;
+        self.turned = true;
+        Ok(Next::Again)
+    }
+
+    /// Settles what is not known, plans the way back from the journal, and adopts it.
+    async fn turn_back(&mut self, to: Option<StageId>, by: Actor) -> Result<(), Error> {
+        let plan = self.plan_back(to.as_ref()).await?;
+        self.append(vec![RecordBody::PlanAdopted { plan: Box::new(plan), why: Adoption::Rollback { to }, by }])
+    }
+
+    /// The plan of the way back, after looking at whatever is not known.
+    pub async fn plan_back(&mut self, to: Option<&StageId>) -> Result<Plan, Error> {
+        let view = self.open.view().clone();
+        let (screen, also) = (self.screen, &self.also);
+        let mut sink = |view: &RunView, event: &Event| {
+            screen.event(view, event);
+            also(view, event);
+        };
+        let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
+        let (ending, view) = engine.settle_unknown().await?;
+        if let Some(Ending::Failed { step, failure }) = ending {
+            return Err(match failure.kind {
+                FailureKind::Credentials => Error::Credentials {
+                    why: failure.causes.join("; "),
+                    at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),
+                },
+                _ => self.failure_error(&step, &failure),
+            });
+        }
+        Ok(undo(&view, to))
+    }
+
+    /// Shows the plan of the way back and asks whether to go. `true` without a terminal: the caller has seen to `--yes`.
+    pub fn agree_back(&mut self, plan: &Plan) -> bool {
+        self.context.out.status(&plan_view::render(plan, &self.context.err_style));
+        match &mut self.ask {
+            Some(ask) => self.screen.suspend(|| ask.confirm_rollback(plan)),
+            None => true,
+        }
+    }
+}
+
+fn remains(mutation: &crate::model::Mutation) -> String {
+    let name = mutation
+        .output
+        .as_ref()
+        .and_then(|output| {
+            output["taskDefinition"].as_str().or_else(|| output["service"].as_str()).or_else(|| output["serviceId"].as_str())
+        })
+        .map(str::to_owned)
+        .unwrap_or_else(|| mutation.target.clone());
+    format!("{name} ({}, made in stage {})", mutation.step.title, mutation.stage)
+}
+
+/// Whether the changed services still serve, as far as the journal knows.
+fn serves(view: &RunView) -> Option<String> {
+    let failing = view.troubled().find(|(step, _)| step.action == "ecs.await-rollout")?.0.clone();
+    let service = failing.params["service"].as_str()?;
+    let created = view.mutations.iter().any(|mutation| mutation.step.action == "ecs.create-service" && mutation.target == service);
+    Some(if created {
+        format!("`{service}` serves nobody yet, the API is as before")
+    } else {
+        format!("`{service}` keeps running the tasks of its last good deployment until the new ones are healthy")
+    })
+}

@@ -1,0 +1,72 @@
+//! The command line: one file per verb, tied together here.
+
+mod abandon;
+mod account;
+mod approve;
+mod args;
+mod check;
+mod context;
+mod drive;
+mod pause;
+mod plan;
+mod rehearse;
+mod resume;
+mod rollback;
+mod run;
+mod runbooks;
+mod runs;
+mod screen;
+mod signals;
+mod simulate;
+mod standing;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Verb};
+use context::Context;
+
+use crate::model::{Error, Exit};
+use crate::runbook::render_problem;
+use crate::ui;
+
+/// Parses the command line, calls the verb, and turns what comes of it into a message and an exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` are data; a wrong command line is exit code 2, as clap has it.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() });
+        }
+    };
+    let context = Context::of(cli.common);
+    let exit = match call(&context, cli.verb) {
+        Ok(exit) => exit,
+        Err(error) => {
+            context.out.share_with(None);
+            context.out.status(&ui::error::render(&error, &render_problem, &context.err_style));
+            error.exit()
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn call(context: &Context, verb: Verb) -> Result<Exit, Error> {
+    match verb {
+        Verb::Plan(args) => plan::call(context, &args),
+        Verb::Run(args) => run::call(context, &args),
+        Verb::Resume(args) => resume::call(context, &args),
+        Verb::Rollback(args) => rollback::call(context, &args),
+        Verb::Pause(args) => pause::call(context, &args),
+        Verb::Approve(args) => approve::call(context, &args),
+        Verb::Abandon(args) => abandon::call(context, &args),
+        Verb::Status(args) => status::call(context, &args),
+        Verb::Runs => runs::call(context),
+        Verb::Rehearse(args) => rehearse::call(context, &args),
+        Verb::Simulate(args) => simulate::call(context, &args),
+        Verb::Check(args) => check::call(context, &args),
+    }
+}

@@ -1,0 +1,130 @@
+//! `sidestep rehearse`: the whole migration on the embedded simulator, through the real engine, journal and AWS clients, on
+//! virtual time.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::args::RehearseArgs;
+use super::context::Context;
+use super::drive::Drive;
+use super::screen::Screen;
+use super::simulate::not_a_world;
+use super::{account, plan, run, runbooks};
+use crate::aws::{Access, Aws, Clock};
+use crate::journal::Journal;
+use crate::model::{Actor, Error, Event, Exit, RunView, Runbook, StageId};
+use crate::sim::{Sim, SimConnector, State};
+use crate::ui::{plan_view, summary};
+
+const BUILT_IN_WORLD: &str = include_str!("../../runbooks/worlds/nexus-ai-staging.json");
+const BUILT_IN_VARIABLES: &str = include_str!("../../runbooks/worlds/nexus-ai-staging.tfvars");
+/// How long the rehearsed world goes on after the last step, so that what the end state does to spans is seen.
+const AFTERMATH: Duration = Duration::from_secs(60);
+
+/// A world file's path and content; the built-in world when none is named.
+pub fn load_world(path: Option<&Path>) -> Result<(String, Value), Error> {
+    let (shown, text) = match path {
+        Some(path) => (path.display().to_string(), runbooks::read(path, "world file")?),
+        None => ("<built-in>/nexus-ai-staging.json".to_owned(), BUILT_IN_WORLD.to_owned()),
+    };
+    let world = serde_json::from_str(&text).map_err(|error| not_a_world(&shown, format!("not JSON: {error}")))?;
+    Ok((shown, world))
+}
+
+pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
+    let (path, world) = load_world(args.world.as_deref())?;
+    // The built-in world brings its variables along; what is given on the command line goes over them.
+    let first = match args.world {
+        None => vec![("<built-in>/nexus-ai-staging.tfvars".to_owned(), BUILT_IN_VARIABLES.to_owned())],
+        Some(_) => Vec::new(),
+    };
+    let runbook = runbooks::load(runbooks::open(&args.runbook.runbook)?, &runbooks::sources(context, first)?)?;
+    let state = State::load(&world, args.seed).map_err(|why| not_a_world(&path, why))?;
+    let directory = tempfile::tempdir().map_err(|error| Error::JournalUnusable {
+        path: std::env::temp_dir().display().to_string(),
+        why: error.to_string(),
+        hint: Some("set TMPDIR to a directory that can be written".to_owned()),
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .map_err(|error| Error::Internal { message: format!("no runtime: {error}") })?;
+    runtime.block_on(rehearse(context, args, &runbook, state, directory.path()))
+}
+
+async fn rehearse(
+    context: &Context,
+    args: &RehearseArgs,
+    runbook: &Runbook,
+    state: State,
+    directory: &Path,
+) -> Result<Exit, Error> {
+    let start = state.now();
+    let sim = Sim::new(state);
+    let connector = SimConnector::new(sim.clone());
+    let epoch = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(start).unwrap_or(0));
+    let clock = Clock::starting_at(epoch);
+    let aws = Aws::embedded(connector.clone(), runbooks::target(runbook, "region"), Access::ReadWrite, clock, args.seed);
+    let identity = aws.identity().await?;
+    let id = account::fresh_run(None, args.seed)?;
+    let plan = account::plan(&aws, &identity, runbook, &id).await?;
+    if !plan.findings.is_empty() && !context.json() {
+        context.out.status(&plan_view::findings(&plan, &context.err_style));
+    }
+    plan::blocked(&plan, &args.accept)?;
+    if plan.is_empty() {
+        context.out.status(&plan_view::render(&plan, &context.err_style));
+        return Ok(Exit::Done);
+    }
+    let by = Actor { user: "rehearsal".to_owned(), host: "simulator".to_owned(), identity: Some(identity.arn) };
+    let journal = Journal::open(directory)?;
+    let accepted: Vec<String> = plan.blockers(&[]).map(|finding| finding.id.clone()).collect();
+    let open = journal.create(&plan, &by, aws.clock.now(), &accepted)?;
+    let screen = Screen::for_rehearsal(context);
+    let (_keep, control) = mpsc::unbounded_channel();
+    let mut drive = Drive::new(context, &aws, open, &screen, None, by, control);
+    let marked: RefCell<Option<StageId>> = RefCell::new(None);
+    let world = sim.clone();
+    drive.also = Box::new(move |view: &RunView, event: &Event| mark(&world, &marked, view, event));
+    let (result, view) = drive.run().await;
+    sim.with(|state| state.mark("after"));
+    aws.clock.sleep(AFTERMATH).await;
+    tell(context, &sim, &connector, start, &view, &result);
+    result
+}
+
+/// Tells the simulator which stage is running, so that spans are counted by stage.
+fn mark(sim: &Sim, marked: &RefCell<Option<StageId>>, view: &RunView, event: &Event) {
+    let Event::Record(record) = event else { return };
+    let Some(step) = record.body.step() else { return };
+    let Some(stage) = view.plan.steps().find(|(_, _, planned)| planned.id == *step).map(|(stage, _, _)| stage.id.clone()) else {
+        return;
+    };
+    let mut marked = marked.borrow_mut();
+    if marked.as_ref() != Some(&stage) {
+        sim.with(|state| state.mark(stage.as_str()));
+        *marked = Some(stage);
+    }
+}
+
+fn tell(context: &Context, sim: &Sim, connector: &SimConnector, start: i64, view: &RunView, result: &Result<Exit, Error>) {
+    let now = connector.clock().now_millis();
+    let spans = sim.with(|state| {
+        state.advance(now);
+        state.spans()
+    });
+    let elapsed = jiff::SignedDuration::from_millis(now - start - i64::try_from(AFTERMATH.as_millis()).unwrap_or(0));
+    if context.json() {
+        let line = json!({ "event": "rehearsal", "calls": sim.calls(), "virtualSeconds": elapsed.as_secs(), "spans": spans });
+        context.out.data(&line.to_string());
+        return;
+    }
+    run::tell_end(context, view, result);
+    let rows = summary::SpanRow::read(&spans);
+    context.out.data(&format!("\n{}", summary::rehearsal(&sim.calls(), elapsed, &rows, &context.out_style)));
+}

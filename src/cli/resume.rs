@@ -1,0 +1,195 @@
+//! `sidestep resume`: goes on with a run from its journal. Other variables, or another runbook, amend the plan: shown, agreed to,
+//! and appended to the run as a new plan epoch.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::args::ResumeArgs;
+use super::context::Context;
+use super::drive::Drive;
+use super::run::{hold, plan_stages, stages_named, tell_end};
+use super::screen::Screen;
+use super::{account, plan, runbooks, signals};
+use crate::aws::Aws;
+use crate::journal::{OpenRun, Store as _};
+use crate::model::{Actor, Adoption, Direction, Error, Exit, Plan, RecordBody, RunView, Runbook, Severity, StageId};
+use crate::ui::{Ask, plan_view};
+
+pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
+    let journal = context.existing_journal(args.run.run.as_deref())?;
+    let run = journal.find(args.run.run.as_deref(), true)?;
+    let view = journal.view(&run)?;
+    if let Some((_, why)) = &view.ended {
+        let hint = Some(format!("to start another, run `{}`", context.command("run")));
+        return Err(Error::NotApplicable { run, verb: "resumed".to_owned(), why: format!("it is over: {why}"), hint });
+    }
+    let holds = stages_named(plan_stages(&view.forward), &args.pause_before)?;
+    let amended = amended_runbook(context, args, &view)?;
+    context.runtime()?.block_on(async {
+        let aws = account::connect_bound(context, &view).await?;
+        let identity = aws.identity().await?;
+        let by = context.actor(Some(&identity.arn));
+        let mut ask = context.ask().filter(|_| !args.yes);
+        let mut open = journal.acquire(&run, &by, aws.clock.now())?;
+        let prepared = prepare(context, args, &aws, &mut open, amended.as_ref(), &by, &mut ask, &holds).await;
+        if let Err(error) = prepared {
+            // Left in order: nothing was sent.
+            open.close(&error.to_string(), aws.clock.now())?;
+            return Err(error);
+        }
+        let screen = Screen::for_run(context);
+        let control = signals::listen(by.clone())?;
+        let (result, view) = Drive::new(context, &aws, open, &screen, ask, by, control).run().await;
+        tell_end(context, &view, &result);
+        result
+    })
+}
+
+/// The runbook for an amendment: when variables or a runbook are given, or when a part of the way back was gone and forward is
+/// planned anew.
+fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Result<Option<Runbook>, Error> {
+    let asked = args.runbook.is_some() || !context.common.vars.is_empty() || !context.common.var_files.is_empty();
+    let turned_back = view.plan.direction == Direction::Back && view.all_done();
+    if !asked && !turned_back {
+        return Ok(None);
+    }
+    if view.plan.direction == Direction::Back && !view.all_done() {
+        let hint = Some(format!("finish it with `{}`, without variables", context.command(&format!("resume {}", view.id))));
+        return Err(Error::NotApplicable {
+            run: view.id.clone(),
+            verb: "amended".to_owned(),
+            why: "it is on its way back".to_owned(),
+            hint,
+        });
+    }
+    let file = runbooks::open(args.runbook.as_deref().unwrap_or(&view.forward.runbook))?;
+    // What the run was started with, under what is given now.
+    let journaled = variables_as_hcl(&view.forward.variables);
+    let sources = runbooks::sources(context, vec![("<the run's variables>".to_owned(), journaled)])?;
+    runbooks::load(file, &sources).map(Some)
+}
+
+/// Variables as a variable file: JSON values are HCL expressions.
+fn variables_as_hcl(variables: &BTreeMap<String, Value>) -> String {
+    let quoted = |value: &Value| value.to_string().replace("${", "$${").replace("%{", "%%{");
+    variables.iter().map(|(name, value)| format!("{name} = {}\n", quoted(value))).collect()
+}
+
+#[allow(clippy::too_many_arguments)] // One call site; a struct would only name them again.
+async fn prepare(
+    context: &Context,
+    args: &ResumeArgs,
+    aws: &Aws,
+    open: &mut OpenRun,
+    amended: Option<&Runbook>,
+    by: &Actor,
+    ask: &mut Option<Box<dyn Ask>>,
+    holds: &[StageId],
+) -> Result<(), Error> {
+    if let Some(runbook) = amended {
+        amend(context, args, aws, open, runbook, by, ask).await?;
+    }
+    // A hold has served when the run is taken up again, unless it is asked for anew.
+    let now = aws.clock.now();
+    let reached = open.view().current_stage().map(|stage| stage.id.clone());
+    let lifted: Vec<RecordBody> = open
+        .view()
+        .holds
+        .iter()
+        .filter(|stage| Some(*stage) == reached.as_ref() && !holds.contains(stage))
+        .map(|stage| RecordBody::HoldCleared { stage: stage.clone(), by: by.clone() })
+        .collect();
+    if !lifted.is_empty() {
+        open.append(now, lifted)?;
+    }
+    hold(open, holds, by, now)
+}
+
+async fn amend(
+    context: &Context,
+    args: &ResumeArgs,
+    aws: &Aws,
+    open: &mut OpenRun,
+    runbook: &Runbook,
+    by: &Actor,
+    ask: &mut Option<Box<dyn Ask>>,
+) -> Result<(), Error> {
+    let before = open.view().forward.clone();
+    let identity = aws.identity().await?;
+    let new = account::plan(aws, &identity, runbook, open.run()).await?;
+    let changes = changes(&before, &new);
+    if changes.is_empty() && open.view().plan.direction == Direction::Forward {
+        return Ok(());
+    }
+    let heading = if changes.is_empty() {
+        "Planned anew from where the run went back to:".to_owned()
+    } else {
+        format!("Amended: {}", changes.join("; "))
+    };
+    context.out.status(&heading);
+    context.out.status(&plan_view::render(&new, &context.err_style));
+    let mut accepted: Vec<String> =
+        open.view().accepted.iter().filter(|id| new.findings.iter().any(|finding| finding.id == **id)).cloned().collect();
+    accepted.extend(args.accept.iter().cloned());
+    plan::blocked(&new, &accepted)?;
+    let agreed = match ask {
+        Some(ask) => ask.confirm_start(&new),
+        None => args.yes,
+    };
+    if !agreed {
+        return Err(match ask {
+            Some(_) => Error::Paused {
+                headline: "the amendment was not agreed to; the run is as it was".to_owned(),
+                causes: changes,
+                at: super::standing::standing(context, open.view(), "to go on"),
+            },
+            None if before.runbook_digest != new.runbook_digest => Error::RunbookChanged { run: open.run().clone(), changes },
+            None => Error::NobodyToAsk,
+        });
+    }
+    let news =
+        new.findings.iter().filter(|finding| finding.severity == Severity::Blocker && !open.view().accepted.contains(&finding.id));
+    let mut bodies: Vec<RecordBody> =
+        news.map(|finding| RecordBody::FindingAccepted { finding: finding.id.clone(), by: by.clone() }).collect();
+    bodies.push(RecordBody::PlanAdopted { plan: Box::new(new), why: Adoption::Amendment { changes }, by: by.clone() });
+    open.append(aws.clock.now(), bodies).map(|_| ())
+}
+
+/// What differs between two plans of one run, one line each.
+fn changes(before: &Plan, after: &Plan) -> Vec<String> {
+    let mut changes = Vec::new();
+    if before.runbook_digest != after.runbook_digest {
+        changes.push(format!("the text of runbook `{}` changed", after.runbook));
+    }
+    for (name, value) in &after.variables {
+        let old = before.variables.get(name).unwrap_or(&Value::Null);
+        if old != value {
+            changes.push(format!("{name}: {old} → {value}"));
+        }
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn journaled_variables_read_back_as_they_were() {
+        let variables: BTreeMap<String, Value> = [
+            ("a".to_owned(), json!("x ${y} %{z}")),
+            ("b".to_owned(), json!(["1", "2"])),
+            ("c".to_owned(), json!({ "k": 3, "t": true })),
+        ]
+        .into();
+        let text = variables_as_hcl(&variables);
+        let declared = "runbook \"r\" { description = \"d\" }\nvariable \"a\" { type = string }\nvariable \"b\" { type = list(string) }\nvariable \"c\" { type = any }\ntarget { region = \"r\"\n environment = \"e\"\n cluster = \"c\"\n services = [\"s\"] }\n";
+        let file = crate::model::SourceFile { path: "r.hcl".to_owned(), text: declared.to_owned() };
+        let sources = crate::runbook::VariableSources { var_files: vec![("v".to_owned(), text)], ..Default::default() };
+        let runbook = crate::runbook::resolve(file, &sources).unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!(runbook.variable_values(), variables);
+    }
+}

@@ -1,0 +1,109 @@
+//! `sidestep run`: plan, ask, carry out.
+
+use super::args::{ResumeArgs, RunArgs, RunId};
+use super::context::{Context, live_seed};
+use super::drive::Drive;
+use super::screen::Screen;
+use super::{account, plan, resume, runbooks, signals};
+use crate::aws::Access;
+use crate::journal::{OpenRun, Store as _};
+use crate::model::{Actor, Error, Exit, Outcome, Plan, RecordBody, RunView, Runbook, StageId};
+use crate::runbook::near_miss;
+use crate::ui::{closing, plan_view, summary};
+
+pub fn call(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
+    if let Some(run) = &args.resume {
+        let resume = ResumeArgs {
+            run: RunId { run: (!run.is_empty()).then(|| run.clone()) },
+            yes: args.yes,
+            pause_before: args.pause_before.clone(),
+            runbook: None,
+            accept: args.accept.clone(),
+        };
+        return resume::call(context, &resume);
+    }
+    let runbook = runbooks::load(runbooks::open(&args.runbook.runbook)?, &runbooks::sources(context, Vec::new())?)?;
+    let holds = stages_named(runbook.stages.iter().map(|stage| &stage.id), &args.pause_before)?;
+    let runtime = context.runtime()?;
+    if args.dry_run {
+        return runtime.block_on(plan::show(context, &runbook, &args.accept));
+    }
+    runtime.block_on(start(context, args, &runbook, &holds))
+}
+
+async fn start(context: &Context, args: &RunArgs, runbook: &Runbook, holds: &[StageId]) -> Result<Exit, Error> {
+    let journal = context.journal()?;
+    let (aws, identity) = account::connect_for(context, runbook, Access::ReadWrite).await?;
+    let run = account::fresh_run(Some(&journal), live_seed())?;
+    let plan = account::plan(&aws, &identity, runbook, &run).await?;
+    context.out.status(&plan_view::render(&plan, &context.err_style));
+    plan::blocked(&plan, &args.accept)?;
+    if plan.is_empty() {
+        // The plan has said that there is nothing to do.
+        return Ok(Exit::Done);
+    }
+    let mut ask = context.ask().filter(|_| !args.yes);
+    let agreed = match &mut ask {
+        Some(ask) => ask.confirm_start(&plan),
+        None if args.yes => true,
+        None => return Err(Error::NobodyToAsk),
+    };
+    if !agreed {
+        context.out.status("Nothing was changed.");
+        return Ok(Exit::Done);
+    }
+    let by = context.actor(Some(&identity.arn));
+    let accepted: Vec<String> = plan.blockers(&[]).map(|finding| finding.id.clone()).collect();
+    let mut open = journal.create(&plan, &by, aws.clock.now(), &accepted)?;
+    hold(&mut open, holds, &by, aws.clock.now())?;
+    let screen = Screen::for_run(context);
+    let control = signals::listen(by.clone())?;
+    let drive = Drive::new(context, &aws, open, &screen, ask, by, control);
+    let (result, view) = drive.run().await;
+    tell_end(context, &view, &result);
+    result
+}
+
+/// The last words of any run: what was done, and after a migration that is done, what to look at.
+pub fn tell_end(context: &Context, view: &RunView, result: &Result<Exit, Error>) {
+    if context.json() {
+        return;
+    }
+    context.out.status(&format!("\n{}\n", summary::render(view, &context.err_style)));
+    let done = matches!(view.ended, Some((Outcome::Done, _)));
+    if done && result.is_ok() {
+        context.out.data(&closing::render(&view.forward.closing, &context.out_style));
+    }
+}
+
+/// Journals holds before stages.
+pub fn hold(open: &mut OpenRun, stages: &[StageId], by: &Actor, at: jiff::Timestamp) -> Result<(), Error> {
+    if stages.is_empty() {
+        return Ok(());
+    }
+    let bodies = stages.iter().map(|stage| RecordBody::HoldSet { stage: stage.clone(), by: by.clone() }).collect();
+    open.append(at, bodies).map(|_| ())
+}
+
+/// The stages that were named on the command line; each must be one of the runbook's.
+pub fn stages_named<'a>(known: impl Iterator<Item = &'a StageId>, wanted: &[String]) -> Result<Vec<StageId>, Error> {
+    let known: Vec<&StageId> = known.collect();
+    wanted
+        .iter()
+        .map(|name| {
+            known.iter().find(|stage| stage.as_str() == name).map(|stage| (*stage).clone()).ok_or_else(|| {
+                let names: Vec<&str> = known.iter().map(|stage| stage.as_str()).collect();
+                let hint = match near_miss(name, names.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the stages are {}", names.join(", ")),
+                };
+                Error::Usage { message: format!("the runbook has no stage `{name}`"), hint: Some(hint) }
+            })
+        })
+        .collect()
+}
+
+/// The stages of a plan.
+pub fn plan_stages(plan: &Plan) -> impl Iterator<Item = &StageId> {
+    plan.stages.iter().map(|stage| &stage.id)
+}

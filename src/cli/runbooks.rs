@@ -1,0 +1,79 @@
+//! Finding, reading and resolving a runbook.
+
+use std::path::Path;
+
+use super::context::Context;
+use crate::model::{Error, Runbook, SourceFile};
+use crate::runbook::{VariableSources, built_in, built_in_names, near_miss, resolve};
+
+/// The runbook when none is named.
+pub const DEFAULT: &str = "jaeger-sidecar-to-shared";
+
+/// A shipped runbook by name, or a file.
+pub fn open(wanted: &str) -> Result<SourceFile, Error> {
+    if let Some(file) = built_in(wanted) {
+        return Ok(file);
+    }
+    match read(Path::new(wanted), "runbook") {
+        Ok(text) => Ok(SourceFile { path: wanted.to_owned(), text }),
+        Err(Error::FileUnreadable { what, path, why, .. }) => {
+            let names = built_in_names();
+            let hint = match near_miss(wanted, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("name a file, or a shipped runbook: {}", names.join(", ")),
+            };
+            Err(Error::FileUnreadable { what, path, why, hint: Some(hint) })
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// A file's text; one message for whatever is wrong with it.
+pub fn read(path: &Path, what: &str) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|error| Error::FileUnreadable {
+        what: what.to_owned(),
+        path: path.display().to_string(),
+        why: error.to_string(),
+        hint: None,
+    })
+}
+
+/// Where variables come from: the options and the environment; `first` are files that go before those of the options.
+pub fn sources(context: &Context, first: Vec<(String, String)>) -> Result<VariableSources, Error> {
+    let mut var_files = first;
+    for path in &context.common.var_files {
+        var_files.push((path.display().to_string(), read(path, "variable file")?));
+    }
+    Ok(VariableSources {
+        var_files,
+        command_line: context.common.vars.clone(),
+        environment: std::env::vars_os().filter_map(utf8).collect(),
+    })
+}
+
+fn utf8((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {
+    Some((name.into_string().ok()?, value.into_string().ok()?))
+}
+
+/// Resolves and checks a runbook: every problem at once.
+pub fn load(file: SourceFile, sources: &VariableSources) -> Result<Runbook, Error> {
+    let runbook = resolve(file, sources).map_err(|problems| Error::RunbookInvalid { problems })?;
+    let problems = crate::plan::check(&runbook);
+    if !problems.is_empty() {
+        return Err(Error::RunbookInvalid { problems });
+    }
+    if runbook.target.get("__enabled").is_some_and(|enabled| *enabled == false) {
+        let message =
+            runbook.target.get("__refusal").and_then(|text| text.as_str()).unwrap_or("the runbook is switched off").to_owned();
+        return Err(Error::RunbookRefuses {
+            message,
+            hint: Some("change the variable that switches it off, if that is meant".to_owned()),
+        });
+    }
+    Ok(runbook)
+}
+
+/// The text of a target member.
+pub fn target<'a>(runbook: &'a Runbook, member: &str) -> &'a str {
+    runbook.target.get(member).and_then(|value| value.as_str()).unwrap_or_default()
+}

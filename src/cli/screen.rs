@@ -1,0 +1,83 @@
+//! How a run is shown: bars on a terminal, lines elsewhere, JSON lines for programs.
+
+use std::cell::RefCell;
+
+use super::context::Context;
+use crate::model::{Event, RunView};
+use crate::ui::{LinePrinter, LiveScreen, json};
+
+/// One of the three.
+pub enum Screen<'a> {
+    /// A terminal.
+    Live(&'a Context, Box<RefCell<LiveScreen>>),
+    /// Lines on stderr.
+    Lines(&'a Context, RefCell<LinePrinter>),
+    /// JSON lines on stdout.
+    Json(&'a Context),
+}
+
+impl<'a> Screen<'a> {
+    /// For a live run.
+    pub fn for_run(context: &'a Context) -> Self {
+        if context.json() {
+            return Self::Json(context);
+        }
+        if context.interactive {
+            let screen = LiveScreen::on_terminal(context.err_style);
+            context.out.share_with(Some(screen.bars()));
+            return Self::Live(context, Box::new(RefCell::new(screen)));
+        }
+        Self::Lines(context, RefCell::new(LinePrinter::new(context.err_style)))
+    }
+
+    /// For a rehearsal: an hour passes in a moment, so bars would show nothing.
+    pub fn for_rehearsal(context: &'a Context) -> Self {
+        if context.json() {
+            Self::Json(context)
+        } else {
+            Self::Lines(context, RefCell::new(LinePrinter::for_rehearsal(context.err_style)))
+        }
+    }
+
+    /// Shows an event; `view` is the run after it.
+    pub fn event(&self, view: &RunView, event: &Event) {
+        match self {
+            Self::Live(_, screen) => screen.borrow_mut().event(view, event),
+            Self::Lines(context, printer) => {
+                for line in printer.borrow_mut().event(view, event) {
+                    context.out.status(&line);
+                }
+            }
+            Self::Json(context) => context.out.data(&json::event(event)),
+        }
+    }
+
+    /// Time passed.
+    pub fn tick(&self, at: jiff::Timestamp) {
+        match self {
+            Self::Live(_, screen) => screen.borrow_mut().tick(at),
+            Self::Lines(context, printer) => {
+                for line in printer.borrow_mut().tick(at) {
+                    context.out.status(&line);
+                }
+            }
+            Self::Json(_) => {}
+        }
+    }
+
+    /// Asks something with the bars out of the way.
+    pub fn suspend<R>(&self, ask: impl FnOnce() -> R) -> R {
+        match self {
+            Self::Live(_, screen) => screen.borrow().suspend(ask),
+            Self::Lines(..) | Self::Json(_) => ask(),
+        }
+    }
+
+    /// Leaves a clean scrollback.
+    pub fn finish(&self) {
+        if let Self::Live(context, screen) = self {
+            screen.borrow_mut().finish();
+            context.out.share_with(None);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Ctrl-C, SIGTERM and SIGHUP: the first asks the run to pause, the second stops it at once.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::engine::Control;
+use crate::model::{Actor, Error};
+
+/// Listens from now on; what arrives goes to the engine.
+pub fn listen(by: Actor) -> Result<mpsc::UnboundedReceiver<Control>, Error> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let on = |kind| signal(kind).map_err(|error| Error::Internal { message: format!("cannot listen for signals: {error}") });
+    let (interrupt, terminate, hangup) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?, on(SignalKind::hangup())?);
+    tokio::spawn(forward(interrupt, terminate, hangup, by, sender));
+    Ok(receiver)
+}
+
+async fn forward(
+    mut interrupt: Signal,
+    mut terminate: Signal,
+    mut hangup: Signal,
+    by: Actor,
+    sender: mpsc::UnboundedSender<Control>,
+) {
+    let mut asked = false;
+    loop {
+        let how = tokio::select! {
+            biased;
+            _ = interrupt.recv() => "Ctrl-C",
+            _ = terminate.recv() => "SIGTERM",
+            _ = hangup.recv() => "SIGHUP",
+        };
+        // A closed terminal must never stop a run between a call and its record: a hangup only ever asks.
+        let control =
+            if asked && how != "SIGHUP" { Control::StopNow } else { Control::Pause { by: by.clone(), how: how.to_owned() } };
+        asked = true;
+        if sender.send(control).is_err() {
+            return;
+        }
+    }
+}

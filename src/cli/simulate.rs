@@ -1,0 +1,35 @@
+//! `sidestep simulate`: serves a simulated account on loopback.
+
+use serde_json::json;
+
+use super::args::SimulateArgs;
+use super::context::Context;
+use super::rehearse::load_world;
+use crate::model::{Error, Exit};
+use crate::sim::server::{Options, serve};
+use crate::sim::{Sim, State};
+
+pub fn call(context: &Context, args: &SimulateArgs) -> Result<Exit, Error> {
+    let (path, world) = load_world(args.world.as_deref())?;
+    let state = State::load(&world, args.seed).map_err(|why| not_a_world(&path, why))?;
+    context.runtime()?.block_on(async {
+        let listener = tokio::net::TcpListener::bind(args.listen).await;
+        let listener =
+            listener.map_err(|error| Error::Usage { message: format!("cannot listen on {}: {error}", args.listen), hint: None })?;
+        let address = listener.local_addr().map_err(|error| Error::Internal { message: error.to_string() })?;
+        let line = json!({ "address": address.to_string(), "endpoint": format!("http://{address}"), "region": world["region"],
+            "account": world["account"], "speed": args.speed, "seed": args.seed });
+        context.out.data(&line.to_string());
+        let stop = Box::pin(async {
+            // Without the signal there is only the second way out: being killed.
+            let _ = tokio::signal::ctrl_c().await;
+        });
+        let served = serve(listener, Sim::new(state), Options { speed: args.speed, stop }).await;
+        served.map(|()| Exit::Done).map_err(|error| Error::Internal { message: format!("serving ended: {error}") })
+    })
+}
+
+/// The error of a file that is not a world.
+pub fn not_a_world(path: &str, why: String) -> Error {
+    Error::FileUnreadable { what: "world file".to_owned(), path: path.to_owned(), why, hint: None }
+}

@@ -1,0 +1,29 @@
+//! `sidestep status`: where a run stands, from its journal alone.
+
+use super::args::RunId;
+use super::context::Context;
+use crate::model::{Error, Exit};
+use crate::ui::status_view;
+
+pub fn call(context: &Context, args: &RunId) -> Result<Exit, Error> {
+    let journal = context.existing_journal(args.run.as_deref())?;
+    let run = match journal.find(args.run.as_deref(), false) {
+        // Nothing is unfinished: the newest run is what the operator asks about.
+        Err(Error::NoOpenRun { state_dir }) => match journal.runs()?.first() {
+            Some(newest) => newest.id.clone(),
+            None => return Err(Error::NoOpenRun { state_dir }),
+        },
+        found => found?,
+    };
+    let view = journal.view(&run)?;
+    let live = journal.is_live(&run)?;
+    let text = if context.json() {
+        status_view::json(&view, live.as_ref()).to_string()
+    } else {
+        // An ended or sleeping run's times are compared with its own last record, not with this machine's clock.
+        let now = if live.is_some() { context.clock()?.now().max(view.updated_at) } else { view.updated_at };
+        status_view::render(&view, live.as_ref(), now, &context.out_style)
+    };
+    context.out.data(&text);
+    Ok(Exit::Done)
+}
