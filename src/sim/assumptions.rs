@@ -117,8 +117,6 @@ pub struct Control {
     pub instance_deregistration: (Millis, Millis),
     /// From a reported custom health to the instance showing it: one interval of 30 s. `[D]`
     pub health_report: Millis,
-    /// From RegisterTargets to the first health check. `[K]`
-    pub first_check: Millis,
     /// How many log events one page of FilterLogEvents looks at before it is cut. `[K]`
     pub events_scanned: usize,
 }
@@ -131,7 +129,6 @@ impl Default for Control {
             instance_registration: 3_000,
             instance_deregistration: (2_000, 25_000),
             health_report: 30_000,
-            first_check: 1_000,
             events_scanned: 1_000,
         }
     }

@@ -6,6 +6,7 @@
 //! | `drop-after` | yes | connection closed |
 //! | `hold` | no | never |
 //! | `late` | yes | late |
+//! | `lands-late` | yes, but only later | connection closed |
 //! | `throttle`, `expire`, `error-500` | no | with that error |
 //! | `stale` | yes | and the next reads of ECS show the state before the last write |
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use super::values::{number, text};
 use super::wire::Service;
-use super::{ApiError, ImageFault, Millis, State, ecs};
+use super::{ApiError, ImageFault, Millis, State, ecs, elbv2};
 
 /// Something to go wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,11 @@ pub enum RequestFaultKind {
         /// By how much, virtual.
         millis: Millis,
     },
+    /// The connection breaks at once, and the request takes effect later all the same.
+    LandsLate {
+        /// How much later, virtual.
+        millis: Millis,
+    },
     /// AWS says "Rate exceeded".
     Throttle,
     /// Reads of ECS are stale.
@@ -72,6 +78,9 @@ pub enum RequestFaultKind {
 /// How late an answer is when a `late` fault does not say: later than clients use to wait.
 const LATE: Millis = 60_000;
 
+/// How late a request lands when a `lands-late` fault does not say.
+const LANDS_LATE: Millis = 5_000;
+
 impl RequestFaultKind {
     /// The name used in `POST /_sim/faults`.
     pub fn name(self) -> &'static str {
@@ -80,6 +89,7 @@ impl RequestFaultKind {
             Self::DropAfter => "drop-after",
             Self::Hold => "hold",
             Self::Late { .. } => "late",
+            Self::LandsLate { .. } => "lands-late",
             Self::Throttle => "throttle",
             Self::Stale { .. } => "stale",
             Self::Expire => "expire",
@@ -90,7 +100,7 @@ impl RequestFaultKind {
 
 impl Fault {
     /// Reads `{"action": A, "nth": N, "fault": F}` or `{"image": I, "fault": F}`. Optional members: `times` (default 1), `seconds`
-    /// of `late` (default 60), `reads` of `stale` (default 3).
+    /// of `late` (default 60) and `lands-late` (default 5), `reads` of `stale` (default 3).
     pub fn from_json(value: &Value) -> Result<Self, String> {
         let fault = text(value, "fault").ok_or("a fault needs the member `fault`")?;
         if let Some(image) = text(value, "image") {
@@ -108,7 +118,8 @@ impl Fault {
             "drop-before" => RequestFaultKind::DropBefore,
             "drop-after" => RequestFaultKind::DropAfter,
             "hold" => RequestFaultKind::Hold,
-            "late" => RequestFaultKind::Late { millis: late(value)? },
+            "late" => RequestFaultKind::Late { millis: seconds(value, LATE)? },
+            "lands-late" => RequestFaultKind::LandsLate { millis: seconds(value, LANDS_LATE)? },
             "throttle" => RequestFaultKind::Throttle,
             "stale" => RequestFaultKind::Stale { reads: count("reads", 3)? },
             "expire" => RequestFaultKind::Expire,
@@ -119,9 +130,9 @@ impl Fault {
     }
 }
 
-fn late(value: &Value) -> Result<Millis, String> {
+fn seconds(value: &Value, default: Millis) -> Result<Millis, String> {
     match value.get("seconds") {
-        None => Ok(LATE),
+        None => Ok(default),
         Some(seconds) => {
             let seconds = seconds.as_f64().filter(|s| (0.0..=86_400.0).contains(s));
             seconds.map(|s| (s * 1000.0) as Millis).ok_or_else(|| "`seconds` must be a number from 0 to 86400".to_owned())
@@ -156,7 +167,10 @@ impl State {
     pub fn add_fault(&mut self, fault: Fault) {
         match fault {
             Fault::Request(fault) => self.faults.armed.push(Armed { fault, seen: 0 }),
-            Fault::Image { image, fault } => ecs::set_image_fault(self, &image, fault),
+            Fault::Image { image, fault } => {
+                ecs::set_image_fault(self, &image, fault);
+                elbv2::look_again(self);
+            }
         }
     }
 }

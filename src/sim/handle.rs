@@ -1,6 +1,6 @@
 //! One handle on a simulated account: takes requests as they come off the wire and says what becomes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::faults::{self, RequestFaultKind};
+use super::queue::Event;
 use super::wire::{self, Incoming, Service};
 use super::{ApiError, Effect, Millis, State, cloudmap, ec2, ecs, elbv2, jaeger, limits, logs, sts, values};
 
@@ -18,10 +19,15 @@ use super::{ApiError, Effect, Millis, State, cloudmap, ec2, ecs, elbv2, jaeger, 
 #[derive(Clone, Debug)]
 pub struct Sim(Arc<Mutex<Inner>>);
 
+/// How many requests are remembered.
+const MOST_REQUESTS: usize = 50_000;
+
 #[derive(Debug)]
 struct Inner {
     state: State,
-    requests: Vec<RequestNote>,
+    /// The latest ones.
+    requests: VecDeque<RequestNote>,
+    received: u64,
     calls: BTreeMap<String, u64>,
 }
 
@@ -91,7 +97,7 @@ pub struct RequestNote {
 impl Sim {
     /// A handle on a new account.
     pub fn new(state: State) -> Self {
-        Self(Arc::new(Mutex::new(Inner { state, requests: Vec::new(), calls: BTreeMap::new() })))
+        Self(Arc::new(Mutex::new(Inner { state, requests: VecDeque::new(), received: 0, calls: BTreeMap::new() })))
     }
 
     fn locked<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
@@ -108,9 +114,9 @@ impl Sim {
         self.locked(|inner| inner.calls.clone())
     }
 
-    /// Each request as received.
+    /// Each request as received; of a very long session the latest fifty thousand.
     pub fn requests(&self) -> Vec<RequestNote> {
-        self.locked(|inner| inner.requests.clone())
+        self.locked(|inner| inner.requests.iter().cloned().collect())
     }
 
     /// Each mutation that took effect.
@@ -128,7 +134,8 @@ impl Inner {
     fn handle(&mut self, now: Millis, request: &Request<Bytes>) -> Handled {
         self.state.advance(now);
         let request_id = self.state.next_request_id();
-        let mut note = note(request, &request_id, self.requests.len() as u64 + 1, self.state.now);
+        self.received += 1;
+        let mut note = note(request, &request_id, self.received, self.state.now);
         let handled = match task_address(request) {
             Some((ip, port)) => {
                 note.action = format!("http:{ip}:{port}");
@@ -147,13 +154,16 @@ impl Inner {
                     note.fault = fault.map(|fault| fault.name().to_owned());
                     self.state.serve(incoming, fault)
                 }
-                Err(answer) => Handled::Respond(answer),
+                Err(answer) => Handled::Respond(*answer),
             },
         };
         if let Handled::Respond(answer) | Handled::Late(_, answer) = &handled {
             note.status = Some(answer.status().as_u16());
         }
-        self.requests.push(note);
+        if self.requests.len() == MOST_REQUESTS {
+            self.requests.pop_front();
+        }
+        self.requests.push_back(note);
         handled
     }
 }
@@ -170,6 +180,10 @@ impl State {
             Some(RequestFaultKind::Expire) => return refuse(&faults::expired(service)),
             Some(RequestFaultKind::Throttle) => return refuse(&limits::throttled(service)),
             Some(RequestFaultKind::Error500) => return refuse(&faults::internal(service)),
+            Some(RequestFaultKind::LandsLate { millis }) => {
+                self.queue.push(self.now + millis, Event::Request(Box::new(incoming)));
+                return Handled::DropBefore;
+            }
             Some(RequestFaultKind::Stale { reads }) => ecs::force_stale(self, reads),
             Some(RequestFaultKind::DropAfter | RequestFaultKind::Late { .. }) | None => {}
         }
@@ -183,6 +197,7 @@ impl State {
 
     fn answer(&mut self, incoming: Incoming) -> Response<Bytes> {
         let Incoming { service, call, input, data_host } = incoming;
+        let effects = self.ledger.len();
         let outcome = limits::take(self, service, &call.operation).and(input).and_then(|input| match service {
             Service::Ecs => ecs::call(self, &call, &input),
             Service::Logs => logs::call(self, &call, &input),
@@ -191,7 +206,9 @@ impl State {
             Service::Ec2 => ec2::call(self, &call, &input),
             Service::Sts => sts::call(self, &call, &input),
         });
-        elbv2::look_again(self);
+        if self.ledger.len() > effects {
+            elbv2::look_again(self);
+        }
         match outcome {
             Ok(output) => wire::success(service, &call.operation, &output, &call.request_id),
             Err(error) => wire::error(service, &error, &call.request_id),
@@ -205,6 +222,11 @@ impl State {
             None => Handled::Hold,
         }
     }
+}
+
+/// A request arrives that was held up on its way; its answer goes nowhere.
+pub(super) fn land(state: &mut State, incoming: Incoming) {
+    state.answer(incoming);
 }
 
 /// A task's HTTP answer as a response.

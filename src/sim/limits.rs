@@ -123,3 +123,35 @@ fn elb(operation: &str) -> Bucket {
         _ => bucket("elb-modify", 20, 3),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::tests::world;
+
+    #[test]
+    fn a_bucket_gives_its_burst_then_its_refill_and_buckets_are_apart() {
+        let mut state = State::load(&world(), 1).expect("the shipped world loads");
+        let taken =
+            |state: &mut State| (0..200).take_while(|_| take(state, Service::Ecs, "RegisterTaskDefinition").is_ok()).count();
+        assert_eq!(taken(&mut state), 20);
+        state.now += 3_500;
+        assert_eq!(taken(&mut state), 3);
+        state.now += 500;
+        assert_eq!(taken(&mut state), 1, "what was left of a token is not lost");
+        state.now += 3_600_000;
+        assert_eq!(taken(&mut state), 20, "a bucket is never fuller than full");
+        assert!(take(&mut state, Service::Ecs, "DescribeServices").is_ok());
+    }
+
+    #[test]
+    fn load_balancing_has_one_more_bucket_over_all() {
+        let mut state = State::load(&world(), 1).expect("the shipped world loads");
+        for _ in 0..39 {
+            take(&mut state, Service::Elb, "DescribeTargetHealth").expect("within the burst");
+        }
+        take(&mut state, Service::Elb, "ModifyTargetGroup").expect("the fortieth of all");
+        let refused = take(&mut state, Service::Elb, "ModifyTargetGroup").expect_err("one over all");
+        assert_eq!((refused.code.as_str(), refused.message.as_str()), ("Throttling", "Rate exceeded"));
+    }
+}

@@ -6,6 +6,7 @@ use super::Millis;
 use super::cloudmap::CloudMapEvent;
 use super::ecs::EcsEvent;
 use super::elbv2::ElbEvent;
+use super::wire::Incoming;
 
 /// Something that happens at a time. Each service's file owns its own events and their handler.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub(super) enum Event {
     Elb(ElbEvent),
     /// See [`super::cloudmap::on_event`].
     CloudMap(CloudMapEvent),
+    /// A request that was held up on its way arrives; nobody waits for its answer. See [`super::handle::land`].
+    Request(Box<Incoming>),
 }
 
 /// The queue.

@@ -7,7 +7,7 @@ use super::faults::Faults;
 use super::limits::Limits;
 use super::queue::{Event, Queue};
 use super::values::Object;
-use super::{cloudmap, ec2, ecs, elbv2, logs, sts, traffic};
+use super::{cloudmap, ec2, ecs, elbv2, handle, logs, sts, traffic};
 
 /// Milliseconds since the Unix epoch, virtual time.
 pub type Millis = i64;
@@ -111,12 +111,17 @@ impl State {
             // Spans sent before the event met the world as it was before it.
             traffic::account(self, at.max(self.now));
             self.now = self.now.max(at);
+            // What tasks answer changes with these two kinds only.
+            let may_change_answers = matches!(event, Event::Ecs(_) | Event::Request(_));
             match event {
                 Event::Ecs(event) => ecs::on_event(self, event),
                 Event::Elb(event) => elbv2::on_event(self, event),
                 Event::CloudMap(event) => cloudmap::on_event(self, event),
+                Event::Request(incoming) => handle::land(self, *incoming),
             }
-            elbv2::look_again(self);
+            if may_change_answers {
+                elbv2::look_again(self);
+            }
         }
         traffic::account(self, now.max(self.now));
         self.now = self.now.max(now);
@@ -125,6 +130,21 @@ impl State {
     /// Virtual now, epoch milliseconds.
     pub fn now(&self) -> Millis {
         self.now
+    }
+
+    /// The account, twelve digits.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The Region, for example `us-west-2`.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Timings and limits, to be changed before the account is used.
+    pub fn assumptions_mut(&mut self) -> &mut Assumptions {
+        &mut self.assume
     }
 
     /// Notes that a mutation took effect.

@@ -142,6 +142,12 @@ async fn a_fault_strikes_the_request_it_names_and_no_other() {
     create("e").await.expect_err("too late");
     assert!(exists("e"));
 
+    fault(json!({"action": "CreateLogGroup", "fault": "lands-late", "seconds": 3}));
+    create("g").await.expect_err("the connection breaks");
+    assert!(!exists("g"));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    create("g").await.expect_err("it landed meanwhile");
+
     for (name, code) in [("throttle", "ThrottlingException"), ("expire", "ExpiredTokenException"), ("error-500", "InternalFailure")]
     {
         fault(json!({"action": "*", "fault": name}));
@@ -158,4 +164,68 @@ async fn time_passes_only_by_what_answers_take() {
     aws_sdk_sts::Client::new(&config).get_caller_identity().send().await.expect("an identity");
     assert_eq!(connector.clock().now_millis() - before, 40);
     assert_eq!(connector.sim().calls().get("sts:GetCallerIdentity"), Some(&1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_content_length_that_is_not_the_bodys_is_an_error() {
+    let (connector, config) = account();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
+    let with_length = |length: &'static str| {
+        let call = logs.create_log_group().log_group_name("/x").customize();
+        call.mutate_request(move |request| {
+            request.headers_mut().insert("content-length", length);
+        })
+        .send()
+    };
+    let refused = with_length("5").await.expect_err("the body is longer");
+    assert!(matches!(refused, aws_sdk_cloudwatchlogs::error::SdkError::DispatchFailure(_)));
+    assert!(connector.sim().requests().is_empty(), "it never arrived");
+}
+
+#[test]
+fn two_accounts_of_one_seed_draw_alike_and_looking_draws_nothing() {
+    let mut one = State::load(&world(), 9).expect("it loads");
+    let mut two = State::load(&world(), 9).expect("it loads");
+    let ids: Vec<String> = (0..3).map(|_| two.next_request_id()).collect();
+    assert!(ids.iter().all(|id| id.len() == 36) && ids[0] != ids[1]);
+    assert_eq!(one.hex(32), two.hex(32));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_world_saved_at_any_moment_of_a_rollout_loads_again() {
+    let (connector, config) = account();
+    let update =
+        aws_sdk_ecs::Client::new(&config).update_service().cluster("nexus-ai-cluster-staging").service("nexus-ai-api-staging");
+    update.force_new_deployment(true).send().await.expect("an update");
+    let mut state = connector.sim().with(|state| state.clone());
+    for _ in 0..60 {
+        let then = state.now() + 7_000;
+        state.advance(then);
+        let saved = state.save();
+        let again = State::load(&saved, 4).expect("what was saved loads").save();
+        for part in ["logs", "elbv2", "servicediscovery", "ec2", "sts", "capturedAt"] {
+            assert_eq!(again[part], saved[part], "{part} at {}", saved["capturedAt"]);
+        }
+    }
+}
+
+#[test]
+fn a_world_can_be_loaded_as_of_another_time() {
+    let now = 1_800_000_000_000;
+    let state = State::load_at(&world(), 1, now).expect("it loads");
+    assert_eq!((state.now(), &state.save()["capturedAt"]), (now, &json!("2027-01-15T08:00:00Z")));
+}
+
+#[test]
+fn a_get_on_a_tasks_own_address_reaches_what_listens_there() {
+    let sim = Sim::new(State::load(&world(), 1).expect("it loads"));
+    let get = |url: &str| {
+        let request = http::Request::get(url).body(bytes::Bytes::new()).expect("a request");
+        sim.handle(sim.with(|state| state.now()) + 5_000, request)
+    };
+    let Handled::Respond(answer) = get("http://10.0.10.21:16686/api/services") else { panic!("the sidecar answers") };
+    assert_eq!(answer.status(), 200);
+    assert!(serde_json::from_slice::<Value>(answer.body()).is_ok_and(|body| body["data"].is_array()));
+    assert!(matches!(get("http://10.0.10.250:16686/"), Handled::Hold), "nobody is there");
+    assert_eq!(sim.requests()[0].action, "http:10.0.10.21:16686");
 }

@@ -37,7 +37,8 @@ pub(super) fn flag(value: &Value, name: &str) -> Option<bool> {
 /// A time of a world file: seconds since the epoch, or ISO text.
 pub(super) fn millis(value: &Value) -> Option<Millis> {
     if let Some(seconds) = value.as_f64() {
-        return Some((seconds * 1000.0).round() as Millis);
+        let at = (seconds * 1000.0).round() as Millis;
+        return jiff::Timestamp::from_millisecond(at).is_ok().then_some(at);
     }
     let instant: jiff::Timestamp = value.as_str()?.parse().ok()?;
     Some(instant.as_millisecond())
@@ -109,6 +110,7 @@ mod tests {
             assert_eq!(millis(&written), Some(at), "{written}");
         }
         assert_eq!(millis(&serde_json::json!("yesterday")), None);
+        assert_eq!(millis(&serde_json::json!(1e300)), None, "no calendar knows it");
         assert_eq!(iso(at), "2025-12-02T09:00:00Z");
     }
 

@@ -10,7 +10,7 @@ use super::faults::Faults;
 use super::limits::Limits;
 use super::queue::Queue;
 use super::values::{iso, millis, text};
-use super::{State, cloudmap, ec2, ecs, elbv2, logs, sts};
+use super::{Millis, State, cloudmap, ec2, ecs, elbv2, logs, sts};
 
 /// The members that this format gives a meaning.
 const KNOWN: [&str; 11] =
@@ -23,16 +23,31 @@ impl State {
     /// # Errors
     /// What is wrong with the file, in words for the person who wrote it.
     pub fn load(world: &Value, seed: u64) -> Result<Self, String> {
+        Self::empty(world, seed)?.filled(world)
+    }
+
+    /// The same, but as if the file had been captured at `now`: for clients whose clock is the wall's (`aws logs tail` asks for
+    /// the last ten minutes of it).
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_at(world: &Value, seed: u64, now: Millis) -> Result<Self, String> {
         let mut state = Self::empty(world, seed)?;
+        state.now = now;
+        state.filled(world)
+    }
+
+    fn filled(mut self, world: &Value) -> Result<Self, String> {
+        let state = &mut self;
         state.sts = sts::Sts::load(part(world, "sts")?, &state.account);
         state.logs = logs::Logs::load(part(world, "logs")?)?;
         state.ec2 = ec2::Ec2::load(part(world, "ec2")?)?;
         state.cloudmap = cloudmap::CloudMap::load(part(world, "servicediscovery")?, state.ec2.vpcs_without_dns())?;
         state.elbv2 = elbv2::Elbv2::load(part(world, "elbv2")?)?;
-        ecs::load(&mut state, part(world, "ecs")?)?;
-        ecs::settle(&mut state);
-        elbv2::settle(&mut state);
-        Ok(state)
+        ecs::load(state, part(world, "ecs")?)?;
+        ecs::settle(state);
+        elbv2::settle(state);
+        Ok(self)
     }
 
     /// A world file of now.

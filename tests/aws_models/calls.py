@@ -204,7 +204,7 @@ class Calls:
         call("TagResource", resourceArn=arn, tags=[{"key": "c", "value": "d"}])
         call("ListTagsForResource", resourceArn=arn)
         call("UntagResource", resourceArn=arn, tagKeys=["c"])
-        call("ListServicesByNamespace", "NamespaceNotFoundException", namespace="none")
+        call("ListServicesByNamespace", namespace=self.world["servicediscovery"]["namespaces"][0]["Name"])
         call("UpdateService", "ClientException", **name, taskDefinition="none:1")
         call("UpdateService", "ServiceNotFoundException", cluster=cluster, service="none")
         call("DeleteService", "InvalidParameterException", **name)

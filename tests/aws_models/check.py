@@ -68,7 +68,7 @@ class Checker:
         self.raw = self.http.send(request)
         return self.raw
 
-    def call(self, service, operation, expect=None, **input):
+    def call(self, service, operation, expect=None, /, **input):
         """Makes one call; `expect` is the error code it must end with."""
         from botocore import xform_name
         from botocore.exceptions import ClientError

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{Group, Target, TargetState, member};
 use crate::sim::ecs::{self, Probe};
 use crate::sim::queue::Event;
-use crate::sim::values::{Object, texts};
+use crate::sim::values::Object;
 use crate::sim::{Millis, State};
 
 /// What happens later in ELB.
@@ -39,12 +39,15 @@ pub(in crate::sim) fn on_event(state: &mut State, event: ElbEvent) {
     }
 }
 
-/// ECS registers a task's address; health checks begin (they ask [`ecs::probe`]).
+/// ECS registers a task's address; health checks begin (they ask [`ecs::probe`]), the first after one interval, so that a good
+/// target is healthy after threshold × interval `[F]`. What is registered already stays as it is.
 pub(in crate::sim) fn register_target(state: &mut State, group_arn: &str, ip: &str, port: u16, zone: &str) {
-    state.elbv2.generation += 1;
-    let generation = state.elbv2.generation;
-    let anchor = state.now + state.assume.control.first_check;
+    let generation = state.elbv2.generation + 1;
     let Some(group) = state.elbv2.group(group_arn) else { return };
+    if group.target(ip, port).is_some_and(|known| known.state.state != "draining") {
+        return;
+    }
+    let anchor = state.now + group.interval();
     let unused = unused(state, group, zone);
     let checked = unused.is_none();
     let target = Target {
@@ -60,6 +63,7 @@ pub(in crate::sim) fn register_target(state: &mut State, group_arn: &str, ip: &s
         generation,
         extra: Object::new(),
     };
+    state.elbv2.generation = generation;
     let Some(group) = state.elbv2.group_mut(group_arn) else { return };
     group.targets.retain(|known| known.id != ip || known.port != port);
     group.targets.push(target);
@@ -117,7 +121,7 @@ pub(in crate::sim) fn settle(state: &mut State) {
         let interval = group.interval();
         let (arn, delay) = (group.arn().to_owned(), group.deregistration_delay());
         for target in &mut group.targets {
-            target.anchor = now + state.rng.i64(0..interval.max(1));
+            target.anchor = now + state.rng.i64(0..interval);
             state.elbv2.generation += 1;
             target.generation = state.elbv2.generation;
             let (id, port, generation) = (target.id.clone(), target.port, target.generation);
@@ -221,12 +225,14 @@ impl Target {
 
 /// What one check of the target would say now.
 fn verdict(state: &State, group: &Group, target: &Target) -> Result<(), TargetState> {
-    let balancer = state.elbv2.balancer_of(group).cloned().map(Value::Object).unwrap_or_default();
+    let balancer = state.elbv2.balancer_of(group);
+    let from = balancer.and_then(|balancer| balancer.get("SecurityGroups")?.as_array()).into_iter().flatten();
+    let from: Vec<String> = from.filter_map(Value::as_str).map(str::to_owned).collect();
     let path = match member(&group.object, "HealthCheckPath") {
         "" => "/",
         path => path,
     };
-    let answer = ecs::probe(state, &texts(&balancer, "SecurityGroups"), &target.id, group.check_port(target.port), path);
+    let answer = ecs::probe(state, &from, &target.id, group.check_port(target.port), path);
     match answer {
         Probe::Status(_) if member(&group.object, "HealthCheckProtocol") == "TCP" => Ok(()),
         Probe::Status(code) if group.matches(code) => Ok(()),
@@ -241,7 +247,7 @@ fn verdict(state: &State, group: &Group, target: &Target) -> Result<(), TargetSt
 
 impl Group {
     fn interval(&self) -> Millis {
-        self.setting("HealthCheckIntervalSeconds", 30).max(1) * 1000
+        self.setting("HealthCheckIntervalSeconds", 30).clamp(1, 300) * 1000
     }
 
     /// The port that checks go to.

@@ -154,7 +154,7 @@ impl Group {
     /// `deregistration_delay.timeout_seconds`, 300 s unless set. `[D]`
     fn deregistration_delay(&self) -> Millis {
         let set = self.attributes.iter().flatten().find(|entry| text(entry, "Key") == Some("deregistration_delay.timeout_seconds"));
-        set.and_then(|entry| number(entry, "Value")).unwrap_or(300) * 1000
+        set.and_then(|entry| number(entry, "Value")).unwrap_or(300).clamp(0, 3600) * 1000
     }
 }
 

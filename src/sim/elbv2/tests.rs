@@ -36,7 +36,8 @@ fn a_target_that_never_answers_becomes_unhealthy_after_its_threshold() {
     assert_eq!(word(&state, &arn), is("initial", "Elb.RegistrationInProgress"));
     seconds(&mut state, 35);
     assert_eq!(word(&state, &arn), is("initial", "Elb.InitialHealthChecking"));
-    seconds(&mut state, 30);
+    register_target(&mut state, &arn, NOBODY, 16686, "us-west-2a");
+    seconds(&mut state, 55);
     assert_eq!(word(&state, &arn), is("unhealthy", "Target.Timeout"));
     let pending = state.elbv2.group(&arn).and_then(|group| group.target(NOBODY, 16686)).map(|target| target.checking);
     assert_eq!(pending, Some(false), "a settled target costs nothing");
@@ -146,4 +147,44 @@ fn rules_belong_to_their_listener() {
     assert_eq!(rules["Rules"].as_array().map(Vec::len), Some(state.elbv2.rules.len()));
     let error = describe::rules(&state.elbv2, &json!({"ListenerArn": format!("{listener}0")})).expect_err("no such listener");
     assert_eq!(error.code, "ListenerNotFound");
+}
+
+#[test]
+fn targets_at_rest_stay_healthy_and_cost_no_checks() {
+    let (mut state, arn) = loaded(|_| ());
+    seconds(&mut state, 3600);
+    let group = state.elbv2.group(&arn).expect("the group");
+    assert!(group.targets.iter().all(|target| target.state.state == "healthy" && !target.checking), "{:?}", group.targets);
+    assert!(!group.targets.is_empty());
+}
+
+#[test]
+fn targets_behind_a_closed_port_become_unhealthy_on_their_own_rhythm() {
+    let (mut state, arn) = loaded(|_| ());
+    let tasks: Vec<(String, u16)> = state
+        .elbv2
+        .group(&arn)
+        .into_iter()
+        .flat_map(|group| &group.targets)
+        .map(|target| (target.id.clone(), target.port))
+        .collect();
+    let call = Call {
+        operation: "RevokeSecurityGroupIngress".to_owned(),
+        request_id: "r".to_owned(),
+        invocation_id: None,
+        attempt: 1,
+        access_key: "A".to_owned(),
+    };
+    let rule = json!({"GroupId": "sg-05687f8926f501d48", "IpPermissions": [{
+        "IpProtocol": "tcp", "FromPort": 16686, "ToPort": 16686, "UserIdGroupPairs": [{"GroupId": "sg-74358c0093bff1415"}],
+    }]});
+    crate::sim::ec2::call(&mut state, &call, &rule).expect("the rule is there");
+    look_again(&mut state);
+    let reasons = |state: &State| -> Vec<Option<String>> {
+        tasks.iter().filter_map(|(ip, port)| state.elbv2.target_state(&arn, ip, *port)).map(|target| target.reason).collect()
+    };
+    seconds(&mut state, 59);
+    assert_eq!(reasons(&state), [None, None], "two checks are not enough");
+    seconds(&mut state, 31);
+    assert!(!reasons(&state).contains(&None), "{:?}", reasons(&state));
 }

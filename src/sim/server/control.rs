@@ -14,6 +14,9 @@ use crate::sim::handle::http_answer;
 use crate::sim::values::iso;
 use crate::sim::{Effect, Fault, State, jaeger};
 
+/// How far one request may set the clock forward, 31 days: everything in between happens while the account is locked.
+const MOST_ADVANCE_S: f64 = 2_678_400.0;
+
 impl Front {
     /// The account at the virtual now.
     fn look<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
@@ -62,9 +65,9 @@ pub(super) async fn clock(Shared(front): Shared<Front>, body: Bytes) -> Response
     }
     let seconds = match wanted.get("advance_s") {
         None => 0.0,
-        Some(seconds) => match seconds.as_f64().filter(|seconds| (0.0..=31_536_000.0).contains(seconds)) {
+        Some(seconds) => match seconds.as_f64().filter(|seconds| (0.0..=MOST_ADVANCE_S).contains(seconds)) {
             Some(seconds) => seconds,
-            None => return refused("`advance_s` must be a number of seconds from 0 to a year"),
+            None => return refused(format!("`advance_s` must be a number of seconds from 0 to {MOST_ADVANCE_S}")),
         },
     };
     if wanted.get("pause") == Some(&json!(true)) {

@@ -11,6 +11,8 @@
 mod ec2;
 mod json;
 mod query;
+#[cfg(test)]
+mod tests;
 mod types;
 mod xml;
 
@@ -83,10 +85,10 @@ pub(super) struct Incoming {
 }
 
 /// Finds service, operation and input of a request. The error is an answer already.
-pub(super) fn read(request: &Request<Bytes>, request_id: &str) -> Result<Incoming, Response<Bytes>> {
+pub(super) fn read(request: &Request<Bytes>, request_id: &str) -> Result<Incoming, Box<Response<Bytes>>> {
     let headers = request.headers();
     let form = query::form(request.body());
-    let (service, operation) = route(headers, &form).ok_or_else(|| unroutable(request_id))?;
+    let (service, operation) = route(headers, &form).ok_or_else(|| Box::new(unroutable(request_id)))?;
     let call = Call {
         operation,
         request_id: request_id.to_owned(),
@@ -95,7 +97,7 @@ pub(super) fn read(request: &Request<Bytes>, request_id: &str) -> Result<Incomin
         access_key: credential(headers).map(|scope| scope.access_key.to_owned()).unwrap_or_default(),
     };
     if call.access_key.is_empty() {
-        return Err(error(service, &missing_signature(service), request_id));
+        return Err(Box::new(error(service, &missing_signature(service), request_id)));
     }
     let input = match service {
         _ if service.is_json() => json::input(service, request.body()),
