@@ -148,7 +148,7 @@ impl<'a> Drive<'a> {
             tokio::select! {
                 biased;
                 ended = &mut running => return ended.map(|(ending, _)| ending),
-                () = self.aws.clock.sleep(std::time::Duration::from_secs(1)), if !matches!(screen, Screen::Json(_)) => screen.tick(self.aws.clock.now()),
+                () = self.aws.clock.sleep(std::time::Duration::from_secs(1)), if screen.ticks() => screen.tick(self.aws.clock.now()),
             }
         }
     }

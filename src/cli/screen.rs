@@ -12,6 +12,8 @@ pub enum Screen<'a> {
     Live(&'a Context, Box<RefCell<LiveScreen>>),
     /// Lines on stderr.
     Lines(&'a Context, RefCell<LinePrinter>),
+    /// Lines on stderr in virtual time, where no heartbeat is due.
+    Rehearsal(&'a Context, RefCell<LinePrinter>),
     /// JSON lines on stdout.
     Json(&'a Context),
 }
@@ -35,7 +37,7 @@ impl<'a> Screen<'a> {
         if context.json() {
             Self::Json(context)
         } else {
-            Self::Lines(context, RefCell::new(LinePrinter::for_rehearsal(context.err_style)))
+            Self::Rehearsal(context, RefCell::new(LinePrinter::for_rehearsal(context.err_style)))
         }
     }
 
@@ -43,13 +45,18 @@ impl<'a> Screen<'a> {
     pub fn event(&self, view: &RunView, event: &Event) {
         match self {
             Self::Live(_, screen) => screen.borrow_mut().event(view, event),
-            Self::Lines(context, printer) => {
+            Self::Lines(context, printer) | Self::Rehearsal(context, printer) => {
                 for line in printer.borrow_mut().event(view, event) {
                     context.out.status(&line);
                 }
             }
             Self::Json(context) => context.out.data(&json::event(event)),
         }
+    }
+
+    /// Whether somebody watches time pass.
+    pub fn ticks(&self) -> bool {
+        matches!(self, Self::Live(..) | Self::Lines(..))
     }
 
     /// Time passed.
@@ -61,7 +68,7 @@ impl<'a> Screen<'a> {
                     context.out.status(&line);
                 }
             }
-            Self::Json(_) => {}
+            Self::Rehearsal(..) | Self::Json(_) => {}
         }
     }
 
@@ -69,7 +76,7 @@ impl<'a> Screen<'a> {
     pub fn suspend<R>(&self, ask: impl FnOnce() -> R) -> R {
         match self {
             Self::Live(_, screen) => screen.borrow().suspend(ask),
-            Self::Lines(..) | Self::Json(_) => ask(),
+            Self::Lines(..) | Self::Rehearsal(..) | Self::Json(_) => ask(),
         }
     }
 

@@ -11,7 +11,9 @@ use crate::sim::{Sim, State};
 
 pub fn call(context: &Context, args: &SimulateArgs) -> Result<Exit, Error> {
     let (path, world) = load_world(args.world.as_deref())?;
-    let state = State::load(&world, args.seed).map_err(|why| not_a_world(&path, why))?;
+    // Clients bring the wall's time along (`aws logs tail` asks for the last ten minutes), so the world begins now.
+    let now = context.clock()?.now().as_millisecond();
+    let state = State::load_at(&world, args.seed, now).map_err(|why| not_a_world(&path, why))?;
     context.runtime()?.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen).await;
         let listener =

@@ -27,9 +27,9 @@ pub struct AwaitRollout;
 pub struct AwaitInactive;
 
 /// Between looks while tasks are still to start: nothing can end within seconds.
-const FAR: Duration = Duration::from_secs(5);
-/// Between looks once the new tasks run: the end may come any moment.
-const NEAR: Duration = Duration::from_secs(2);
+const FAR: Duration = Duration::from_secs(6);
+/// Between looks once the new tasks run: the end may come any moment, and is noticed half of this later on average.
+const NEAR: Duration = Duration::from_secs(3);
 /// Log lines shown at a failure.
 const LOG_LINES: usize = 8;
 
