@@ -24,6 +24,7 @@ pub struct Context {
 
 impl Context {
     /// From the options and the process's environment.
+    #[allow(clippy::disallowed_methods, reason = "here the environment is read and handed on")]
     pub fn of(common: Common) -> Self {
         let env = |name: &str| std::env::var(name).ok();
         let columns = rustix::termios::tcgetwinsize(rustix::stdio::stderr())
@@ -46,6 +47,7 @@ impl Context {
     }
 
     /// Who is at the keyboard.
+    #[allow(clippy::disallowed_methods, reason = "the environment says who")]
     pub fn actor(&self, identity: Option<&str>) -> Actor {
         let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|user| !user.is_empty());
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -91,6 +93,7 @@ impl Context {
     }
 
     /// The clock for a live account, or for a simulator whose clock goes faster.
+    #[allow(clippy::disallowed_methods, reason = "the factor is shared by way of the environment")]
     pub fn clock(&self) -> Result<Clock, Error> {
         let scale = match std::env::var("SIDESTEP_TIME_SCALE") {
             Err(_) => 1.0,

@@ -25,6 +25,9 @@ use crate::plan::undo;
 use crate::ui::prompt::{FailureChoice, HeldChoice};
 use crate::ui::{Ask, plan_view};
 
+/// Who else hears of each event, after it is shown.
+type Also<'a> = Box<dyn Fn(&RunView, &Event) + 'a>;
+
 /// A run under way in this process.
 pub struct Drive<'a> {
     pub context: &'a Context,
@@ -35,7 +38,7 @@ pub struct Drive<'a> {
     pub by: Actor,
     pub control: mpsc::UnboundedReceiver<Control>,
     /// Called with each event after it is shown.
-    pub also: Box<dyn Fn(&RunView, &Event) + 'a>,
+    pub also: Also<'a>,
     confirmed: BTreeSet<StageId>,
     /// Whether steps that were done are looked at again when the engine begins: not when the operator only keeps waiting.
     revisit: bool,
@@ -61,7 +64,7 @@ impl<'a> Drive<'a> {
         by: Actor,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Self {
-        let also = Box::new(|_: &RunView, _: &Event| {});
+        let also: Also<'a> = Box::new(|_, _| {});
         Self { context, aws, open, screen, ask, by, control, also, confirmed: BTreeSet::new(), revisit: true, turned: false }
     }
 

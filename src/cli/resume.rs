@@ -76,7 +76,7 @@ fn variables_as_hcl(variables: &BTreeMap<String, Value>) -> String {
     variables.iter().map(|(name, value)| format!("{name} = {}\n", quoted(value))).collect()
 }
 
-#[allow(clippy::too_many_arguments)] // One call site; a struct would only name them again.
+#[allow(clippy::too_many_arguments, reason = "one call site: a struct would only name them again")]
 async fn prepare(
     context: &Context,
     args: &ResumeArgs,

@@ -140,10 +140,10 @@ impl<'a, S: Store> Engine<'a, S> {
                     Ok(verdict) => verdict,
                     Err(failure) => return Ok(Some(Ending::Failed { step: step.id.clone(), failure })),
                 };
-                if let Some(ending) = self.note_verdict(lane, index, verdict)? {
-                    if !past_drift {
-                        return Ok(Some(ending));
-                    }
+                if let Some(ending) = self.note_verdict(lane, index, verdict)?
+                    && !past_drift
+                {
+                    return Ok(Some(ending));
                 }
             }
         }

@@ -54,6 +54,7 @@ pub fn place(plan: &Plan, style: &Style) -> String {
     rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// The findings alone, the worst first.
 pub fn findings(plan: &Plan, style: &Style) -> String {
     // The worst first: it is what the operator must act on. The order among equals is the plan's.
     let mut findings: Vec<&Finding> = plan.findings.iter().collect();

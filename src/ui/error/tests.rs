@@ -149,6 +149,7 @@ fn problem(problem: &Problem) -> String {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one message after the other, as they are shown")]
 fn every_variant_has_its_message() {
     let shown: Vec<String> = samples()
         .iter()
