@@ -8,6 +8,7 @@
 #   SIDESTEP  the binary (default: the debug build)
 #   AWS_CLI   the AWS CLI, version 2 (default: the one Debian installs, else the one in PATH)
 #   SPEED     virtual seconds in a second (default 30); smaller is kinder to a busy machine
+#   PYTHON_WITH_BOTOCORE  if set, all requests that were made are held against AWS's service models at the end
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -203,3 +204,6 @@ echo "  ok: no log group is left"
 check "of the revisions only inactive ones remain" \
   'len(it["taskDefinitionArns"]) == 3 and sum(f"/'"$jaeger"':" in arn for arn in it["taskDefinitionArns"]) == 1' \
   aws ecs list-task-definitions --status INACTIVE
+if [[ -n ${PYTHON_WITH_BOTOCORE:-} ]]; then
+  "$PYTHON_WITH_BOTOCORE" "$root/tests/aws_models/check.py" "$endpoint" --requests-only || fail "requests that AWS would not take"
+fi
