@@ -95,7 +95,20 @@ async fn rehearse(
     sim.with(|state| state.mark("after"));
     aws.clock.sleep(AFTERMATH).await;
     tell(context, &sim, &connector, start, &view, &result);
-    result
+    result.map_err(as_rehearsed)
+}
+
+/// The run of a rehearsal is gone when it ends: no command goes on with it.
+fn as_rehearsed(mut error: Error) -> Error {
+    let next = vec!["this was a rehearsal: nothing outside it was changed, and its journal is gone".to_owned()];
+    match &mut error {
+        Error::Stopped { at, .. } | Error::Paused { at, .. } | Error::Stuck { at, .. } => at.next = next,
+        Error::Credentials { at: Some(at), .. }
+        | Error::Unreachable { at: Some(at), .. }
+        | Error::JournalWrite { at: Some(at), .. } => at.next = next,
+        _ => {}
+    }
+    error
 }
 
 /// Tells the simulator which stage is running, so that spans are counted by stage.
