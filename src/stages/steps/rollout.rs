@@ -232,7 +232,9 @@ impl Waiter for Ending {
         let Some(service) = service.filter(|service| service["status"] != "INACTIVE") else { return Ok(Polled::Done(json!({}))) };
         let running = service["runningCount"].as_i64().unwrap_or(0) + service["pendingCount"].as_i64().unwrap_or(0);
         let desired = service["desiredCount"].as_i64().unwrap_or(0);
-        if self.params["until"] == "stopped" && running == 0 && desired == 0 {
+        // DeleteService is refused while a deployment that was replaced is still being wound up.
+        let settled = service["deployments"].as_array().is_none_or(|deployments| deployments.len() <= 1);
+        if self.params["until"] == "stopped" && running == 0 && desired == 0 && settled {
             return Ok(Polled::Done(json!({})));
         }
         (cx.report)(Progress::Rollout { desired, pending: 0, running, failed: 0, old: 0 });
