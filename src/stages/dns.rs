@@ -216,6 +216,10 @@ fn attach(
         inputs,
     );
     lane.deadline(deadline);
-    let change = Change { path: "serviceRegistries".to_owned(), from: Some(before), to: registry.now().cloned() };
+    let change = Change {
+        path: "serviceRegistries".to_owned(),
+        from: Some(before),
+        to: Some(registry.now().cloned().unwrap_or_else(|| json!("the name's, known when it is created"))),
+    };
     resources.push(resource("service", service, Disposition::Update, vec![change]));
 }
