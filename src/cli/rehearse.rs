@@ -73,10 +73,10 @@ async fn rehearse(
     let identity = aws.identity().await?;
     let id = account::fresh_run(None, args.seed)?;
     let plan = account::plan(&aws, &identity, runbook, &id).await?;
+    plan::blocked(&plan, &args.accept)?;
     if !plan.findings.is_empty() && !context.json() {
         context.out.status(&plan_view::findings(&plan, &context.err_style));
     }
-    plan::blocked(&plan, &args.accept)?;
     if plan.is_empty() {
         context.out.status(&plan_view::render(&plan, &context.err_style));
         return Ok(Exit::Done);
@@ -95,18 +95,17 @@ async fn rehearse(
     sim.with(|state| state.mark("after"));
     aws.clock.sleep(AFTERMATH).await;
     tell(context, &sim, &connector, start, &view, &result);
-    result.map_err(as_rehearsed)
+    result.map_err(rehearsed)
 }
 
-/// The run of a rehearsal is gone when it ends: no command goes on with it.
-fn as_rehearsed(mut error: Error) -> Error {
-    let next = vec!["this was a rehearsal: nothing outside it was changed, and its journal is gone".to_owned()];
-    match &mut error {
-        Error::Stopped { at, .. } | Error::Paused { at, .. } | Error::Stuck { at, .. } => at.next = next,
-        Error::Credentials { at: Some(at), .. }
-        | Error::Unreachable { at: Some(at), .. }
-        | Error::JournalWrite { at: Some(at), .. } => at.next = next,
-        _ => {}
+/// Nothing of a rehearsal remains: the commands that would go on with a run have nothing to work on.
+fn rehearsed(mut error: Error) -> Error {
+    if let Error::Stopped { at, .. } | Error::Paused { at, .. } | Error::Stuck { at, .. } = &mut error {
+        at.meanwhile = None;
+        at.next = vec![
+            "this was a rehearsal, and nothing remains of it: a real run would stop here too, to be resumed or rolled back"
+                .to_owned(),
+        ];
     }
     error
 }

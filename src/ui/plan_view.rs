@@ -49,6 +49,8 @@ pub fn place(plan: &Plan, style: &Style) -> String {
     if let Some(endpoint) = &target.endpoint {
         rows.push(("endpoint", endpoint.clone()));
     }
+    // A plan that does nothing touches no service.
+    rows.retain(|(_, value)| !value.is_empty());
     let line =
         |(name, value): (&str, String)| text::wrap(&text::clean(&value), style.width, &format!("  {}  ", text::pad(name, 11)), 15);
     rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
