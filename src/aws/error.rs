@@ -194,6 +194,8 @@ fn reason(code: &str, message: &str) -> Reason {
         "ClientException" if message.contains("Role is not valid") => Reason::NotYetConsistent,
         "InvalidParameterException" if is_not_yet_consistent(message) => Reason::NotYetConsistent,
         "InvalidParameterException" if message.contains("still Draining") => Reason::Busy,
+        // DeleteService while ECS still takes an old deployment away.
+        "InvalidParameterException" if message.contains("while deployments are active") => Reason::Busy,
         "InvalidParameterException" if message.contains("was not idempotent") => Reason::Exists,
         "ResourceAlreadyExistsException" | "ServiceAlreadyExists" => Reason::Exists,
         "ServiceNotFoundException"
@@ -282,6 +284,10 @@ mod tests {
     fn one_code_for_many_things_is_told_apart_by_its_message() {
         assert_eq!(
             reason("ClientException", "Too many concurrent attempts to create a new revision of the specified family."),
+            Reason::Busy
+        );
+        assert_eq!(
+            reason("InvalidParameterException", "The service cannot be stopped while deployments are active."),
             Reason::Busy
         );
         assert_eq!(reason("InvalidParameterException", "Creation of service was not idempotent."), Reason::Exists);
