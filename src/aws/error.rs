@@ -193,6 +193,7 @@ fn reason(code: &str, message: &str) -> Reason {
         "ClientException" if message.contains("Role is not valid") => Reason::NotYetConsistent,
         "InvalidParameterException" if is_not_yet_consistent(message) => Reason::NotYetConsistent,
         "InvalidParameterException" if message.contains("still Draining") => Reason::Busy,
+        // DeleteService while ECS still takes an old deployment away.
         "InvalidParameterException" if message.contains("while deployments are active") => Reason::Busy,
         "InvalidParameterException" if message.contains("was not idempotent") => Reason::Exists,
         "ResourceAlreadyExistsException" | "ServiceAlreadyExists" => Reason::Exists,

@@ -18,10 +18,8 @@ use super::standing::{name_stage, standing};
 use crate::aws::Aws;
 use crate::engine::{Control, Ending, Engine, StageStop};
 use crate::journal::{OpenRun, Store as _};
-use crate::model::{
-    Actor, Adoption, Direction, Error, Event, Exit, Failure, FailureKind, Outcome, Plan, RecordBody, RunView, StageId, StepId,
-};
-use crate::plan::undo;
+use crate::model::{Actor, Direction, Error, Event, Exit, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId};
+use crate::session;
 use crate::ui::prompt::{FailureChoice, HeldChoice};
 use crate::ui::{Ask, plan_view};
 
@@ -166,14 +164,8 @@ impl<'a> Drive<'a> {
     // ----- endings -----
 
     fn complete(&mut self) -> Result<Next, Error> {
-        let back = self.open.view().plan.direction == Direction::Back;
-        let partly = matches!(self.open.view().adoption, Adoption::Rollback { to: Some(_) });
-        if back && partly {
-            return Ok(Next::Over(Exit::Done));
-        }
-        let (outcome, why) =
-            if back { (Outcome::RolledBack, "rolled back to the start") } else { (Outcome::Done, "all stages are done") };
-        self.append(vec![RecordBody::RunEnded { outcome, why: why.to_owned() }])?;
+        let Some(ended) = session::ended(self.open.view()) else { return Ok(Next::Over(Exit::Done)) };
+        self.append(vec![ended])?;
         if self.turned {
             return Ok(Next::Stop(Error::EndedRolledBack { run: self.open.run().clone() }));
         }
@@ -296,7 +288,7 @@ impl<'a> Drive<'a> {
     /// Settles what is not known, plans the way back from the journal, and adopts it.
     async fn turn_back(&mut self, to: Option<StageId>, by: Actor) -> Result<(), Error> {
         let plan = self.plan_back(to.as_ref()).await?;
-        self.append(vec![RecordBody::PlanAdopted { plan: Box::new(plan), why: Adoption::Rollback { to }, by }])
+        self.append(vec![session::turned_back(plan, to, by)])
     }
 
     /// The plan of the way back, after looking at whatever is not known.
@@ -308,17 +300,13 @@ impl<'a> Drive<'a> {
             also(view, event);
         };
         let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
-        let (ending, view) = engine.settle_unknown().await?;
-        if let Some(Ending::Failed { step, failure }) = ending {
-            return Err(match failure.kind {
-                FailureKind::Credentials => Error::Credentials {
-                    why: failure.causes.join("; "),
-                    at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),
-                },
-                _ => self.failure_error(&step, &failure),
-            });
-        }
-        Ok(undo(&view, to))
+        session::plan_back(engine, to).await?.map_err(|(step, failure)| match failure.kind {
+            FailureKind::Credentials => Error::Credentials {
+                why: failure.causes.join("; "),
+                at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),
+            },
+            _ => self.failure_error(&step, &failure),
+        })
     }
 
     /// Shows the plan of the way back and asks whether to go. `true` without a terminal: the caller has seen to `--yes`.

@@ -13,7 +13,8 @@ use super::screen::Screen;
 use super::{account, plan, runbooks, signals};
 use crate::aws::Aws;
 use crate::journal::{OpenRun, Store as _};
-use crate::model::{Actor, Adoption, Direction, Error, Exit, Plan, RecordBody, RunView, Runbook, Severity, StageId};
+use crate::model::{Actor, Direction, Error, Exit, RecordBody, RunView, Runbook, Severity, StageId};
+use crate::session::{amended, changes};
 use crate::ui::{Ask, plan_view};
 
 pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
@@ -152,23 +153,8 @@ async fn amend(
         new.findings.iter().filter(|finding| finding.severity == Severity::Blocker && !open.view().accepted.contains(&finding.id));
     let mut bodies: Vec<RecordBody> =
         news.map(|finding| RecordBody::FindingAccepted { finding: finding.id.clone(), by: by.clone() }).collect();
-    bodies.push(RecordBody::PlanAdopted { plan: Box::new(new), why: Adoption::Amendment { changes }, by: by.clone() });
+    bodies.push(amended(new, changes, by.clone()));
     open.append(aws.clock.now(), bodies).map(|_| ())
-}
-
-/// What differs between two plans of one run, one line each.
-fn changes(before: &Plan, after: &Plan) -> Vec<String> {
-    let mut changes = Vec::new();
-    if before.runbook_digest != after.runbook_digest {
-        changes.push(format!("the text of runbook `{}` changed", after.runbook));
-    }
-    for (name, value) in &after.variables {
-        let old = before.variables.get(name).unwrap_or(&Value::Null);
-        if old != value {
-            changes.push(format!("{name}: {old} → {value}"));
-        }
-    }
-    changes
 }
 
 #[cfg(test)]

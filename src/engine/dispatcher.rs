@@ -167,7 +167,7 @@ impl<'a, S: Store> Engine<'a, S> {
         let found = if doubtful {
             look::settle(code.as_ref(), &cx, &params, &intent).await
         } else {
-            code.revisit(&cx, &params, &intent, &output).await
+            look::revisit(code.as_ref(), &cx, &params, &intent, &output).await
         };
         found.map_err(super::lane::failure_of)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::aws::SETTLE_WINDOW;
+use crate::aws::{SETTLE_WINDOW, STALENESS};
 use crate::model::{Progress, StepPlan, Verdict};
 use crate::stages::step::{Context, MutationStep, StepError};
 
@@ -22,7 +22,11 @@ pub(super) async fn settle(
     let began = cx.aws.clock.elapsed();
     let mut told = false;
     loop {
-        let verdict = step.observe(cx, params, intent).await?;
+        let mut verdict = step.observe(cx, params, intent).await?;
+        if contradicts(&verdict) {
+            cx.aws.clock.sleep(STALENESS).await;
+            verdict = step.observe(cx, params, intent).await?;
+        }
         let waited = cx.aws.clock.elapsed().saturating_sub(began);
         if !matches!(verdict, Verdict::NotDone { .. }) || waited >= SETTLE_WINDOW {
             return Ok(verdict);
@@ -34,6 +38,28 @@ pub(super) async fn settle(
         }
         cx.aws.clock.sleep(INTERVAL).await;
     }
+}
+
+/// Looks whether a step that was done still stands. What says no is looked at again past the staleness window: the process may
+/// have died a moment after the call.
+pub(super) async fn revisit(
+    step: &dyn MutationStep,
+    cx: &Context<'_>,
+    params: &Value,
+    intent: &Value,
+    output: &Value,
+) -> Result<Verdict, StepError> {
+    let first = step.revisit(cx, params, intent, output).await?;
+    if !contradicts(&first) {
+        return Ok(first);
+    }
+    cx.aws.clock.sleep(STALENESS).await;
+    step.revisit(cx, params, intent, output).await
+}
+
+/// Whether a verdict takes something back that the journal says, so that a stale read must be ruled out.
+fn contradicts(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::TakenBack { .. } | Verdict::Diverged { .. })
 }
 
 /// A step's parameters with those that earlier steps give.

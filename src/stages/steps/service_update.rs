@@ -24,6 +24,17 @@ const REVISION: [&str; 3] = ["taskDefinition", "loadBalancers", "serviceRegistri
 const RESTORED: [&str; 5] =
     ["taskDefinition", "loadBalancers", "serviceRegistries", "healthCheckGracePeriodSeconds", "desiredCount"];
 
+/// What AWS's record of a deployment says when the service is not as that deployment made it.
+const TAKEN_BACK: [&str; 7] = [
+    "STOPPED",
+    "STOP_REQUESTED",
+    "ROLLBACK_REQUESTED",
+    "ROLLBACK_IN_PROGRESS",
+    "ROLLBACK_SUCCESSFUL",
+    "ROLLBACK_FAILED",
+    "UNKNOWN",
+];
+
 /// The id of the PRIMARY deployment, or null.
 pub(super) fn primary_id(service: &Value) -> Value {
     let deployments = service["deployments"].as_array();
@@ -285,6 +296,12 @@ async fn gone_or_never(cx: &Context<'_>, params: &Value, intent: &Value) -> Resu
     let set = params["set"].as_object().cloned().unwrap_or_default();
     let ours = REVISION.iter().all(|member| set.get(*member).is_none_or(|wanted| same(member, wanted, &revision)));
     let status = deployment["status"].as_str().unwrap_or("UNKNOWN");
+    if ours && !TAKEN_BACK.contains(&status) {
+        // It is on its way or done, so the service as it was read is older than that.
+        return Ok(Verdict::Diverged {
+            differences: vec![format!("the service is as before the update, but AWS's record of the update says {status}")],
+        });
+    }
     if ours {
         let reason = deployment["statusReason"].as_str().unwrap_or("no reason given");
         return Ok(Verdict::TakenBack { why: format!("AWS took the deployment back ({status}: {reason})") });

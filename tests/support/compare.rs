@@ -1,0 +1,303 @@
+//! Whether two worlds are the same. They are compared whole, but for one written list: [`IGNORED`] below, the ids that AWS
+//! generates (each replaced by what it names), and, where a run went back, [`LEFTOVERS`].
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sidestep::sim::{Effect, Millis};
+
+/// Until everything under way has come to rest: the slowest deregistration, a health check or two.
+pub const REST: Millis = 10 * 60_000;
+
+/// What two equal worlds may differ in, as paths (`*` stands for any member or entry), each with its reason.
+pub const IGNORED: &[(&str, &str)] = &[
+    ("capturedAt", "time"),
+    // Log events come with time, and what counts them.
+    ("logs.logEvents", "log events"),
+    ("logs.logStreams", "log events"),
+    ("logs.logGroups.*.creationTime", "time"),
+    ("logs.logGroups.*.storedBytes", "log events"),
+    // Where a task landed and when: the scheduler draws.
+    ("ecs.tasks.*.createdAt", "time"),
+    ("ecs.tasks.*.startedAt", "time"),
+    ("ecs.tasks.*.connectivityAt", "time"),
+    ("ecs.tasks.*.pullStartedAt", "time"),
+    ("ecs.tasks.*.pullStoppedAt", "time"),
+    ("ecs.tasks.*.availabilityZone", "drawn by the scheduler"),
+    ("ecs.tasks.*.attachments.*.details", "address and interface, drawn"),
+    ("ecs.tasks.*.containers.*.networkInterfaces", "address, drawn"),
+    ("ecs.services.*.createdAt", "time"),
+    ("ecs.services.*.events", "told as time goes on"),
+    ("ecs.services.*.deployments.*.createdAt", "time"),
+    ("ecs.services.*.deployments.*.updatedAt", "time"),
+    ("ecs.taskDefinitions.*.taskDefinition.registeredAt", "time"),
+    ("ecs.serviceDeployments.*.createdAt", "time"),
+    ("ecs.serviceDeployments.*.startedAt", "time"),
+    ("ecs.serviceDeployments.*.updatedAt", "time"),
+    ("ecs.serviceDeployments.*.finishedAt", "time"),
+    ("ecs.serviceRevisions.*.createdAt", "time"),
+    ("servicediscovery.services.*.CreateDate", "time"),
+    ("elbv2.targetHealth.*.*.Target.AvailabilityZone", "where the task landed"),
+    ("servicediscovery.instances.*.*.Attributes.AVAILABILITY_ZONE", "where the task landed"),
+];
+
+/// What a run that went back may leave behind.
+pub const LEFTOVERS: &[(&str, &str)] = &[
+    ("ecs.taskDefinitions", "INACTIVE revisions"),
+    ("ecs.services", "INACTIVE services, which AWS shows for a while"),
+    ("ecs.serviceDeployments", "AWS's own history of rollouts"),
+    ("ecs.serviceRevisions", "AWS's own history of rollouts"),
+];
+
+/// Lists whose order says nothing.
+const UNORDERED: &[&str] = &[
+    "ecs.tasks",
+    "ecs.services",
+    "ecs.taskDefinitions",
+    "ecs.serviceDeployments",
+    "ecs.serviceRevisions",
+    "elbv2.targetHealth.*",
+    "servicediscovery.services",
+    "servicediscovery.instances.*",
+    "logs.logGroups",
+];
+
+/// How strictly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// But for [`IGNORED`].
+    Whole,
+    /// But for [`IGNORED`] and [`LEFTOVERS`].
+    WentBack,
+}
+
+/// The differences, one line each; none when the worlds are the same.
+pub fn differences(wanted: &Value, found: &Value, how: How) -> Vec<String> {
+    let mut lines = Vec::new();
+    differ("", &normal(wanted, how), &normal(found, how), &mut lines);
+    lines
+}
+
+/// The mutations that took effect, without when and under which ids.
+pub fn effects(ledger: &[Effect], world: &Value) -> Vec<String> {
+    let ids = Ids::of(world);
+    let mut lines: Vec<String> =
+        ledger.iter().map(|effect| format!("{} {} by {}", effect.action, ids.replaced(&effect.resource), effect.caller)).collect();
+    lines.sort();
+    lines
+}
+
+/// A world in the form in which equal ones are equal.
+pub fn normal(world: &Value, how: How) -> Value {
+    let mut world = world.clone();
+    let ids = Ids::of(&world);
+    drop_stopped(&mut world);
+    if how == How::WentBack {
+        drop_leftovers(&mut world);
+    }
+    for (path, _) in IGNORED {
+        remove(&mut world, &path.split('.').collect::<Vec<_>>());
+    }
+    ids.replace(&mut world);
+    for path in UNORDERED {
+        sort(&mut world, &path.split('.').collect::<Vec<_>>());
+    }
+    world
+}
+
+/// Stopped tasks are described for an hour: time alone removes them.
+fn drop_stopped(world: &mut Value) {
+    retain(&mut world["ecs"]["tasks"], |task| task["lastStatus"] != "STOPPED");
+}
+
+fn drop_leftovers(world: &mut Value) {
+    let ecs = &mut world["ecs"];
+    retain(&mut ecs["taskDefinitions"], |known| known["taskDefinition"]["status"] != "INACTIVE");
+    retain(&mut ecs["services"], |service| service["status"] != "INACTIVE");
+    for history in ["serviceDeployments", "serviceRevisions"] {
+        if let Some(ecs) = ecs.as_object_mut() {
+            ecs.remove(history);
+        }
+    }
+}
+
+fn retain(list: &mut Value, keep: impl FnMut(&Value) -> bool) {
+    if let Some(list) = list.as_array_mut() {
+        list.retain(keep);
+    }
+}
+
+/// Ids that AWS generates, each with what it names.
+struct Ids(BTreeMap<String, String>);
+
+impl Ids {
+    fn of(world: &Value) -> Self {
+        let mut ids = BTreeMap::new();
+        let mut note = |id: &str, name: String| {
+            if !id.is_empty() {
+                ids.insert(id.to_owned(), name);
+            }
+        };
+        for task in entries(&world["ecs"]["tasks"]) {
+            let of = format!("{} on {}", last(&task["group"]), last(&task["taskDefinitionArn"]));
+            note(last(&task["taskArn"]), format!("<task of {of}>"));
+            for detail in entries(&task["attachments"]).flat_map(|attachment| entries(&attachment["details"])) {
+                match detail["name"].as_str() {
+                    Some("privateIPv4Address") => note(text(&detail["value"]), format!("<address of {of}>")),
+                    Some("networkInterfaceId") => note(text(&detail["value"]), format!("<interface of {of}>")),
+                    _ => {}
+                }
+            }
+            for id in entries(&task["attachments"]).map(|attachment| &attachment["id"]) {
+                note(text(id), format!("<attachment of {of}>"));
+            }
+            for container in entries(&task["containers"]) {
+                note(last(&container["containerArn"]), format!("<container of {of}>"));
+                note(text(&container["runtimeId"]), format!("<runtime of {of}>"));
+            }
+        }
+        for service in entries(&world["ecs"]["services"]) {
+            for deployment in entries(&service["deployments"]) {
+                let of = format!("{} of {}", last(&deployment["taskDefinition"]), text(&service["serviceName"]));
+                note(text(&deployment["id"]), format!("<deployment of {of}>"));
+            }
+        }
+        for revision in entries(&world["ecs"]["serviceRevisions"]) {
+            let of = format!("{} of {}", last(&revision["taskDefinition"]), last(&revision["serviceArn"]));
+            note(last(&revision["serviceRevisionArn"]), format!("<revision with {of}>"));
+        }
+        for rollout in entries(&world["ecs"]["serviceDeployments"]) {
+            note(last(&rollout["serviceDeploymentArn"]), format!("<rollout of {}>", last(&rollout["serviceArn"])));
+        }
+        for service in entries(&world["servicediscovery"]["services"]) {
+            note(text(&service["Id"]), format!("<name {}>", text(&service["Name"])));
+            note(text(&service["CreatorRequestId"]), format!("<creator of {}>", text(&service["Name"])));
+        }
+        note_tokens(world, &mut note);
+        Self(ids)
+    }
+
+    fn replaced(&self, text: &str) -> String {
+        let mut out = text.to_owned();
+        for (id, name) in &self.0 {
+            if out.contains(id.as_str()) {
+                out = out.replace(id.as_str(), name);
+            }
+        }
+        out
+    }
+
+    fn replace(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.replaced(text),
+            Value::Array(list) => list.iter_mut().for_each(|entry| self.replace(entry)),
+            Value::Object(members) => {
+                for (name, mut value) in std::mem::take(members) {
+                    self.replace(&mut value);
+                    // Two tasks of one service have one name: both stay.
+                    let mut name = self.replaced(&name);
+                    while members.contains_key(&name) {
+                        name.push('+');
+                    }
+                    members.insert(name, value);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The attempts' random tokens, wherever a tag holds one.
+fn note_tokens(value: &Value, note: &mut impl FnMut(&str, String)) {
+    match value {
+        Value::Array(list) => list.iter().for_each(|entry| note_tokens(entry, note)),
+        Value::Object(members) => {
+            let key = members.get("key").or_else(|| members.get("Key"));
+            if key.is_some_and(|key| key == "sidestep:token") {
+                note(text(members.get("value").or_else(|| members.get("Value")).unwrap_or(&Value::Null)), "<token>".to_owned());
+            }
+            if let Some(token) = members.get("sidestep:token") {
+                note(text(token), "<token>".to_owned());
+            }
+            members.values().for_each(|member| note_tokens(member, note));
+        }
+        _ => {}
+    }
+}
+
+fn entries(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// What follows the last slash of an ARN, or the last colon of a group.
+fn last(value: &Value) -> &str {
+    let text = text(value);
+    text.rsplit(['/']).next().unwrap_or(text)
+}
+
+/// Removes what is at a path.
+fn remove(value: &mut Value, path: &[&str]) {
+    let [first, rest @ ..] = path else { return };
+    if rest.is_empty() {
+        if let Some(members) = value.as_object_mut() {
+            members.remove(*first);
+        }
+        return;
+    }
+    for next in step(value, first) {
+        remove(next, rest);
+    }
+}
+
+fn sort(value: &mut Value, path: &[&str]) {
+    let [first, rest @ ..] = path else {
+        if let Some(list) = value.as_array_mut() {
+            list.sort_by_key(Value::to_string);
+        }
+        return;
+    };
+    for next in step(value, first) {
+        sort(next, rest);
+    }
+}
+
+fn step<'a>(value: &'a mut Value, name: &str) -> Vec<&'a mut Value> {
+    match value {
+        Value::Array(list) if name == "*" => list.iter_mut().collect(),
+        Value::Object(members) => {
+            members.iter_mut().filter(|(known, _)| name == "*" || *known == name).map(|(_, next)| next).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn differ(path: &str, wanted: &Value, found: &Value, lines: &mut Vec<String>) {
+    match (wanted, found) {
+        (Value::Object(wanted), Value::Object(found)) => {
+            let names: std::collections::BTreeSet<_> = wanted.keys().chain(found.keys()).collect();
+            for name in names {
+                let at = format!("{path}/{name}");
+                match (wanted.get(name), found.get(name)) {
+                    (Some(wanted), Some(found)) => differ(&at, wanted, found, lines),
+                    (wanted, found) => lines.push(format!("{at}: {} → {}", shown(wanted), shown(found))),
+                }
+            }
+        }
+        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => {
+            for (index, (wanted, found)) in wanted.iter().zip(found).enumerate() {
+                differ(&format!("{path}/{index}"), wanted, found, lines);
+            }
+        }
+        (wanted, found) if wanted == found => {}
+        (wanted, found) => lines.push(format!("{path}: {} → {}", shown(Some(wanted)), shown(Some(found)))),
+    }
+}
+
+fn shown(value: Option<&Value>) -> String {
+    let text = value.map_or_else(|| "absent".to_owned(), Value::to_string);
+    if text.len() > 400 { format!("{}…", text.chars().take(400).collect::<String>()) } else { text }
+}

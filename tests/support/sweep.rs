@@ -1,0 +1,211 @@
+//! The crash sweep: a run dies at each crash point, and is resumed, or rolled back. The verdict is the world's, not the exit
+//! code's.
+//!
+//! One run that nothing interrupts gives the goal, and the points. A second one, the same to the letter, is forked at each point
+//! wanted; workers take the forks up while it goes on.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, mpsc};
+
+use serde_json::Value;
+use sidestep::model::{Outcome, RunId, Runbook};
+use sidestep::sim::{Millis, State};
+
+use super::compare::{How, differences, effects};
+use super::tap::{Fork, Point, Recorder};
+use super::{Lab, Stop, paused};
+
+/// What is swept.
+pub struct Case {
+    pub name: &'static str,
+    pub start: State,
+    pub runbook: Runbook,
+}
+
+/// How long nobody works on the run after a crash, in turn.
+const AWAY: [Millis; 4] = [0, 2_000, 45_000, 15 * 60_000];
+const SEED: u64 = 11;
+const WORKERS: usize = 2;
+
+/// What the run that nothing interrupts gives.
+struct Goal {
+    run: RunId,
+    start: Value,
+    done: Value,
+    effects: Vec<String>,
+    lost: i64,
+    points: Vec<Point>,
+    counted: usize,
+}
+
+/// What came of a sweep.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub counted: usize,
+    pub distinct: usize,
+    pub tried: usize,
+    pub failures: Vec<String>,
+}
+
+/// Which points to try.
+#[derive(Clone, Copy, Debug)]
+pub enum Choice {
+    All,
+    /// So many, drawn by a seed.
+    Sample(usize, u64),
+    /// The one of this number: how a failure is replayed.
+    One(usize),
+}
+
+/// Sweeps a case.
+pub fn sweep(case: &Case, choice: Choice) -> Tally {
+    let goal = Arc::new(goal(case));
+    let wanted = choose(&goal.points, choice);
+    let tally = Arc::new(Mutex::new(Tally { counted: goal.counted, distinct: goal.points.len(), ..Tally::default() }));
+    let (send, receive) = mpsc::sync_channel::<Fork>(WORKERS);
+    let receive = Arc::new(Mutex::new(receive));
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|_| {
+            let (receive, tally, goal, runbook) =
+                (Arc::clone(&receive), Arc::clone(&tally), Arc::clone(&goal), case.runbook.clone());
+            std::thread::spawn(move || {
+                loop {
+                    let next = receive.lock().expect("no panic under the lock").recv();
+                    let Ok(fork) = next else { return };
+                    let failures = try_fork(&fork, &goal, &runbook);
+                    let mut tally = tally.lock().expect("no panic under the lock");
+                    tally.tried += 2;
+                    tally.failures.extend(failures);
+                }
+            })
+        })
+        .collect();
+    let wanted_here = wanted.clone();
+    paused(async {
+        let lab = Lab::on(case.start.clone(), &case.runbook, SEED);
+        lab.record(Recorder {
+            wanted: Box::new(move |point| wanted_here.contains(&point.number)),
+            take: Box::new(move |fork| send.send(fork).expect("the workers live")),
+        });
+        let stop = lab.run().await;
+        assert!(matches!(stop, Stop::Done), "{}: {stop:?}", case.name);
+        lab.tap.close();
+    });
+    for worker in workers {
+        worker.join().expect("a worker ends");
+    }
+    let tally = std::mem::take(&mut *tally.lock().expect("no panic under the lock"));
+    assert_eq!(tally.tried, 2 * wanted.len(), "two runs of one seed have the same points");
+    tally
+}
+
+fn goal(case: &Case) -> Goal {
+    paused(async {
+        let lab = Lab::on(case.start.clone(), &case.runbook, SEED);
+        let points = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&points);
+        lab.record(Recorder {
+            wanted: Box::new(move |point| {
+                // Before the run is in the journal there is nothing to take up, and nothing was sent that changes anything.
+                if point.commits > 0 {
+                    noted.lock().expect("no panic under the lock").push(point.clone());
+                }
+                false
+            }),
+            take: Box::new(|_| {}),
+        });
+        let stop = lab.run().await;
+        assert!(matches!(stop, Stop::Done), "{}: {stop:?}", case.name);
+        let (counted, _) = lab.tap.close();
+        let done = lab.settled().await;
+        let untouched = Lab::on(case.start.clone(), &case.runbook, SEED);
+        let points = points.lock().expect("no panic under the lock").clone();
+        Goal {
+            run: lab.run_id(),
+            start: untouched.settled().await,
+            effects: effects(&lab.sim.ledger(), &done),
+            lost: lab.spans_lost(),
+            done,
+            points,
+            counted,
+        }
+    })
+}
+
+fn choose(points: &[Point], choice: Choice) -> BTreeSet<usize> {
+    let mut numbers: Vec<usize> = points.iter().map(|point| point.number).collect();
+    match choice {
+        Choice::All => {}
+        Choice::Sample(count, seed) => {
+            // One from each stretch of the run, so that no stage is left out.
+            let mut random = fastrand::Rng::with_seed(seed);
+            let stretch = numbers.len().div_ceil(count.max(1)).max(1);
+            numbers = numbers.chunks(stretch).map(|chunk| chunk[random.usize(..chunk.len())]).collect();
+        }
+        Choice::One(number) => numbers.retain(|known| *known == number),
+    }
+    numbers.into_iter().collect()
+}
+
+fn try_fork(fork: &Fork, goal: &Goal, runbook: &Runbook) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (way, course) in [("resume", resumed as fn(&Fork, &Goal, &Runbook) -> Vec<String>), ("rollback", rolled_back)] {
+        let found = catch_unwind(AssertUnwindSafe(|| course(fork, goal, runbook)));
+        let lines = found.unwrap_or_else(|_| vec!["it panicked".to_owned()]);
+        if !lines.is_empty() {
+            failures.push(format!("{way} from {}: {}", fork.point, lines.join("\n    ")));
+        }
+    }
+    failures
+}
+
+fn away(fork: &Fork) -> Millis {
+    AWAY[fork.point.number % AWAY.len()]
+}
+
+fn resumed(fork: &Fork, goal: &Goal, runbook: &Runbook) -> Vec<String> {
+    paused(async {
+        let lab = Lab::from_fork(fork, away(fork), runbook, &goal.run, SEED + 1 + fork.point.number as u64);
+        let stop = lab.resume().await;
+        if !matches!(stop, Stop::Done | Stop::Over(Outcome::Done)) {
+            return vec![format!("{stop:?}")];
+        }
+        let found = lab.settled().await;
+        let mut lines = differences(&goal.done, &found, How::Whole);
+        lines.extend(other_lines(&goal.effects, &effects(&lab.sim.ledger(), &found)));
+        lines.extend(more_lost(&lab, goal));
+        lines
+    })
+}
+
+fn rolled_back(fork: &Fork, goal: &Goal, runbook: &Runbook) -> Vec<String> {
+    paused(async {
+        let lab = Lab::from_fork(fork, away(fork), runbook, &goal.run, SEED + 1 + fork.point.number as u64);
+        let stop = lab.roll_back(None).await;
+        if !matches!(stop, Stop::RolledBack) {
+            return vec![format!("{stop:?}")];
+        }
+        let found = lab.settled().await;
+        let mut lines = differences(&goal.start, &found, How::WentBack);
+        lines.extend(more_lost(&lab, goal));
+        lines
+    })
+}
+
+fn more_lost(lab: &Lab, goal: &Goal) -> Option<String> {
+    let lost = lab.spans_lost();
+    (lost > goal.lost).then(|| format!("{lost} spans lost, {} without a crash", goal.lost))
+}
+
+/// Lines that are in one list and not in the other, each as often as it is.
+fn other_lines(wanted: &[String], found: &[String]) -> Vec<String> {
+    let count = |list: &[String], line: &String| list.iter().filter(|known| *known == line).count();
+    let all: BTreeSet<&String> = wanted.iter().chain(found).collect();
+    all.into_iter()
+        .filter_map(|line| {
+            let (wanted, found) = (count(wanted, line), count(found, line));
+            (wanted != found).then(|| format!("{line}: took effect {found} times, not {wanted}"))
+        })
+        .collect()
+}
