@@ -4,8 +4,6 @@
 //! The two are timed in pairs, one right after the other and in turn first, so that what the disk does meanwhile falls on both.
 //! Run with `cargo bench --bench journal`; `PAIRS=200` before it makes it shorter.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a bench takes real time and prints what it found")]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};

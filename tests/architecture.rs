@@ -13,8 +13,6 @@
 //!
 //! "Code that ships" leaves out what stands behind `#[cfg(test)]`, files declared so included: a test may tie parts together.
 
-#![allow(clippy::expect_used, reason = "a test says what it expects by failing")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
