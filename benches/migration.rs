@@ -33,7 +33,11 @@ fn main() {
         });
     }
     println!("{seeds} migrations in {:.1?} of real time", began.elapsed());
-    println!("rollout noticed after: mean {:.2} s, worst {:.2} s (goal: mean at most {GOAL_S} s)", mean(&overshoot), worst(&overshoot));
+    println!(
+        "rollout noticed after: mean {:.2} s, worst {:.2} s (goal: mean at most {GOAL_S} s)",
+        mean(&overshoot),
+        worst(&overshoot)
+    );
     println!("AWS calls per migration: mean {:.0}, of these DescribeServices {:.0}", mean(&calls), mean(&reads));
 }
 

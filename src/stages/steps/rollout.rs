@@ -150,7 +150,8 @@ impl Rollout {
             (cx.report)(progress.clone());
             self.last = Some(progress);
         }
-        Shown { near_the_end: number("runningCount") >= number("desiredCount") }
+        // While old tasks run, or new ones are still to start, the rollout cannot end.
+        Shown { near_the_end: number("runningCount") >= number("desiredCount") && old == 0 }
     }
 
     async fn failed(&self, cx: &Context<'_>, cluster: &str, service: &Value, mine: &str, why: String) -> Failure {
