@@ -2,9 +2,19 @@
 
 mod support;
 
-use support::compare::{self, How};
+#[path = "recovery/common.rs"]
+mod common;
+#[path = "recovery/failures.rs"]
+mod failures;
+#[path = "recovery/faults.rs"]
+mod faults;
+#[path = "recovery/stops.rs"]
+mod stops;
+#[path = "recovery/worlds_tried.rs"]
+mod worlds_tried;
+
 use support::sweep::{Case, Choice, sweep};
-use support::{Lab, Stop, paused, worlds};
+use support::worlds;
 
 fn choice(sample: usize) -> Choice {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());

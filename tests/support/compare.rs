@@ -69,6 +69,8 @@ pub enum How {
     Whole,
     /// But for [`IGNORED`] and [`LEFTOVERS`].
     WentBack,
+    /// The same, and revisions by their order among those that are ACTIVE: a run that went back has used up numbers.
+    BackAndForth,
 }
 
 /// The differences, one line each; none when the worlds are the same.
@@ -90,9 +92,12 @@ pub fn effects(ledger: &[Effect], world: &Value) -> Vec<String> {
 /// A world in the form in which equal ones are equal.
 pub fn normal(world: &Value, how: How) -> Value {
     let mut world = world.clone();
-    let ids = Ids::of(&world);
+    let mut ids = Ids::of(&world);
+    if how == How::BackAndForth {
+        ids.number_revisions(&world);
+    }
     drop_stopped(&mut world);
-    if how == How::WentBack {
+    if how != How::Whole {
         drop_leftovers(&mut world);
     }
     for (path, _) in IGNORED {
@@ -175,6 +180,25 @@ impl Ids {
         }
         note_tokens(world, &mut note);
         Self(ids)
+    }
+
+    /// Names ACTIVE revisions by their place in the family.
+    fn number_revisions(&mut self, world: &Value) {
+        let mut families: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
+        for known in entries(&world["ecs"]["taskDefinitions"]).map(|known| &known["taskDefinition"]) {
+            if known["status"] != "INACTIVE"
+                && let Some((family, number)) = last(&known["taskDefinitionArn"]).split_once(':')
+            {
+                let revisions = families.entry(family).or_default();
+                revisions.push((number.parse().unwrap_or(0), last(&known["taskDefinitionArn"])));
+            }
+        }
+        for (family, mut revisions) in families {
+            revisions.sort_unstable();
+            for (place, (_, name)) in revisions.iter().enumerate() {
+                self.0.insert((*name).to_owned(), format!("<{family} #{}>", place + 1));
+            }
+        }
     }
 
     fn replaced(&self, text: &str) -> String {

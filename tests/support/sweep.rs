@@ -85,6 +85,7 @@ pub fn sweep(case: &Case, choice: Choice) -> Tally {
     paused(async {
         let lab = Lab::on(case.start.clone(), &case.runbook, SEED);
         lab.record(Recorder {
+            distinct: false,
             wanted: Box::new(move |point| wanted_here.contains(&point.number)),
             take: Box::new(move |fork| send.send(fork).expect("the workers live")),
         });
@@ -106,6 +107,7 @@ fn goal(case: &Case) -> Goal {
         let points = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&points);
         lab.record(Recorder {
+            distinct: true,
             wanted: Box::new(move |point| {
                 // Before the run is in the journal there is nothing to take up, and nothing was sent that changes anything.
                 if point.commits > 0 {

@@ -63,6 +63,8 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// Where forks are taken and what becomes of them.
 pub struct Recorder {
+    /// Points with the same journal and world count as one.
+    pub distinct: bool,
     /// Whether the point of this number is wanted.
     pub wanted: Box<dyn FnMut(&Point) -> bool + Send>,
     /// Takes the fork.
@@ -77,6 +79,7 @@ struct Tapped {
     files: Arc<Files>,
     commits: usize,
     next: usize,
+    last: Option<(Millis, usize, u64)>,
     seen: HashSet<u64>,
 }
 
@@ -94,7 +97,7 @@ impl Tap {
     /// From now on points are counted.
     pub fn open(&self, sim: Sim, clock: SimClock, dir: &Path, recorder: Recorder) {
         let files = Arc::new(read_files(dir));
-        let tapped = Tapped { recorder, sim, clock, dir: dir.to_owned(), files, commits: 0, next: 0, seen: HashSet::new() };
+        let tapped = Tapped { recorder, sim, clock, dir: dir.to_owned(), files, commits: 0, next: 0, last: None, seen: HashSet::new() };
         *self.0.lock().expect("no panic under the tap") = Some(tapped);
     }
 
@@ -120,6 +123,11 @@ impl Tap {
 }
 
 impl Tapped {
+    /// How many mutations took effect: each request that may have is an instant of its own.
+    fn effects(&self) -> u64 {
+        self.sim.calls().iter().filter(|(action, _)| !is_read(action)).map(|(_, times)| times).sum()
+    }
+
     fn point(&mut self, kind: PointKind, of: String) {
         if kind == PointKind::AfterCommit {
             self.commits += 1;
@@ -127,12 +135,29 @@ impl Tapped {
         }
         let point = Point { number: self.next, kind, of, commits: self.commits };
         self.next += 1;
-        let state = self.sim.with(|state| state.clone());
-        // Points with the same journal and world are one.
-        if self.seen.insert(fingerprint(self.commits, &state)) && (self.recorder.wanted)(&point) {
-            (self.recorder.take)(Fork { point, state, now: self.clock.now_millis(), files: Arc::clone(&self.files) });
+        let now = self.clock.now_millis();
+        let instant = (now, self.commits, self.effects());
+        if self.recorder.distinct {
+            // Nothing can have changed between two points of one instant but by a commit or an effect.
+            if self.last == Some(instant) {
+                return;
+            }
+            self.last = Some(instant);
+            let fingerprint = self.sim.with(|state| fingerprint(self.commits, state));
+            if !self.seen.insert(fingerprint) {
+                return;
+            }
+        }
+        if (self.recorder.wanted)(&point) {
+            let state = self.sim.with(|state| state.clone());
+            (self.recorder.take)(Fork { point, state, now, files: Arc::clone(&self.files) });
         }
     }
+}
+
+fn is_read(action: &str) -> bool {
+    let name = action.rsplit(':').next().unwrap_or(action);
+    ["Describe", "List", "Get", "Filter"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Journal and world in a number; log events and the time of capture are nobody's concern.

@@ -68,3 +68,83 @@ pub fn start() -> State {
     static START: OnceLock<State> = OnceLock::new();
     START.get_or_init(|| lived_in(&staging(), &[API])).clone()
 }
+
+/// The built-in world with a second API service beside the first: its own family and target group, the sidecars' group shared.
+pub fn two_apis() -> State {
+    static START: OnceLock<State> = OnceLock::new();
+    START.get_or_init(make_two_apis).clone()
+}
+
+fn make_two_apis() -> State {
+    const GROUP: &str = "nexus-ai-api-tg-staging-ecs/afc79937008c4548";
+    const SECOND_GROUP: &str = "nexus-ai-api2-tg-staging/bfc79937008c4549";
+    let mut world = staging();
+    let renamed = |value: &Value| -> Value {
+        let text = value.to_string().replace(GROUP, SECOND_GROUP).replace("nexus-ai-api-tg-staging-ecs", "nexus-ai-api2-tg-staging");
+        serde_json::from_str(&text.replace(API, SECOND_API)).expect("still JSON")
+    };
+    let mut more = |pointer: &str, fits: &dyn Fn(&Value) -> bool| {
+        let list = world.pointer_mut(pointer).and_then(Value::as_array_mut).expect("the world has such a list");
+        let copies: Vec<Value> = list.iter().filter(|entry| fits(entry)).map(renamed).collect();
+        list.extend(copies);
+    };
+    more("/elbv2/targetGroups", &|group| group["TargetGroupArn"].to_string().contains(GROUP));
+    more("/ecs/taskDefinitions", &|known| known["taskDefinition"]["taskDefinitionArn"].to_string().contains(&format!("{API}:2")));
+    let mut rule = world["elbv2"]["rules"]
+        .as_array()
+        .and_then(|rules| rules.iter().find(|rule| rule.to_string().contains(GROUP)).map(renamed))
+        .expect("a rule forwards to the API");
+    rule["RuleArn"] = json!(rule["RuleArn"].as_str().unwrap_or_default().replace('a', "b"));
+    rule["Priority"] = json!("150");
+    world["elbv2"]["rules"].as_array_mut().expect("rules").insert(0, rule);
+    let like = renamed(&world["ecs"]["services"][0]);
+    let state = State::load(&world, 7).expect("the world is one");
+    let now = state.now();
+    let sim = Sim::new(state);
+    let mut input = json!({ "cluster": CLUSTER, "serviceName": SECOND_API });
+    for member in [
+        "taskDefinition",
+        "desiredCount",
+        "launchType",
+        "loadBalancers",
+        "networkConfiguration",
+        "deploymentConfiguration",
+        "healthCheckGracePeriodSeconds",
+        "tags",
+    ] {
+        input[member] = like[member].clone();
+    }
+    foreign(&sim, now, "CreateService", &input);
+    foreign(&sim, now, "UpdateService", &json!({ "cluster": CLUSTER, "service": API, "forceNewDeployment": true }));
+    sim.with(|state| {
+        state.advance(now + 2 * REST);
+        state.clone()
+    })
+}
+
+/// The built-in world in which the log group is there, made by somebody else with another retention.
+pub fn log_group_exists() -> State {
+    let mut world = staging();
+    let mut group = world["logs"]["logGroups"][0].clone();
+    let text = group.to_string().replace("/ecs/nexus-ai-api-staging", LOG_GROUP);
+    group = serde_json::from_str(&text).expect("still JSON");
+    group["retentionInDays"] = json!(14);
+    world["logs"]["logGroups"].as_array_mut().expect("log groups").push(group);
+    lived_in(&world, &[API])
+}
+
+/// The shipped runbook with its `dns` stage before its `service` stage.
+pub fn dns_first() -> Runbook {
+    rewritten(
+        |text| {
+            let stage = |kind: &str| {
+                let from = text.find(&format!("stage \"{kind}\"")).expect("the stage is there");
+                let to = from + text[from..].find("\n}\n").expect("the stage ends") + 3;
+                text[from..to].to_owned()
+            };
+            let (service, dns) = (stage("service"), stage("dns"));
+            text.replace(&dns, "").replace(&service, &format!("{dns}\n{service}"))
+        },
+        "",
+    )
+}

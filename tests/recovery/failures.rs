@@ -1,0 +1,143 @@
+//! Rollouts that fail, and people who deploy in between.
+
+use serde_json::json;
+use sidestep::model::{Failure, FailureKind};
+use sidestep::sim::{Fault, ImageFault};
+
+use super::common::{back_to, done, lab, reference, same, service};
+use crate::support::compare::How;
+use crate::support::{Lab, Stop, paused, worlds};
+
+fn image(lab: &Lab, image: &str, fault: Option<ImageFault>) {
+    lab.sim.with(|state| state.add_fault(Fault::Image { image: image.to_owned(), fault }));
+}
+
+/// A run whose first deployment of Jaeger fails.
+async fn stopped_by_the_image() -> (Lab, Failure) {
+    let lab = lab();
+    image(&lab, worlds::JAEGER_IMAGE, Some(ImageFault::CannotPull));
+    let failure = lab.run().await.failure();
+    assert_eq!(failure.kind, FailureKind::Rollout, "{failure:?}");
+    (lab, failure)
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_stops_the_run_with_the_reasons() {
+    paused(async {
+        let (lab, failure) = stopped_by_the_image().await;
+        assert!(failure.causes.iter().any(|cause| cause.contains("CannotPullContainer")), "{failure:?}");
+        // As long as the cause is there, it stops again.
+        assert_eq!(lab.resume().await.kind(), Some(FailureKind::Rollout));
+        image(&lab, worlds::JAEGER_IMAGE, None);
+        done(lab.resume().await);
+        same(&reference().done, &lab.settled().await, How::BackAndForth);
+        assert_eq!(lab.spans_lost(), 0);
+        back_to(&lab, &reference().start).await;
+    });
+}
+
+#[test]
+fn a_failed_first_deployment_is_rolled_back() {
+    paused(async {
+        let (lab, _) = stopped_by_the_image().await;
+        back_to(&lab, &reference().start).await;
+    });
+}
+
+#[test]
+fn an_amendment_names_another_image() {
+    paused(async {
+        let (mut lab, _) = stopped_by_the_image().await;
+        let other = "jaegertracing/all-in-one:1.76.0";
+        done(lab.amend(&worlds::shipped(&format!("jaeger_image = \"{other}\"\n"))).await);
+        let world = lab.settled().await;
+        let runs = &service(&world, worlds::JAEGER)["taskDefinition"];
+        let definitions = world["ecs"]["taskDefinitions"].as_array().expect("task definitions");
+        let definition = definitions.iter().find(|known| known["taskDefinition"]["taskDefinitionArn"] == *runs).expect("it is there");
+        assert_eq!(definition["taskDefinition"]["containerDefinitions"][0]["image"], other);
+        assert_eq!(lab.spans_lost(), 0);
+        back_to(&lab, &reference().start).await;
+    });
+}
+
+#[test]
+fn an_api_rollout_without_a_circuit_breaker_fails_by_its_tasks_and_is_rolled_back() {
+    paused(async {
+        let lab = lab();
+        let stop = lab.run_before(&["retarget-api-env"]).await;
+        assert!(matches!(stop, Stop::Before(..)), "{stop:?}");
+        image(&lab, worlds::API_IMAGE, Some(ImageFault::CannotPull));
+        let failure = lab.resume().await.failure();
+        assert_eq!(failure.kind, FailureKind::Rollout, "{failure:?}");
+        assert!(failure.causes.iter().any(|cause| cause.contains("tasks in a row")), "{failure:?}");
+        assert_eq!(service(&lab.world(), worlds::API)["runningCount"], 2, "the old tasks serve on");
+        // The image is still broken: going back needs no new task.
+        back_to(&lab, &reference().start).await;
+    });
+}
+
+#[test]
+fn an_api_rollout_that_failed_is_deployed_again_when_the_cause_is_gone() {
+    paused(async {
+        let lab = lab();
+        lab.run_before(&["retarget-api-env"]).await;
+        image(&lab, worlds::API_IMAGE, Some(ImageFault::CannotPull));
+        assert_eq!(lab.resume().await.kind(), Some(FailureKind::Rollout));
+        image(&lab, worlds::API_IMAGE, None);
+        done(lab.resume().await);
+        same(&reference().done, &lab.settled().await, How::BackAndForth);
+        back_to(&lab, &reference().start).await;
+    });
+}
+
+/// Somebody deploys a revision of their own; gives its ARN.
+async fn foreign_deployment(lab: &Lab) -> String {
+    let world = lab.world();
+    let runs = service(&world, worlds::API)["taskDefinition"].as_str().expect("an ARN").to_owned();
+    let found = lab.foreign("DescribeTaskDefinition", &json!({ "taskDefinition": runs }));
+    let mut input = json!({});
+    for member in ["family", "containerDefinitions", "cpu", "memory", "networkMode", "executionRoleArn", "requiresCompatibilities"] {
+        input[member] = found["taskDefinition"][member].clone();
+    }
+    input["containerDefinitions"][0]["environment"] = json!([
+        { "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://localhost:4318" },
+        { "name": "RELEASE", "value": "2" },
+    ]);
+    let made = lab.foreign("RegisterTaskDefinition", &input);
+    let arn = made["taskDefinition"]["taskDefinitionArn"].as_str().expect("an ARN").to_owned();
+    lab.foreign("UpdateService", &json!({ "cluster": worlds::CLUSTER, "service": worlds::API, "taskDefinition": arn }));
+    lab.live(10 * 60_000).await;
+    arn
+}
+
+#[test]
+fn a_foreign_deployment_stops_the_run_and_a_rollback_leaves_it_alone() {
+    paused(async {
+        let lab = lab();
+        lab.run_before(&["retarget-api-env"]).await;
+        let theirs = foreign_deployment(&lab).await;
+        let failure = lab.resume().await.failure();
+        assert_eq!(failure.kind, FailureKind::Drift, "{failure:?}");
+        for words in ["planned from", "planned to", "found"] {
+            assert!(failure.causes.iter().any(|cause| cause.contains(words)), "{words}: {failure:?}");
+        }
+        let stop = lab.roll_back(None).await;
+        assert!(matches!(stop, Stop::RolledBack), "{stop:?}");
+        let world = lab.settled().await;
+        assert_eq!(service(&world, worlds::API)["taskDefinition"], theirs);
+        assert_eq!(*service(&world, worlds::JAEGER), serde_json::Value::Null, "what the run made is gone");
+    });
+}
+
+#[test]
+fn a_rollback_does_not_overwrite_a_foreign_deployment_silently() {
+    paused(async {
+        let lab = lab();
+        done(lab.run().await);
+        let theirs = foreign_deployment(&lab).await;
+        let failure = lab.roll_back(None).await.failure();
+        assert_eq!(failure.kind, FailureKind::Drift, "{failure:?}");
+        assert_eq!(service(&lab.settled().await, worlds::API)["taskDefinition"], theirs);
+        assert_eq!(service(&lab.settled().await, worlds::JAEGER)["runningCount"], 1, "nothing further was taken away");
+    });
+}

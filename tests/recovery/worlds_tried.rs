@@ -1,0 +1,41 @@
+//! Other worlds and another order of stages.
+
+use super::common::{back_to, done, uninterrupted};
+use crate::support::sweep::Case;
+use crate::support::{Lab, paused, worlds};
+
+#[test]
+fn two_api_services() {
+    let runbook = worlds::shipped(&format!("api_services = [\"{}\", \"{}\"]\n", worlds::API, worlds::SECOND_API));
+    let reference = uninterrupted(worlds::two_apis(), &runbook);
+    for name in [worlds::API, worlds::SECOND_API] {
+        let api = super::common::service(&reference.done, name);
+        assert_eq!(api["loadBalancers"].as_array().map(Vec::len), Some(1), "{name} is stripped");
+    }
+    super::check(&Case { name: "two API services", start: worlds::two_apis(), runbook }, super::choice(4));
+}
+
+#[test]
+fn dns_before_service() {
+    super::check(&Case { name: "dns before service", start: worlds::start(), runbook: worlds::dns_first() }, super::choice(4));
+}
+
+#[test]
+fn a_log_group_that_exists_is_adopted_and_given_back() {
+    paused(async {
+        let lab = Lab::on(worlds::log_group_exists(), &worlds::shipped(""), 1);
+        let start = Lab::on(worlds::log_group_exists(), &worlds::shipped(""), 1).settled().await;
+        done(lab.run().await);
+        let retention = |world: &serde_json::Value| {
+            let groups = world["logs"]["logGroups"].as_array().cloned().unwrap_or_default();
+            groups.iter().find(|group| group["logGroupName"] == worlds::LOG_GROUP).map(|group| group["retentionInDays"].clone())
+        };
+        assert_eq!(retention(&lab.world()), Some(serde_json::json!(7)));
+        back_to(&lab, &start).await;
+        assert_eq!(retention(&lab.world()), Some(serde_json::json!(14)));
+        let deleted = lab.sim.ledger().iter().any(|effect| effect.action == "DeleteLogGroup");
+        assert!(!deleted, "it is somebody else's");
+    });
+    let case = Case { name: "adopted log group", start: worlds::log_group_exists(), runbook: worlds::shipped("") };
+    super::check(&case, super::choice(3));
+}
