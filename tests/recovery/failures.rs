@@ -53,7 +53,8 @@ fn an_amendment_names_another_image() {
         let world = lab.settled().await;
         let runs = &service(&world, worlds::JAEGER)["taskDefinition"];
         let definitions = world["ecs"]["taskDefinitions"].as_array().expect("task definitions");
-        let definition = definitions.iter().find(|known| known["taskDefinition"]["taskDefinitionArn"] == *runs).expect("it is there");
+        let definition =
+            definitions.iter().find(|known| known["taskDefinition"]["taskDefinitionArn"] == *runs).expect("it is there");
         assert_eq!(definition["taskDefinition"]["containerDefinitions"][0]["image"], other);
         assert_eq!(lab.spans_lost(), 0);
         back_to(&lab, &reference().start).await;
@@ -96,7 +97,8 @@ async fn foreign_deployment(lab: &Lab) -> String {
     let runs = service(&world, worlds::API)["taskDefinition"].as_str().expect("an ARN").to_owned();
     let found = lab.foreign("DescribeTaskDefinition", &json!({ "taskDefinition": runs }));
     let mut input = json!({});
-    for member in ["family", "containerDefinitions", "cpu", "memory", "networkMode", "executionRoleArn", "requiresCompatibilities"] {
+    for member in ["family", "containerDefinitions", "cpu", "memory", "networkMode", "executionRoleArn", "requiresCompatibilities"]
+    {
         input[member] = found["taskDefinition"][member].clone();
     }
     input["containerDefinitions"][0]["environment"] = json!([
