@@ -16,6 +16,12 @@
 //! | [`sim`] | simulated AWS | nothing of ours |
 //! | [`cli`] | one file per verb; ties them together | everything |
 
+// No ambient clock, randomness or output: clippy.toml says what to use instead.
+#![warn(clippy::disallowed_methods, clippy::disallowed_macros)]
+// Input never makes it panic: where a value is certainly there, the spot says why.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![warn(clippy::allow_attributes_without_reason)]
+
 pub mod aws;
 pub mod cli;
 pub mod engine;

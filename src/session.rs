@@ -19,10 +19,7 @@ use crate::plan::undo;
 ///
 /// # Errors
 /// As [`Engine::run`].
-pub async fn plan_back<S: Store>(
-    engine: Engine<'_, S>,
-    to: Option<&StageId>,
-) -> Result<Result<Plan, (StepId, Failure)>, Error> {
+pub async fn plan_back<S: Store>(engine: Engine<'_, S>, to: Option<&StageId>) -> Result<Result<Plan, (StepId, Failure)>, Error> {
     let (ending, view) = engine.settle_unknown().await?;
     Ok(match ending {
         Some(Ending::Failed { step, failure }) => Err((step, failure)),

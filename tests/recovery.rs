@@ -29,7 +29,12 @@ fn check(case: &Case, choice: Choice) {
     let tally = sweep(case, choice);
     println!(
         "{}: {} crash points, {} distinct; {choice:?}: {} tried, {} failed, {:.1?}",
-        case.name, tally.counted, tally.distinct, tally.tried, tally.failures.len(), began.elapsed()
+        case.name,
+        tally.counted,
+        tally.distinct,
+        tally.tried,
+        tally.failures.len(),
+        began.elapsed()
     );
     assert!(tally.failures.is_empty(), "{}:\n{}", case.name, tally.failures.join("\n"));
 }

@@ -23,12 +23,13 @@ pub struct Clock {
 impl Clock {
     /// Real time, `scale` times faster (1 for a live account). Over the years a real clock may be set: `now` follows tokio's
     /// monotonic clock from the moment of creation, so that a run's records never go back in time.
-    #[allow(clippy::disallowed_methods)] // The one place where the wall clock is read.
+    #[allow(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
     pub fn real(scale: f64) -> Self {
         Self { epoch: SystemTime::now(), start: Instant::now(), scale }
     }
 
     /// Virtual time that begins at `epoch`; meant for a runtime whose clock is paused.
+    #[allow(clippy::disallowed_methods, reason = "a clock is made from tokio's")]
     pub fn starting_at(epoch: SystemTime) -> Self {
         Self { epoch, start: Instant::now(), scale: 1.0 }
     }
@@ -39,7 +40,7 @@ impl Clock {
     }
 
     /// Sleeps for `duration` of this clock.
-    #[allow(clippy::disallowed_methods)] // The one place that sleeps.
+    #[allow(clippy::disallowed_methods, reason = "the one place that sleeps")]
     pub async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(self.to_real(duration)).await;
     }

@@ -153,7 +153,7 @@ fn parse_error(text: &str) -> Option<(String, String)> {
         if !errors.start_el().matches("Errors") {
             continue;
         }
-        while let Some(mut error) = errors.next_tag() {
+        if let Some(mut error) = errors.next_tag() {
             let (mut code, mut message) = (None, String::new());
             while let Some(mut member) = error.next_tag() {
                 match member.start_el().local() {

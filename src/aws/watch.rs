@@ -32,9 +32,10 @@ struct Cluster {
 struct Desk {
     /// Services asked for since the last call began.
     wanted: BTreeSet<String>,
-    /// Each service's last reading (`None`: there is no such service), with a number that grows with each reading.
+    /// Each service's last reading (`None`: there is no such service), with the number of the call that gave it.
     read: BTreeMap<String, (u64, Result<Option<Value>, CallError>)>,
-    readings: u64,
+    /// Calls begun so far.
+    begun: u64,
 }
 
 impl Aws {
@@ -51,7 +52,7 @@ impl Aws {
         let asked_at = {
             let mut desk = shared.desk.lock().unwrap_or_else(PoisonError::into_inner);
             desk.wanted.insert(service.to_owned());
-            desk.readings
+            desk.begun
         };
         let mut turn = shared.turn.lock().await;
         if let Some(reading) = shared.newer_than(service, asked_at) {
@@ -65,9 +66,9 @@ impl Aws {
             }
         }
         *turn = Some(self.clock.elapsed());
-        let names = shared.take_wanted(service);
+        let (call, names) = shared.begin(service);
         let answer = self.describe_services(cluster, &names).await;
-        shared.put(&names, &answer);
+        shared.put(call, &names, &answer);
         drop(turn);
         shared.newer_than(service, asked_at).unwrap_or(Ok(None))
     }
@@ -83,13 +84,14 @@ impl Aws {
 }
 
 impl Cluster {
-    fn newer_than(&self, service: &str, reading: u64) -> Option<Result<Option<Value>, CallError>> {
+    /// The reading of a call that began after `calls` had begun: one under way then may have seen what was before.
+    fn newer_than(&self, service: &str, calls: u64) -> Option<Result<Option<Value>, CallError>> {
         let desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        desk.read.get(service).filter(|(number, _)| *number > reading).map(|(_, answer)| answer.clone())
+        desk.read.get(service).filter(|(call, _)| *call > calls).map(|(_, answer)| answer.clone())
     }
 
-    /// The services to ask for in one call, `first` among them.
-    fn take_wanted(&self, first: &str) -> Vec<String> {
+    /// Begins a call: its number, and the services to ask for, `first` among them.
+    fn begin(&self, first: &str) -> (u64, Vec<String>) {
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         desk.wanted.remove(first);
         let mut names = vec![first.to_owned()];
@@ -98,19 +100,18 @@ impl Cluster {
         {
             names.push(name);
         }
-        names
+        desk.begun += 1;
+        (desk.begun, names)
     }
 
-    fn put(&self, names: &[String], answer: &Result<Vec<Value>, CallError>) {
+    fn put(&self, call: u64, names: &[String], answer: &Result<Vec<Value>, CallError>) {
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        desk.readings += 1;
-        let number = desk.readings;
         for name in names {
             let reading = match answer {
                 Ok(services) => Ok(services.iter().find(|service| service["serviceName"] == **name).cloned()),
                 Err(error) => Err(error.clone()),
             };
-            desk.read.insert(name.clone(), (number, reading));
+            desk.read.insert(name.clone(), (call, reading));
         }
     }
 }

@@ -8,7 +8,11 @@ use crate::aws::{Clock, ConnectOptions};
 use crate::journal::Journal;
 use crate::model::{Actor, Error};
 use crate::ui::prompt::Terminal;
+use crate::ui::text::shell_word;
 use crate::ui::{Ask, Out, Style};
+
+/// How a command of this program begins where one is named in a text.
+const OPENING: &str = "`sidestep ";
 
 /// See the module's text.
 pub struct Context {
@@ -24,6 +28,7 @@ pub struct Context {
 
 impl Context {
     /// From the options and the process's environment.
+    #[allow(clippy::disallowed_methods, reason = "here the environment is read and handed on")]
     pub fn of(common: Common) -> Self {
         let env = |name: &str| std::env::var(name).ok();
         let columns = rustix::termios::tcgetwinsize(rustix::stdio::stderr())
@@ -46,6 +51,7 @@ impl Context {
     }
 
     /// Who is at the keyboard.
+    #[allow(clippy::disallowed_methods, reason = "the environment says who")]
     pub fn actor(&self, identity: Option<&str>) -> Actor {
         let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|user| !user.is_empty());
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -91,6 +97,7 @@ impl Context {
     }
 
     /// The clock for a live account, or for a simulator whose clock goes faster.
+    #[allow(clippy::disallowed_methods, reason = "the factor is shared by way of the environment")]
     pub fn clock(&self) -> Result<Clock, Error> {
         let scale = match std::env::var("SIDESTEP_TIME_SCALE") {
             Err(_) => 1.0,
@@ -109,12 +116,40 @@ impl Context {
 
     /// A command of this program, as the operator would have to type it here.
     pub fn command(&self, words: &str) -> String {
-        let state = &self.common.state;
-        if state.as_os_str() == "state" {
-            format!("sidestep {words}")
-        } else {
-            format!("sidestep {words} --state {}", state.display())
+        format!("sidestep {words}{}", self.options(words))
+    }
+
+    /// The options without which the command would not find the run, or the account, that this one did.
+    fn options(&self, words: &str) -> String {
+        let verb = words.split_whitespace().next().unwrap_or_default();
+        let mut options = String::new();
+        let journal = ["run", "resume", "rollback", "pause", "approve", "abandon", "status", "runs"].contains(&verb);
+        if journal && self.common.state.as_os_str() != "state" && !words.contains("--state") {
+            options.push_str(&format!(" --state {}", shell_word(&self.common.state.to_string_lossy())));
         }
+        let connects = ["plan", "run", "resume", "rollback"].contains(&verb);
+        if let Some(profile) = self.common.profile.as_ref().filter(|_| connects && !words.contains("--profile")) {
+            options.push_str(&format!(" --profile {}", shell_word(profile)));
+        }
+        options
+    }
+
+    /// A text in which each `` `sidestep …` `` is as the operator would have to type it here.
+    pub fn located(&self, text: &str) -> String {
+        let mut located = String::new();
+        let mut rest = text;
+        while let Some(start) = rest.find(OPENING) {
+            let (before, command) = rest.split_at(start + OPENING.len());
+            let Some(end) = command.find('`').filter(|end| !command[..*end].contains('\n')) else { break };
+            let words = &command[..end];
+            located.push_str(before);
+            located.push_str(words);
+            located.push_str(&self.options(words));
+            located.push('`');
+            rest = &command[end + 1..];
+        }
+        located.push_str(rest);
+        located
     }
 
     /// A tokio runtime on this thread.
@@ -131,4 +166,34 @@ pub fn live_seed() -> u64 {
     // The operating system's randomness, by way of the standard library's hasher keys.
     use std::hash::{BuildHasher as _, Hasher as _};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    fn located(options: &[&str], text: &str) -> String {
+        let words = ["sidestep", "runs"].iter().chain(options);
+        Context::of(Cli::try_parse_from(words).expect("options").common).located(text)
+    }
+
+    #[test]
+    fn commands_in_a_text_find_what_this_one_found() {
+        let text = "to go on, run `sidestep resume r7k2`; to see, `sidestep status r7k2`, not `aws` or `sidestep";
+        assert_eq!(located(&[], text), text);
+        assert_eq!(
+            located(&["--state", "a b", "--profile", "ops"], text),
+            "to go on, run `sidestep resume r7k2 --state 'a b' --profile ops`; to see, `sidestep status r7k2 --state 'a b'`, \
+             not `aws` or `sidestep"
+        );
+    }
+
+    #[test]
+    fn what_a_command_says_already_is_left() {
+        let text = "`sidestep resume r7k2 --state here` `sidestep rehearse`";
+        assert_eq!(located(&["--state", "there"], text), text);
+    }
 }

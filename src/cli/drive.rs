@@ -18,12 +18,13 @@ use super::standing::{name_stage, standing};
 use crate::aws::Aws;
 use crate::engine::{Control, Ending, Engine, StageStop};
 use crate::journal::{OpenRun, Store as _};
-use crate::model::{
-    Actor, Direction, Error, Event, Exit, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId,
-};
+use crate::model::{Actor, Direction, Error, Event, Exit, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId};
 use crate::session;
 use crate::ui::prompt::{FailureChoice, HeldChoice};
 use crate::ui::{Ask, plan_view};
+
+/// Who else hears of each event, after it is shown.
+type Also<'a> = Box<dyn Fn(&RunView, &Event) + 'a>;
 
 /// A run under way in this process.
 pub struct Drive<'a> {
@@ -35,7 +36,7 @@ pub struct Drive<'a> {
     pub by: Actor,
     pub control: mpsc::UnboundedReceiver<Control>,
     /// Called with each event after it is shown.
-    pub also: Box<dyn Fn(&RunView, &Event) + 'a>,
+    pub also: Also<'a>,
     confirmed: BTreeSet<StageId>,
     /// Whether steps that were done are looked at again when the engine begins: not when the operator only keeps waiting.
     revisit: bool,
@@ -61,7 +62,7 @@ impl<'a> Drive<'a> {
         by: Actor,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Self {
-        let also = Box::new(|_: &RunView, _: &Event| {});
+        let also: Also<'a> = Box::new(|_, _| {});
         Self { context, aws, open, screen, ask, by, control, also, confirmed: BTreeSet::new(), revisit: true, turned: false }
     }
 
@@ -185,9 +186,9 @@ impl<'a> Drive<'a> {
                 self.confirmed.insert(stage);
                 return Ok(Next::Again);
             }
-            return Ok(Next::Stop(self.pause_error(format!("paused before {name}: it was not confirmed"), Vec::new())));
+            return Ok(Next::Stop(self.pause_error(format!("paused: before {name}, which was not confirmed"), Vec::new())));
         }
-        Ok(Next::Stop(self.pause_error(format!("paused before {name}, as asked"), Vec::new())))
+        Ok(Next::Stop(self.pause_error(format!("paused: before {name}, as asked"), Vec::new())))
     }
 
     async fn held(&mut self, step: &StepId, result: &str, why: &str) -> Result<Next, Error> {
@@ -208,7 +209,9 @@ impl<'a> Drive<'a> {
                 let approve = self.context.command(&format!("approve {run} --comment \"…\""));
                 let resume = self.context.command(&format!("resume {run}"));
                 at.next.insert(0, format!("if a person has seen that spans arrive, run `{approve}`, then `{resume}`"));
-                let headline = format!("a person must decide before the run goes on: {result}");
+                let name = self.stage_of(step);
+                let title = plan.step(step).map_or_else(|| step.to_string(), |planned| planned.title.clone());
+                let headline = format!("paused: {name} waits for a person: {title}");
                 Ok(Next::Stop(Error::Paused { headline, causes: vec![why.to_owned()], at }))
             }
         }
@@ -254,8 +257,7 @@ impl<'a> Drive<'a> {
 
     fn failure_error(&self, step: &StepId, failure: &Failure) -> Error {
         let view = self.open.view();
-        let stage = view.plan.steps().find(|(_, _, planned)| planned.id == *step).map(|(stage, _, _)| stage.id.clone());
-        let name = stage.map_or_else(|| "the run".to_owned(), |stage| name_stage(view, &stage));
+        let name = self.stage_of(step);
         let mut at = standing(self.context, view, "after repairing the cause");
         if view.plan.direction == Direction::Back && failure.kind == FailureKind::Stuck {
             let remains = view.mutations.iter().filter(|mutation| mutation.direction == Direction::Forward).map(remains).collect();
@@ -265,6 +267,13 @@ impl<'a> Drive<'a> {
             at.state = format!("{}; {serves}", at.state);
         }
         Error::Stopped { headline: format!("{name} stopped: {}", failure.message), causes: failure.causes.clone(), at }
+    }
+
+    /// The stage that a step is in, by its place and name.
+    fn stage_of(&self, step: &StepId) -> String {
+        let view = self.open.view();
+        let stage = view.plan.steps().find(|(_, _, planned)| planned.id == *step).map(|(stage, _, _)| stage.id.clone());
+        stage.map_or_else(|| "the run".to_owned(), |stage| name_stage(view, &stage))
     }
 
     // ----- the way back -----

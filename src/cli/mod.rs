@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit,
         Err(error) => {
             context.out.share_with(None);
-            context.out.status(&ui::error::render(&error, &render_problem, &context.err_style));
+            context.out.status(&context.located(&ui::error::render(&error, &render_problem, &context.err_style)));
             error.exit()
         }
     };

@@ -73,10 +73,10 @@ async fn rehearse(
     let identity = aws.identity().await?;
     let id = account::fresh_run(None, args.seed)?;
     let plan = account::plan(&aws, &identity, runbook, &id).await?;
+    plan::blocked(&plan, &args.accept)?;
     if !plan.findings.is_empty() && !context.json() {
         context.out.status(&plan_view::findings(&plan, &context.err_style));
     }
-    plan::blocked(&plan, &args.accept)?;
     if plan.is_empty() {
         context.out.status(&plan_view::render(&plan, &context.err_style));
         return Ok(Exit::Done);
@@ -95,7 +95,19 @@ async fn rehearse(
     sim.with(|state| state.mark("after"));
     aws.clock.sleep(AFTERMATH).await;
     tell(context, &sim, &connector, start, &view, &result);
-    result
+    result.map_err(rehearsed)
+}
+
+/// Nothing of a rehearsal remains: the commands that would go on with a run have nothing to work on.
+fn rehearsed(mut error: Error) -> Error {
+    if let Error::Stopped { at, .. } | Error::Paused { at, .. } | Error::Stuck { at, .. } = &mut error {
+        at.meanwhile = None;
+        at.next = vec![
+            "this was a rehearsal, and nothing remains of it: a real run would stop here too, to be resumed or rolled back"
+                .to_owned(),
+        ];
+    }
+    error
 }
 
 /// Tells the simulator which stage is running, so that spans are counted by stage.

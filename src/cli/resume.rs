@@ -77,7 +77,7 @@ fn variables_as_hcl(variables: &BTreeMap<String, Value>) -> String {
     variables.iter().map(|(name, value)| format!("{name} = {}\n", quoted(value))).collect()
 }
 
-#[allow(clippy::too_many_arguments)] // One call site; a struct would only name them again.
+#[allow(clippy::too_many_arguments, reason = "one call site: a struct would only name them again")]
 async fn prepare(
     context: &Context,
     args: &ResumeArgs,
@@ -141,7 +141,7 @@ async fn amend(
     if !agreed {
         return Err(match ask {
             Some(_) => Error::Paused {
-                headline: "the amendment was not agreed to; the run is as it was".to_owned(),
+                headline: "paused: the amendment was not agreed to, the run is as it was".to_owned(),
                 causes: changes,
                 at: super::standing::standing(context, open.view(), "to go on"),
             },
@@ -172,7 +172,29 @@ mod tests {
         ]
         .into();
         let text = variables_as_hcl(&variables);
-        let declared = "runbook \"r\" { description = \"d\" }\nvariable \"a\" { type = string }\nvariable \"b\" { type = list(string) }\nvariable \"c\" { type = any }\ntarget { region = \"r\"\n environment = \"e\"\n cluster = \"c\"\n services = [\"s\"] }\n";
+        let declared = r#"
+runbook "r" {
+  description = "d"
+}
+variable "a" {
+  type = string
+}
+variable "b" {
+  type = list(string)
+}
+variable "c" {
+  type = any
+}
+target {
+  region      = "r"
+  environment = "e"
+  cluster     = "c"
+  services    = ["s"]
+}
+stage "log_group" "one" {
+  name = var.a
+}
+"#;
         let file = crate::model::SourceFile { path: "r.hcl".to_owned(), text: declared.to_owned() };
         let sources = crate::runbook::VariableSources { var_files: vec![("v".to_owned(), text)], ..Default::default() };
         let runbook = crate::runbook::resolve(file, &sources).unwrap_or_else(|problems| panic!("{problems:?}"));

@@ -18,11 +18,15 @@ pub fn call(context: &Context, args: &RunId) -> Result<Exit, Error> {
     let view = journal.view(&run)?;
     let live = journal.is_live(&run)?;
     let text = if context.json() {
-        status_view::json(&view, live.as_ref()).to_string()
+        let mut value = status_view::json(&view, live.as_ref());
+        for hint in value["next"].as_array_mut().into_iter().flatten() {
+            *hint = context.located(hint.as_str().unwrap_or_default()).into();
+        }
+        value.to_string()
     } else {
         // An ended or sleeping run's times are compared with its own last record, not with this machine's clock.
         let now = if live.is_some() { context.clock()?.now().max(view.updated_at) } else { view.updated_at };
-        status_view::render(&view, live.as_ref(), now, &context.out_style)
+        context.located(&status_view::render(&view, live.as_ref(), now, &context.out_style))
     };
     context.out.data(&text);
     Ok(Exit::Done)

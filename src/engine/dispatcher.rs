@@ -140,10 +140,10 @@ impl<'a, S: Store> Engine<'a, S> {
                     Ok(verdict) => verdict,
                     Err(failure) => return Ok(Some(Ending::Failed { step: step.id.clone(), failure })),
                 };
-                if let Some(ending) = self.note_verdict(lane, index, verdict)? {
-                    if !past_drift {
-                        return Ok(Some(ending));
-                    }
+                if let Some(ending) = self.note_verdict(lane, index, verdict)?
+                    && !past_drift
+                {
+                    return Ok(Some(ending));
                 }
             }
         }
@@ -263,12 +263,16 @@ impl<'a, S: Store> Engine<'a, S> {
             Message::Write { bodies, done } => {
                 let go = self.stop.is_none();
                 let bodies: Vec<RecordBody> = if go { bodies } else { without_new_step(bodies) };
-                let started = bodies.iter().any(|body| matches!(body, RecordBody::StepStarted { .. }));
+                let started: Vec<StepId> = bodies.iter().filter_map(started_step).cloned().collect();
                 if !bodies.is_empty() {
                     self.append(bodies)?;
                 }
+                // A mutation leaves as soon as this is answered.
+                if started.iter().any(|step| self.view.plan.step(step).is_some_and(|step| step.class == StepClass::Mutation)) {
+                    self.store.check()?;
+                }
                 // A lane that is gone needs no answer.
-                let _ = done.send(go || started);
+                let _ = done.send(go || !started.is_empty());
             }
         }
         Ok(())
@@ -341,6 +345,13 @@ impl<'a, S: Store> Engine<'a, S> {
             (self.sink)(&self.view, &Event::Record(record));
         }
         Ok(())
+    }
+}
+
+fn started_step(body: &RecordBody) -> Option<&StepId> {
+    match body {
+        RecordBody::StepStarted { step, .. } => Some(step),
+        _ => None,
     }
 }
 

@@ -145,6 +145,10 @@ impl Store for OpenRun {
         let db = &self.writer.db;
         request::take(&db.conn, &self.writer.run, self.writer.fence).map_err(|error| db.unwritable(&error))
     }
+
+    fn check(&mut self) -> Result<(), Error> {
+        Self::check(self)
+    }
 }
 
 /// Numbers that follow `done` records.

@@ -165,7 +165,7 @@ pub(super) fn words(error: &io::Error) -> String {
 pub(super) fn ask(path: &Path) -> io::Result<FileSystem> {
     let found = rustix::fs::statfs(path)?;
     // The field's type differs between machines; all the numbers fit 32 bits.
-    #[allow(clippy::unnecessary_cast)]
+    #[allow(clippy::unnecessary_cast, reason = "not a cast on every machine")]
     let magic = (found.f_type as u64) & 0xffff_ffff;
     let name = (magic == FUSE).then(|| mount_type(path)).flatten();
     Ok(FileSystem { magic, name })

@@ -28,6 +28,15 @@ pub trait Store {
     /// # Errors
     /// [`Error::JournalWrite`].
     fn take_requests(&mut self) -> Result<Vec<Request>, Error>;
+
+    /// Whether this process still holds the run: asked right before a mutation is sent, for a laptop may have slept while a
+    /// colleague took over.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] when it does not.
+    fn check(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// The journal of a state directory.

@@ -34,8 +34,14 @@ impl Reading {
 
     fn rebase(&mut self, base: Millis) {
         self.base = base;
-        self.since = Instant::now();
+        self.since = now();
     }
+}
+
+/// Where this clock takes tokio's time from.
+#[allow(clippy::disallowed_methods, reason = "the simulator's one clock is made from tokio's")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 impl SimClock {
@@ -43,7 +49,7 @@ impl SimClock {
     /// whose time it shall follow.
     pub fn new(start: Millis, speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
-        Self(Arc::new(Mutex::new(Reading { base: start, since: Instant::now(), running: true, speed })))
+        Self(Arc::new(Mutex::new(Reading { base: start, since: now(), running: true, speed })))
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut Reading) -> R) -> R {
@@ -59,6 +65,12 @@ impl SimClock {
     pub fn real(&self, millis: Millis) -> Duration {
         let speed = self.with(|reading| reading.speed);
         Duration::from_secs_f64(millis.max(0) as f64 / 1000.0 / speed)
+    }
+
+    /// Waits for `millis` of virtual time.
+    #[allow(clippy::disallowed_methods, reason = "the simulator's one place that sleeps")]
+    pub async fn sleep(&self, millis: Millis) {
+        tokio::time::sleep(self.real(millis)).await;
     }
 
     /// Stops the clock until [`Self::resume`].
@@ -95,6 +107,7 @@ impl TimeSource for SimClock {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests of the clock let tokio's time pass, which is paused")]
 mod tests {
     use super::*;
 

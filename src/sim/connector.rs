@@ -76,7 +76,7 @@ impl SimConnector {
     }
 
     async fn answer(self, handled: Handled) -> Result<HttpResponse, ConnectorError> {
-        let travel = |millis| tokio::time::sleep(self.clock.real(millis));
+        let travel = |millis| self.clock.sleep(millis);
         match handled {
             Handled::Respond(response) => {
                 travel(self.latency).await;

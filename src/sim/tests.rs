@@ -118,6 +118,7 @@ async fn query_services_answer_their_clients() {
 }
 
 #[tokio::test(start_paused = true)]
+#[allow(clippy::disallowed_methods, reason = "lets the paused clock pass")]
 async fn a_fault_strikes_the_request_it_names_and_no_other() {
     let (connector, config) = account();
     let logs = aws_sdk_cloudwatchlogs::Client::new(&config);

@@ -216,6 +216,8 @@ fn attach(
         inputs,
     );
     lane.deadline(deadline);
-    let change = Change { path: "serviceRegistries".to_owned(), from: Some(before), to: registry.now().cloned() };
+    let to = registry.now().cloned().unwrap_or_else(|| json!("known when the name is created"));
+    let from = before.as_array().is_some_and(|list| !list.is_empty()).then_some(before);
+    let change = Change { path: "serviceRegistries".to_owned(), from, to: Some(to) };
     resources.push(resource("service", service, Disposition::Update, vec![change]));
 }

@@ -258,11 +258,21 @@ fn create(
     waits(&mut lane, settings, planning, group, wanted, want);
     let changes = vec![
         Change { path: "desiredCount".to_owned(), from: None, to: Some(json!(settings.desired_count)) },
-        Change { path: "loadBalancers".to_owned(), from: None, to: Some(balancers) },
+        Change { path: "loadBalancers".to_owned(), from: None, to: Some(json!(entries(&balancers))) },
         Change { path: "networkConfiguration".to_owned(), from: None, to: Some(json!(format!("as {}", settings.like_service))) },
     ];
     let resource = Resource { kind: "service".to_owned(), name: name.clone(), disposition: Disposition::Create, changes };
     stage_plan(decl, vec![resource], lane.build().into_iter().collect())
+}
+
+/// Load-balancer entries as people say them.
+fn entries(list: &Value) -> String {
+    let entry = |entry: &Value| {
+        let group = entry["targetGroupArn"].as_str().and_then(|arn| arn.split('/').nth(1)).unwrap_or("a load balancer");
+        format!("{}:{} in {group}", entry["containerName"].as_str().unwrap_or_default(), entry["containerPort"])
+    };
+    let all: Vec<String> = list.as_array().into_iter().flatten().map(entry).collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }
 
 /// Waits for the rollout, and for the service's own task in the target group.
@@ -325,15 +335,16 @@ fn adopt(
     let mut inputs = Vec::new();
     if !same_revision {
         inputs.push(("/set/taskDefinition", revision.clone()));
-        changes.push(Change { path: "taskDefinition".to_owned(), from: Some(json!(runs)), to: revision.now().cloned() });
+        changes.push(Change {
+            path: "taskDefinition".to_owned(),
+            from: Some(json!(runs)),
+            to: Some(revision.now().cloned().unwrap_or_else(|| json!("known when it is registered"))),
+        });
     }
     if !same_balancers {
         place(&mut set, "/loadBalancers", balancers.clone());
-        changes.push(Change {
-            path: "loadBalancers".to_owned(),
-            from: Some(found["loadBalancers"].clone()),
-            to: Some(balancers.clone()),
-        });
+        let (from, to) = (Some(json!(entries(&found["loadBalancers"]))), Some(json!(entries(balancers))));
+        changes.push(Change { path: "loadBalancers".to_owned(), from, to });
     }
     if !same_count {
         place(&mut set, "/desiredCount", json!(settings.desired_count));

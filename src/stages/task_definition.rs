@@ -98,7 +98,7 @@ fn wrong_size(cpu: u64, memory: u64) -> Option<(&'static str, String, String)> {
         let known = "256, 512, 1024, 2048, 4096, 8192 or 16384";
         return Some(("/cpu", format!("Fargate has no task of {cpu} CPU units"), format!("write {known}")));
     }
-    let fits = rows.iter().any(|(_, from, to, step)| (*from..=*to).contains(&memory) && (memory - from) % step == 0);
+    let fits = rows.iter().any(|(_, from, to, step)| (*from..=*to).contains(&memory) && (memory - from).is_multiple_of(*step));
     if fits {
         return None;
     }

@@ -1,7 +1,7 @@
 //! What ended a command, as text:
 //!
 //! ```text
-//! error: what happened
+//! error: what happened                    (paused: …, when a run was asked to pause: that is no error)
 //!   Caused by: …
 //!
 //! state: where the run stands
@@ -18,7 +18,7 @@ use super::text;
 
 /// The whole message, without a newline at its end. `problems` gives the text of one problem with its source lines.
 pub fn render(error: &Error, problems: &dyn Fn(&Problem) -> String, style: &Style) -> String {
-    let mut lines = vec![format!("{} {}", style.paint(Tone::Bad, "error:"), text::clean(&error.to_string()))];
+    let mut lines = vec![headline(error, style)];
     lines.extend(error.causes().iter().map(|cause| format!("  Caused by: {}", text::clean(cause))));
     match error {
         Error::RunbookInvalid { problems: all } => {
@@ -41,6 +41,17 @@ pub fn render(error: &Error, problems: &dyn Fn(&Problem) -> String, style: &Styl
         lines.extend(after);
     }
     lines.join("\n")
+}
+
+/// A run that pauses does what it was asked to do.
+fn headline(error: &Error, style: &Style) -> String {
+    let words = text::clean(&error.to_string());
+    match error {
+        Error::Paused { .. } => {
+            format!("{} {}", style.paint(Tone::Warn, "paused:"), words.strip_prefix("paused: ").unwrap_or(&words))
+        }
+        _ => format!("{} {words}", style.paint(Tone::Bad, "error:")),
+    }
 }
 
 fn blocker(finding: &Finding) -> Vec<String> {

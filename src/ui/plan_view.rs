@@ -49,11 +49,14 @@ pub fn place(plan: &Plan, style: &Style) -> String {
     if let Some(endpoint) = &target.endpoint {
         rows.push(("endpoint", endpoint.clone()));
     }
+    // A plan that does nothing touches no service.
+    rows.retain(|(_, value)| !value.is_empty());
     let line =
         |(name, value): (&str, String)| text::wrap(&text::clean(&value), style.width, &format!("  {}  ", text::pad(name, 11)), 15);
     rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// The findings alone, the worst first.
 pub fn findings(plan: &Plan, style: &Style) -> String {
     // The worst first: it is what the operator must act on. The order among equals is the plan's.
     let mut findings: Vec<&Finding> = plan.findings.iter().collect();

@@ -8,7 +8,7 @@ use super::text;
 pub(super) fn words(progress: &Progress) -> String {
     match progress {
         Progress::Rollout { desired, pending, running, failed, old } => rollout(*desired, *pending, *running, *failed, *old),
-        Progress::ServiceEvent { message } => format!("AWS: {}", text::clean(message)),
+        Progress::ServiceEvent { message } => format!("AWS: {}", without_arns(&text::clean(message))),
         Progress::Targets { healthy, total, draining } => {
             let drain = if *draining > 0 { format!(", {draining} draining") } else { String::new() };
             format!("{healthy} of {} healthy{drain}", text::count(*total, "target", "targets"))
@@ -21,6 +21,18 @@ pub(super) fn words(progress: &Progress) -> String {
         }
         Progress::Note { message } => text::clean(message),
     }
+}
+
+/// A service event with each target group by its name: its ARN alone is longer than a line.
+fn without_arns(message: &str) -> String {
+    const GROUP: &str = ":targetgroup/";
+    let word = |word: &str| {
+        let (start, end) = (word.find("arn:")?, word.find(GROUP)?);
+        let (name, rest) = word.get(end + GROUP.len()..)?.split_once('/')?;
+        let after = rest.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+        Some(format!("{}{name}{after}", &word[..start]))
+    };
+    message.split(' ').map(|each| word(each).unwrap_or_else(|| each.to_owned())).collect::<Vec<_>>().join(" ")
 }
 
 fn rollout(desired: i64, pending: i64, running: i64, failed: i64, old: i64) -> String {
@@ -69,6 +81,16 @@ mod tests {
             "DescribeServices is tried again in 4s: ThrottlingException"
         );
         assert_eq!(said(Progress::Note { message: "looking".to_owned() }), "looking");
+    }
+
+    #[test]
+    fn target_groups_are_called_by_their_names() {
+        let arn = "arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/nexus-ai-api-tg/73e2d6bc24d8a067";
+        assert_eq!(
+            without_arns(&format!("(service a) registered 1 targets in (target-group {arn}).")),
+            "(service a) registered 1 targets in (target-group nexus-ai-api-tg)."
+        );
+        assert_eq!(without_arns("a:targetgroup/b arn:aws:ecs:x:y:task/z"), "a:targetgroup/b arn:aws:ecs:x:y:task/z");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::model::{
-    Direction, FailureKind, Holder, Outcome, RunStatus, RunView, StagePlan, StepClass, StepPlan, StepState, StepView,
+    Adoption, Direction, FailureKind, Holder, Outcome, RunStatus, RunView, StageId, StagePlan, StepClass, StepPlan, StepState,
+    StepView,
 };
 
 use super::lines::{title, who};
@@ -109,8 +110,8 @@ pub(super) fn ended_word(status: RunStatus) -> &'static str {
 fn header(view: &RunView, live: Option<&Holder>, now: Timestamp, style: &Style) -> String {
     let target = &view.plan.target;
     let going = match view.plan.direction {
-        Direction::Forward => "",
-        Direction::Back => ", going back",
+        Direction::Back if view.ended.is_none() && went_back_to(view).is_none() => ", going back",
+        _ => "",
     };
     let mut rows = vec![
         ("status", format!("{}{going}{}", word(view, live), explained(view, live))),
@@ -144,9 +145,20 @@ fn explained(view: &RunView, live: Option<&Holder>) -> String {
     if let Some((_, why)) = &view.ended {
         return if why.is_empty() { String::new() } else { format!(": {why}") };
     }
+    if let Some(stage) = went_back_to(view) {
+        return format!(": went back as far as {stage}");
+    }
     match (view.closed, &view.holder) {
         (false, Some(holder)) => format!(": {} (pid {}) ended without leaving in order", who(&holder.actor), holder.pid),
         _ => String::new(),
+    }
+}
+
+/// The stage that a partial way back, now complete, left done.
+fn went_back_to(view: &RunView) -> Option<&StageId> {
+    match &view.adoption {
+        Adoption::Rollback { to: Some(stage) } if view.ended.is_none() && view.all_done() => Some(stage),
+        _ => None,
     }
 }
 
@@ -260,10 +272,19 @@ pub(super) fn next_commands(view: &RunView, live: Option<&Holder>) -> Vec<String
         Direction::Forward if !view.mutations.is_empty() => vec![format!("to undo what was done, run `sidestep rollback {run}`")],
         _ => Vec::new(),
     };
+    if went_back_to(view).is_some() {
+        return vec![
+            format!("to go forward again, run `sidestep resume {run}`"),
+            format!("to undo the rest, run `sidestep rollback {run}`"),
+        ];
+    }
     let first = match view.status() {
         RunStatus::Open => vec![format!("to go on, run `sidestep resume {run}`")],
         RunStatus::Held => {
-            vec![format!("to open the way, run `sidestep approve {run}`"), format!("to look again, run `sidestep resume {run}`")]
+            vec![
+                format!("to open the way, run `sidestep approve {run} --comment \"…\"`, then `sidestep resume {run}`"),
+                format!("to look again, run `sidestep resume {run}`"),
+            ]
         }
         RunStatus::Stopped if troubled_by(view, FailureKind::Drift) => {
             vec![format!("when what was found is as planned again, run `sidestep resume {run}`")]

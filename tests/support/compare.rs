@@ -292,7 +292,9 @@ fn sort(value: &mut Value, path: &[&str]) {
 fn step<'a>(value: &'a mut Value, name: &str) -> Vec<&'a mut Value> {
     match value {
         Value::Array(list) if name == "*" => list.iter_mut().collect(),
-        Value::Object(members) => members.iter_mut().filter(|(known, _)| name == "*" || *known == name).map(|(_, next)| next).collect(),
+        Value::Object(members) => {
+            members.iter_mut().filter(|(known, _)| name == "*" || *known == name).map(|(_, next)| next).collect()
+        }
         _ => Vec::new(),
     }
 }

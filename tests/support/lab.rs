@@ -9,7 +9,9 @@ use serde_json::Value;
 use sidestep::aws::{Access, Aws, Clock, Identity};
 use sidestep::engine::{Control, Ending, Engine, StageStop};
 use sidestep::journal::{Journal, OpenRun, Store as _};
-use sidestep::model::{Actor, Error, Event, Failure, FailureKind, Outcome, Plan, RecordBody, RunId, RunView, Runbook, StageId, StepId};
+use sidestep::model::{
+    Actor, Error, Event, Failure, FailureKind, Outcome, Plan, RecordBody, RunId, RunView, Runbook, StageId, StepId,
+};
 use sidestep::sim::{Fault, Handled, Millis, RequestFault, RequestFaultKind, Sim, SimClock, SimConnector, State};
 use sidestep::{plan, session};
 use tempfile::TempDir;

@@ -62,16 +62,13 @@ pub enum Choice {
 pub fn sweep(case: &Case, choice: Choice) -> Tally {
     let goal = Arc::new(goal(case));
     let wanted = choose(&goal.points, choice);
-    let tally = Arc::new(Mutex::new(Tally {
-        counted: goal.counted,
-        distinct: goal.points.len(),
-        ..Tally::default()
-    }));
+    let tally = Arc::new(Mutex::new(Tally { counted: goal.counted, distinct: goal.points.len(), ..Tally::default() }));
     let (send, receive) = mpsc::sync_channel::<Fork>(WORKERS);
     let receive = Arc::new(Mutex::new(receive));
     let workers: Vec<_> = (0..WORKERS)
         .map(|_| {
-            let (receive, tally, goal, runbook) = (Arc::clone(&receive), Arc::clone(&tally), Arc::clone(&goal), case.runbook.clone());
+            let (receive, tally, goal, runbook) =
+                (Arc::clone(&receive), Arc::clone(&tally), Arc::clone(&goal), case.runbook.clone());
             std::thread::spawn(move || {
                 loop {
                     let next = receive.lock().expect("no panic under the lock").recv();

@@ -211,6 +211,7 @@ fn every_connection_is_set_to_flush_each_commit() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "several threads at once are the point")]
 fn many_who_open_a_new_directory_at_once_all_succeed() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let state = dir.path().join("state");

@@ -30,6 +30,7 @@ fn a_dead_holder_is_known_at_once_and_the_next_writes_under_a_higher_fence() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "several threads at once are the point")]
 fn many_who_try_at_once_get_one_run_between_them() {
     let (_dir, journal) = state();
     drop(start(&journal, "r7k2", "api"));
@@ -51,6 +52,7 @@ fn many_who_try_at_once_get_one_run_between_them() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "several threads at once are the point")]
 fn who_only_looks_never_keeps_anybody_out() {
     let (_dir, journal) = state();
     drop(start(&journal, "r7k2", "api"));

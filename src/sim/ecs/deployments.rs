@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::State;
 use super::json::{epoch, has, list, text};
-use super::service::{Deployment, Rollout};
+use super::service::{Deployment, ON_DEPLOYMENT, Rollout};
 use super::{records, scheduler};
 
 /// A new deployment id.
@@ -42,7 +42,7 @@ pub(super) fn start(state: &mut State, service_arn: &str, spec: Value) {
     }
     let reason = format!("ECS deployment {id} in progress.");
     let deployment = Deployment {
-        body: json!({ "createdAt": epoch(now), "updatedAt": epoch(now), "rolloutStateReason": reason }),
+        body: body(&spec, &epoch(now), &reason),
         id,
         rollout: Rollout::InProgress,
         spec,
@@ -60,16 +60,26 @@ pub(super) fn start(state: &mut State, service_arn: &str, spec: Value) {
     scheduler::wake(state, service_arn, after);
 }
 
+/// A new deployment as AWS prints it.
+fn body(spec: &Value, created: &Value, reason: &str) -> Value {
+    let mut body = super::json::pick(spec, &ON_DEPLOYMENT);
+    body["createdAt"] = created.clone();
+    body["updatedAt"] = created.clone();
+    body["rolloutStateReason"] = json!(reason);
+    body
+}
+
 /// The deployment that a captured service must have had, for a world file that does not say.
 pub(super) fn derived(state: &mut State, service_arn: &str) -> Option<Deployment> {
     let id = fresh_id(state);
     let service = state.ecs.service(service_arn)?;
     let created = if has(&service.body, "createdAt") { service.body["createdAt"].clone() } else { epoch(state.now) };
+    let (spec, reason) = (service.spec(), format!("ECS deployment {id} completed."));
     Some(Deployment {
-        body: json!({ "createdAt": created, "updatedAt": created, "rolloutStateReason": format!("ECS deployment {id} completed.") }),
+        body: body(&spec, &created, &reason),
         id,
         rollout: Rollout::Completed,
-        spec: service.spec(),
+        spec,
         revision: String::new(),
         service_deployment: String::new(),
         desired: service.desired,

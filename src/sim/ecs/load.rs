@@ -8,7 +8,7 @@ use super::json::{has, last_part, list, number, owned, pick, remove, text, times
 use super::service::{SPEC, Service};
 use super::task::{Health, Life, Phase, Task};
 use super::task_definitions::Definition;
-use super::{EcsEvent, deployments, health, lifecycle, scheduler};
+use super::{EcsEvent, deployments, health, launch, scheduler};
 
 const LISTS: [&str; 6] = ["clusters", "taskDefinitions", "services", "tasks", "serviceDeployments", "serviceRevisions"];
 const TIMES: [&str; 15] = [
@@ -162,8 +162,8 @@ fn load_task(state: &State, mut item: Value) -> Option<Task> {
         zone: owned(&item, "availabilityZone"),
         groups: super::json::texts(&spec["networkConfiguration"]["awsvpcConfiguration"], "securityGroups"),
         containers: load_containers(&item, &definitions, phase, started),
-        targets: lifecycle::targets(list(&spec, "loadBalancers")),
-        registry: lifecycle::registry(&spec),
+        targets: launch::targets(list(&spec, "loadBalancers")),
+        registry: launch::registry(&spec),
         registered: phase == Phase::Activating || phase == Phase::Running,
         running_since: started.filter(|_| phase >= Phase::Running),
         succeeded: phase == Phase::Running,
@@ -183,7 +183,7 @@ fn load_containers(item: &Value, definitions: &[Value], phase: Phase, started: O
             "STOPPED" => Life::Stopped,
             _ => Life::Waiting,
         };
-        let mut container = lifecycle::captured(spec, life, Health::parse(text(shown, "healthStatus")), started.unwrap_or(0));
+        let mut container = launch::captured(spec, life, Health::parse(text(shown, "healthStatus")), started.unwrap_or(0));
         container.exit_code = number(shown, "exitCode");
         container.reason = has(shown, "reason").then(|| owned(shown, "reason"));
         container
@@ -247,8 +247,8 @@ fn derive_tasks(state: &mut State, arn: &str) {
     let Some(primary) = service.primary().filter(|primary| primary.rollout == super::service::Rollout::Completed) else { return };
     let (desired, id) = (service.desired, primary.id.clone());
     for _ in 0..desired {
-        let Some(task) = lifecycle::launch(state, arn, &id) else { return };
-        lifecycle::as_running(state, &task);
+        let Some(task) = launch::launch(state, arn, &id) else { return };
+        launch::as_running(state, &task);
     }
 }
 

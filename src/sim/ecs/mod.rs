@@ -1,7 +1,7 @@
 //! ECS: clusters, task definitions, services, deployments and the tasks they run.
 //!
 //! ```text
-//!  operations ─▶ create, update, delete ─▶ deployments ─▶ scheduler ─▶ lifecycle (tasks) ─▶ targets, names, logs
+//!  operations ─▶ create, update, delete ─▶ deployments ─▶ scheduler ─▶ launch, lifecycle ─▶ targets, names, logs
 //!                (validate)                    ▲              │ ▲            │
 //!                                              └─ failures ◀──┘ └── health ◀─┘
 //!  describe, task_api, records, task_definitions: what is shown
@@ -17,6 +17,7 @@ mod events;
 mod failures;
 mod health;
 pub(in crate::sim) mod json;
+mod launch;
 mod lifecycle;
 mod load;
 mod probe;

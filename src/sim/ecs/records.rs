@@ -109,13 +109,21 @@ pub(super) fn backdate(state: &mut State, arn: &str, revision: &str, deployment:
     }
 }
 
-/// Finishes what the deployment API calls a stop: a superseded deployment is STOPPED at the scheduler's next look.
-pub(super) fn settle_stops(state: &mut State, service_arn: &str) {
+/// What was asked for happens at the scheduler's next look: a superseded deployment is STOPPED, a rollback is under way.
+pub(super) fn settle_requests(state: &mut State, service_arn: &str) {
     let requested = state.ecs.rollouts.iter().filter(|record| text(record, "serviceArn") == service_arn);
-    let requested = requested.filter(|record| record["status"] == "STOP_REQUESTED");
-    let arns: Vec<String> = requested.map(|record| text(record, "serviceDeploymentArn").to_owned()).collect();
-    for arn in arns {
-        finish(state, &arn, "STOPPED", "");
+    let moved: Vec<(String, &str)> = requested
+        .filter_map(|record| {
+            let next = match text(record, "status") {
+                "STOP_REQUESTED" => "STOPPED",
+                "ROLLBACK_REQUESTED" => "ROLLBACK_IN_PROGRESS",
+                _ => return None,
+            };
+            Some((text(record, "serviceDeploymentArn").to_owned(), next))
+        })
+        .collect();
+    for (arn, status) in moved {
+        finish(state, &arn, status, "");
     }
 }
 
@@ -239,7 +247,8 @@ pub(super) fn stop_service_deployment(state: &mut State, call: &Call, input: &Va
         finish(state, &arn, "ROLLBACK_FAILED", "There is no earlier completed deployment to roll back to.");
     }
     state.note_effect(call, None, arn.clone());
-    scheduler::wake(state, &service_arn, 0);
+    let after = state.assume.compute.rollout_poll;
+    scheduler::wake(state, &service_arn, after);
     Ok(json!({ "serviceDeploymentArn": arn }))
 }
 

@@ -1,6 +1,7 @@
 //! The service scheduler: keeps the desired number of tasks, rolls deployments out, and empties a service that is being deleted.
 //!
-//! It looks at a service every second while something moves and every ten seconds otherwise; at each look:
+//! It looks at a service whenever one of its tasks changes, every second while a task is becoming healthy, and every ten seconds
+//! otherwise. At each look:
 //!
 //! ```text
 //!  stop tasks that fail a check ─▶ count successes ─▶ circuit breaker ─▶ launch ─▶ stop ─▶ complete?
@@ -17,7 +18,7 @@ use super::super::{Millis, State};
 use super::lifecycle::{self, Stop};
 use super::service::Rollout;
 use super::task::Phase;
-use super::{EcsEvent, events, failures, health, records};
+use super::{EcsEvent, events, failures, health, launch as tasks, records};
 
 /// Makes the scheduler look at the service `after` from now, or earlier if that is already planned.
 pub(super) fn wake(state: &mut State, service_arn: &str, after: Millis) {
@@ -43,20 +44,29 @@ pub(super) fn on_look(state: &mut State, service_arn: &str) {
         "DRAINING" => drain(state, service_arn),
         _ => return,
     }
-    let times = &state.assume.compute;
-    let Some(service) = state.ecs.service(service_arn) else { return };
-    let moving = service.status == "DRAINING" || service.steady_since.is_none();
-    let after = if moving { times.rollout_poll } else { times.steady_poll };
-    if service.status != "INACTIVE" {
+    if state.ecs.service(service_arn).is_some_and(|service| service.status != "INACTIVE") {
+        let after = pace(state, service_arn);
         wake(state, service_arn, after);
     }
+}
+
+/// When to look next. Changes of phase and of container health wake the scheduler by themselves; what must be asked for is whether
+/// a task that runs has become healthy, and whether a throttled launch is due.
+fn pace(state: &State, service_arn: &str) -> Millis {
+    let times = &state.assume.compute;
+    if state.ecs.tasks_of(service_arn).any(|task| task.wanted() && task.phase == Phase::Running && !task.succeeded) {
+        return times.rollout_poll;
+    }
+    let deployments = state.ecs.service(service_arn).map_or(&[][..], |service| &service.deployments);
+    let due = deployments.iter().map(|deployment| deployment.launch_after - state.now).filter(|due| *due > 0).min();
+    due.unwrap_or(times.steady_poll).min(times.steady_poll)
 }
 
 fn look(state: &mut State, service_arn: &str) {
     health::stop_unhealthy(state, service_arn);
     count_successes(state, service_arn);
     failures::judge(state, service_arn);
-    records::settle_stops(state, service_arn);
+    records::settle_requests(state, service_arn);
     let launched = launch(state, service_arn);
     let stopped = scale_in(state, service_arn);
     say_stuck(state, service_arn, launched + stopped);
@@ -111,26 +121,29 @@ fn wanted(state: &State, service_arn: &str, deployment: &str) -> i64 {
 /// Launches what the PRIMARY deployment lacks, and replaces what the earlier complete one lost during the rollout. Gives how many
 /// were launched.
 fn launch(state: &mut State, service_arn: &str) -> i64 {
-    let (Some(sight), Some(service)) = (sight(state, service_arn), state.ecs.service(service_arn).cloned()) else { return 0 };
+    let (Some(sight), Some(service)) = (sight(state, service_arn), state.ecs.service(service_arn)) else { return 0 };
     // A service that is not being replaced may always reach its desired count.
     let limit = if service.deployments.len() == 1 { sight.most.max(sight.desired) } else { sight.most };
     let mut room = limit - sight.occupying;
     let mut launched = 0;
-    for (index, deployment) in service.deployments.iter().enumerate() {
+    let now = state.now;
+    let serving = service.deployments.iter().enumerate().filter(|(index, deployment)| {
         let serves = match deployment.rollout {
             Rollout::Failed => false,
             Rollout::Completed => true,
-            Rollout::InProgress => index == 0,
+            Rollout::InProgress => *index == 0,
         };
-        if !serves || deployment.launch_after > state.now {
-            continue;
-        }
-        // While a rollout goes on, only the tasks that it has not replaced yet are kept up.
-        let target = if index == 0 { sight.desired } else { deployment.desired };
-        let lacking = target - wanted(state, service_arn, &deployment.id);
+        serves && deployment.launch_after <= now
+    });
+    // While a rollout goes on, only those of the earlier tasks that it has not replaced yet are kept up.
+    let targets: Vec<(String, i64)> = serving
+        .map(|(index, deployment)| (deployment.id.clone(), if index == 0 { sight.desired } else { deployment.desired }))
+        .collect();
+    for (deployment, target) in targets {
+        let lacking = target - wanted(state, service_arn, &deployment);
         let mut started = Vec::new();
         for _ in 0..lacking.clamp(0, room.max(0)) {
-            started.extend(lifecycle::launch(state, service_arn, &deployment.id));
+            started.extend(tasks::launch(state, service_arn, &deployment));
         }
         room -= started.len() as i64;
         launched += started.len() as i64;
@@ -225,7 +238,7 @@ fn say_stuck(state: &mut State, service_arn: &str, moved: i64) {
 /// Ends the rollout when every task of the PRIMARY deployment is healthy and the containers of all others are gone; says so when
 /// the service is steady.
 fn complete(state: &mut State, service_arn: &str) {
-    let (Some(sight), Some(service)) = (sight(state, service_arn), state.ecs.service(service_arn).cloned()) else { return };
+    let (Some(sight), Some(service)) = (sight(state, service_arn), state.ecs.service(service_arn)) else { return };
     let Some(primary) = service.primary() else { return };
     if primary.rollout == Rollout::Failed {
         // Nothing moves any more until somebody changes the service.
@@ -241,7 +254,6 @@ fn complete(state: &mut State, service_arn: &str) {
     let here = count(&|task| task.wanted() && task.deployment == primary.id && task.phase == Phase::Running && task.succeeded);
     let elsewhere = count(&|task| task.occupies() && task.deployment != primary.id);
     let leaving = count(&|task| task.occupies() && task.stopping);
-    let now = state.now;
     if here != sight.desired || elsewhere > 0 || wanted(state, service_arn, &primary.id) != sight.desired {
         if let Some(service) = state.ecs.service_mut(service_arn) {
             service.steady_since = None;
@@ -249,24 +261,32 @@ fn complete(state: &mut State, service_arn: &str) {
         return;
     }
     if primary.rollout == Rollout::InProgress {
-        let summary = state.ecs.revision_summary(&service, primary);
-        let status = if primary.rolling_back { "ROLLBACK_SUCCESSFUL" } else { "SUCCESSFUL" };
-        if !primary.rolling_back {
-            records::freeze(state, &primary.service_deployment, summary);
-        }
-        records::finish(state, &primary.service_deployment, status, "");
-        if let Some(service) = state.ecs.service_mut(service_arn) {
-            service.deployments.truncate(1);
-            let primary = &mut service.deployments[0];
-            primary.rolling_back = false;
-            primary.set(Rollout::Completed, format!("ECS deployment {} completed.", primary.id), now);
-            service.steady_since = None;
-        }
-        events::say(state, service_arn, &format!("(deployment {}) deployment completed.", primary.id));
+        finish(state, service_arn);
         steady(state, service_arn);
     } else if leaving == 0 {
         steady(state, service_arn);
     }
+}
+
+/// The PRIMARY deployment is complete, and the only one.
+fn finish(state: &mut State, service_arn: &str) {
+    let Some(service) = state.ecs.service(service_arn) else { return };
+    let Some(primary) = service.primary().cloned() else { return };
+    let summary = state.ecs.revision_summary(service, &primary);
+    let status = if primary.rolling_back { "ROLLBACK_SUCCESSFUL" } else { "SUCCESSFUL" };
+    if !primary.rolling_back {
+        records::freeze(state, &primary.service_deployment, summary);
+    }
+    records::finish(state, &primary.service_deployment, status, "");
+    let now = state.now;
+    if let Some(service) = state.ecs.service_mut(service_arn) {
+        service.deployments.truncate(1);
+        let primary = &mut service.deployments[0];
+        primary.rolling_back = false;
+        primary.set(Rollout::Completed, format!("ECS deployment {} completed.", primary.id), now);
+        service.steady_since = None;
+    }
+    events::say(state, service_arn, &format!("(deployment {}) deployment completed.", primary.id));
 }
 
 /// Says that the service is steady: when it becomes so, and every few hours while it is.

@@ -30,7 +30,7 @@ pub(super) const SPEC: [&str; 11] = [
 pub(super) const NOT_ON_SERVICE: [&str; 3] = ["serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations"];
 
 /// Those of [`SPEC`] that AWS shows on a deployment.
-const ON_DEPLOYMENT: [&str; 9] = [
+pub(super) const ON_DEPLOYMENT: [&str; 9] = [
     "taskDefinition",
     "networkConfiguration",
     "platformVersion",
@@ -83,7 +83,7 @@ pub(super) struct Deployment {
     pub(super) launch_after: Millis,
     /// Its PRIMARY role is a rollback: a failure cannot roll back once more.
     pub(super) rolling_back: bool,
-    /// The deployment as AWS prints it; state and counts are laid over it.
+    /// The deployment as AWS prints it, the shown part of its spec included; state and counts are laid over it.
     pub(super) body: Value,
 }
 
@@ -141,7 +141,7 @@ impl Counts {
 }
 
 impl Deployment {
-    /// A member of the first load-balancer entry and so on: the list of load balancers that it rolls out.
+    /// The load balancers that it rolls out.
     pub(super) fn load_balancers(&self) -> &[Value] {
         list(&self.spec, "loadBalancers")
     }
@@ -160,11 +160,6 @@ impl Deployment {
 
     fn render(&self, primary: bool, counts: Counts) -> Value {
         let mut shown = self.body.clone();
-        for member in ON_DEPLOYMENT {
-            if has(&self.spec, member) {
-                shown[member] = self.spec[member].clone();
-            }
-        }
         shown["id"] = json!(self.id);
         shown["status"] = json!(if primary { "PRIMARY" } else { "ACTIVE" });
         shown["desiredCount"] = json!(self.desired);

@@ -85,7 +85,7 @@ async fn aws(Shared(front): Shared<Front>, request: Request) -> Response {
     match handled {
         Handled::Respond(response) => response.map(Body::from),
         Handled::Late(by, response) => {
-            tokio::time::sleep(front.clock.real(by)).await;
+            front.clock.sleep(by).await;
             response.map(Body::from)
         }
         Handled::DropBefore | Handled::DropAfter => closed(),

@@ -38,6 +38,7 @@ impl Served {
             let _ = stream.read_to_string(&mut answer);
             Ok(answer)
         };
+        #[allow(clippy::disallowed_methods, reason = "a blocking client beside the server; no clock is paused here")]
         tokio::task::spawn_blocking(talk).await.expect("the talk ends").expect("a connection")
     }
 

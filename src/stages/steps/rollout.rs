@@ -27,9 +27,9 @@ pub struct AwaitRollout;
 pub struct AwaitInactive;
 
 /// Between looks while tasks are still to start: nothing can end within seconds.
-const FAR: Duration = Duration::from_secs(5);
-/// Between looks once the new tasks run: the end may come any moment.
-const NEAR: Duration = Duration::from_secs(2);
+const FAR: Duration = Duration::from_secs(6);
+/// Between looks once the new tasks run: the end may come any moment, and is noticed half of this later on average.
+const NEAR: Duration = Duration::from_secs(3);
 /// Log lines shown at a failure.
 const LOG_LINES: usize = 8;
 
@@ -150,7 +150,8 @@ impl Rollout {
             (cx.report)(progress.clone());
             self.last = Some(progress);
         }
-        Shown { near_the_end: number("runningCount") >= number("desiredCount") }
+        // While old tasks run, or new ones are still to start, the rollout cannot end.
+        Shown { near_the_end: number("runningCount") >= number("desiredCount") && old == 0 }
     }
 
     async fn failed(&self, cx: &Context<'_>, cluster: &str, service: &Value, mine: &str, why: String) -> Failure {
@@ -232,7 +233,9 @@ impl Waiter for Ending {
         let Some(service) = service.filter(|service| service["status"] != "INACTIVE") else { return Ok(Polled::Done(json!({}))) };
         let running = service["runningCount"].as_i64().unwrap_or(0) + service["pendingCount"].as_i64().unwrap_or(0);
         let desired = service["desiredCount"].as_i64().unwrap_or(0);
-        if self.params["until"] == "stopped" && running == 0 && desired == 0 {
+        // DeleteService is refused while a deployment that was replaced is still being wound up.
+        let settled = service["deployments"].as_array().is_none_or(|deployments| deployments.len() <= 1);
+        if self.params["until"] == "stopped" && running == 0 && desired == 0 && settled {
             return Ok(Polled::Done(json!({})));
         }
         (cx.report)(Progress::Rollout { desired, pending: 0, running, failed: 0, old: 0 });

@@ -275,7 +275,7 @@ impl MutationStep for UpdateService {
                 name: "restored",
                 action: "ecs.await-rollout",
                 class: StepClass::Wait,
-                title: format!("wait until {name} is steady{back_to}"),
+                title: format!("wait until {name} is steady{}", back_to.replacen(" to ", " on ", 1)),
                 params: json!({ "cluster": params["cluster"], "service": name, "want": restore }),
                 deadline_s: params["deadline_s"].as_u64().or(Some(1800)),
                 inputs: vec![("/deployment", "restore", "/deployment")],

@@ -160,7 +160,7 @@ async fn has_traces(aws: &Aws, base: &str, service: &str, since: f64) -> bool {
 }
 
 fn window(since: f64) -> Option<(Timestamp, Timestamp)> {
-    #[allow(clippy::cast_possible_truncation)] // Seconds since 1970 fit.
+    #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970 fit")]
     let whole = since.floor() as i64;
     Some((Timestamp::from_second(whole).ok()?, Timestamp::from_second(whole.checked_add(HORIZON_S)?).ok()?))
 }

@@ -106,7 +106,7 @@ samples! {
         at: at(),
     };
     Paused => Error::Paused {
-        headline: text("run `r7k2` is paused: Ctrl-C"),
+        headline: text("paused: Ctrl-C"),
         causes: vec![],
         at: Where { meanwhile: Some(text("ECS goes on with the rollout of `nexus-ai-api-staging`")), ..at() },
     };
@@ -149,6 +149,7 @@ fn problem(problem: &Problem) -> String {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one message after the other, as they are shown")]
 fn every_variant_has_its_message() {
     let shown: Vec<String> = samples()
         .iter()
@@ -270,7 +271,7 @@ fn every_variant_has_its_message() {
     hint: to undo stages 4-1, run `sidestep rollback r7k2`
 
     ── Paused, exit code 6
-    error: run `r7k2` is paused: Ctrl-C
+    paused: Ctrl-C
 
     state: stages 1-4 done, stage 5 not done; the service runs revision 2 as before
     meanwhile: ECS goes on with the rollout of `nexus-ai-api-staging`

@@ -115,7 +115,7 @@ fn adopted(plan: &Plan, why: &Adoption, by: &Actor, style: &Style) -> Vec<String
             vec![wide(style, &format!("rolling back to the start, as {} asked: {size}", who(by)))]
         }
         Adoption::Rollback { to: Some(stage) } => {
-            vec![wide(style, &format!("rolling back to before {stage}, as {} asked: {size}", who(by)))]
+            vec![wide(style, &format!("rolling back as far as {stage}, as {} asked: {size}", who(by)))]
         }
     }
 }

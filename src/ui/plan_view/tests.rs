@@ -295,6 +295,7 @@ fn lines_keep_within_the_width_unless_a_word_is_longer() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "the whole contract in one piece")]
 fn json_is_a_contract() {
     let mut plan = fixtures::plan();
     plan.stages = vec![plan.stages.remove(4)];

@@ -136,7 +136,7 @@ fn held_and_in_doubt() {
           ‖ check that spans arrive: no span reached Jaeger within 2 minutes
       · 6/6 strip-sidecar             not begun
 
-    hint: to open the way, run `sidestep approve r7k2`
+    hint: to open the way, run `sidestep approve r7k2 --comment "…"`, then `sidestep resume r7k2`
     hint: to look again, run `sidestep resume r7k2`
     hint: to undo what was done, run `sidestep rollback r7k2`
     "#);
@@ -199,4 +199,20 @@ fn a_run_that_goes_back_says_so() {
 
     hint: to stop it after the present step, run `sidestep pause r7k2`
     "#);
+}
+
+#[test]
+fn a_part_of_the_way_back_leaves_two_ways() {
+    let mut story = stopped();
+    let why = crate::model::Adoption::Rollback { to: Some(crate::model::StageId::new("register-dns")) };
+    story.then(5, RecordBody::PlanAdopted { plan: Box::new(fixtures::back_plan()), why, by: fixtures::alice() });
+    story.through(1);
+    story.then(1, RecordBody::SessionClosed { why: "done".to_owned() });
+    let text = shown(&story, None);
+    assert!(text.contains("status        paused: went back as far as register-dns\n"), "{text}");
+    let hints: Vec<&str> = text.lines().filter(|line| line.starts_with("hint:")).collect();
+    assert_eq!(
+        hints,
+        ["hint: to go forward again, run `sidestep resume r7k2`", "hint: to undo the rest, run `sidestep rollback r7k2`"]
+    );
 }

@@ -1,0 +1,124 @@
+//! What stands between the stages and AWS: the guard under every client, the reading of services, and errors told apart.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+use sidestep::aws::{Access, Aws, Class, Clock, Reason};
+use sidestep::sim::{Fault, RequestFault, RequestFaultKind, Sim, SimConnector, State};
+
+const WORLD: &str = include_str!("../runbooks/worlds/nexus-ai-staging.json");
+const CLUSTER: &str = "nexus-ai-cluster-staging";
+
+fn simulated() -> Sim {
+    let world: Value = serde_json::from_str(WORLD).expect("the shipped world is JSON");
+    Sim::new(State::load(&world, 7).expect("the shipped world loads"))
+}
+
+fn client(sim: &Sim, access: Access) -> Aws {
+    let start = sim.with(|state| state.now());
+    let epoch = SystemTime::UNIX_EPOCH + Duration::from_millis(start.try_into().expect("after 1970"));
+    Aws::embedded(SimConnector::new(sim.clone()), "us-west-2", access, Clock::starting_at(epoch), 7)
+}
+
+fn fault(sim: &Sim, action: &str, kind: RequestFaultKind) {
+    let fault = RequestFault { action: action.to_owned(), nth: 1, times: 1, kind };
+    sim.with(|state| state.add_fault(Fault::Request(fault)));
+}
+
+/// Every operation of the client's table that changes something.
+const MUTATIONS: &[&str] = &[
+    "CreateLogGroup",
+    "CreateService",
+    "DeleteLogGroup",
+    "DeleteRetentionPolicy",
+    "DeleteService",
+    "DeregisterTaskDefinition",
+    "PutRetentionPolicy",
+    "RegisterTaskDefinition",
+    "UpdateService",
+    "servicediscovery:CreateService",
+    "servicediscovery:DeleteService",
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_only_reads_lets_no_mutation_out() {
+    let sim = simulated();
+    let aws = client(&sim, Access::ReadOnly);
+    for operation in MUTATIONS {
+        let error = aws.mutate(operation, "x", &json!({})).await.expect_err("refused");
+        assert_eq!(error.class, Class::Rejected, "{operation}");
+    }
+    assert_eq!(sim.requests().len(), 0, "nothing left the process");
+    aws.identity().await.expect("reading is allowed");
+    aws.security_groups(&["sg-05687f8926f501d48".to_owned()]).await.expect("reading is allowed");
+    assert_eq!(sim.requests().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_may_change_things_lets_every_mutation_out() {
+    let sim = simulated();
+    let aws = client(&sim, Access::ReadWrite);
+    for operation in MUTATIONS {
+        // Refused by AWS for its empty input: it got there.
+        let _ = aws.mutate(operation, "x", &json!({})).await;
+    }
+    assert_eq!(sim.requests().len(), MUTATIONS.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_read_at_once_share_a_call_and_calls_keep_a_second_apart() {
+    let sim = simulated();
+    let aws = client(&sim, Access::ReadOnly);
+    let (api, frontend) =
+        tokio::join!(aws.service(CLUSTER, "nexus-ai-api-staging"), aws.service(CLUSTER, "nexus-ai-frontend-staging"));
+    assert!(api.expect("read").is_some() && frontend.expect("read").is_some());
+    // The first asked alone, for nobody else had asked yet when its call began; the second a second later.
+    assert!(aws.clock.elapsed() >= Duration::from_secs(1));
+    let before = sim.requests().len();
+    let names = ["nexus-ai-api-staging", "nexus-ai-frontend-staging", "nobody"];
+    let read = futures_util::future::join_all(names.iter().map(|name| aws.service(CLUSTER, name))).await;
+    assert_eq!(read.iter().filter(|found| matches!(found, Ok(Some(_)))).count(), 2);
+    assert!(matches!(read[2], Ok(None)), "what is not there is no error");
+    assert!(sim.requests().len() - before <= 2, "three readings, at most two calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_unknown_and_a_refused_call_is_rejected() {
+    let sim = simulated();
+    let aws = client(&sim, Access::ReadWrite);
+    let group = |name: &str| json!({ "logGroupName": name });
+    for (kind, name) in
+        [(RequestFaultKind::DropAfter, "/a"), (RequestFaultKind::DropBefore, "/b"), (RequestFaultKind::Error500, "/c")]
+    {
+        fault(&sim, "CreateLogGroup", kind);
+        let error = aws.mutate("CreateLogGroup", name, &group(name)).await.expect_err("no answer");
+        assert_eq!(error.class, Class::Unknown, "{kind:?}");
+    }
+    let error = aws.mutate("CreateLogGroup", "/a", &group("/a")).await.expect_err("it took effect");
+    assert_eq!((error.class, error.reason), (Class::Rejected, Reason::Exists));
+    let creations = sim.ledger().iter().filter(|effect| effect.action == "CreateLogGroup").count();
+    assert_eq!(creations, 1, "no doubtful call was sent again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hung_call_ends_by_its_time_out_and_a_throttled_one_is_tried_again() {
+    let sim = simulated();
+    let aws = client(&sim, Access::ReadWrite);
+    fault(&sim, "CreateLogGroup", RequestFaultKind::Hold);
+    let error = aws.mutate("CreateLogGroup", "/a", &json!({ "logGroupName": "/a" })).await.expect_err("no answer");
+    assert_eq!(error.class, Class::Unknown);
+    assert!(aws.clock.elapsed() < Duration::from_secs(20));
+    fault(&sim, "CreateLogGroup", RequestFaultKind::Throttle);
+    aws.mutate("CreateLogGroup", "/a", &json!({ "logGroupName": "/a" })).await.expect("throttled once, then done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_members_of_an_answer_reach_us() {
+    let mut world: Value = serde_json::from_str(WORLD).expect("JSON");
+    world["ecs"]["taskDefinitions"][1]["taskDefinition"]["fromTheFuture"] = json!({ "kept": [1, 2.5, "x"] });
+    let sim = Sim::new(State::load(&world, 7).expect("loads"));
+    let aws = client(&sim, Access::ReadOnly);
+    let found = aws.task_definition("nexus-ai-api-staging:2").await.expect("read").expect("is there");
+    assert_eq!(found.body["fromTheFuture"], json!({ "kept": [1, 2.5, "x"] }));
+    assert_eq!(found.register_input()["fromTheFuture"], json!({ "kept": [1, 2.5, "x"] }));
+}

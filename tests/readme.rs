@@ -1,0 +1,27 @@
+//! README.md shows what is really printed. `UPDATE_README=1 cargo test --test readme` writes it anew.
+
+use std::path::Path;
+use std::process::Command;
+
+const BEGIN: &str = "<!-- rehearse -->\n```text\n";
+const END: &str = "```\n<!-- /rehearse -->";
+
+#[test]
+fn the_readme_shows_the_rehearsals_real_output() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(&path).expect("README.md can be read");
+    let from = readme.find(BEGIN).expect("the block begins") + BEGIN.len();
+    let to = from + readme[from..].find(END).expect("the block ends");
+
+    let output = Command::new(env!("CARGO_BIN_EXE_sidestep")).arg("rehearse").env_clear().output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // What is said comes on stderr while it happens, the results on stdout at the end: as on a terminal.
+    let shown = format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+
+    if std::env::var_os("UPDATE_README").is_some() {
+        let updated = format!("{}{shown}{}", &readme[..from], &readme[to..]);
+        std::fs::write(&path, updated).expect("README.md can be written");
+    } else {
+        assert_eq!(&readme[from..to], shown, "run `UPDATE_README=1 cargo test --test readme`");
+    }
+}
