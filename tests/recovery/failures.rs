@@ -47,7 +47,10 @@ fn a_failed_first_deployment_is_rolled_back() {
 #[test]
 fn an_amendment_names_another_image() {
     paused(async {
-        let (mut lab, _) = stopped_by_the_image().await;
+        let wrong = "jaegertracing/all-in-one:1.999";
+        let mut lab = Lab::on(worlds::start(), &worlds::shipped(&format!("jaeger_image = \"{wrong}\"\n")), 1);
+        image(&lab, wrong, Some(ImageFault::CannotPull));
+        assert_eq!(lab.run().await.kind(), Some(FailureKind::Rollout));
         let other = "jaegertracing/all-in-one:1.76.0";
         done(lab.amend(&worlds::shipped(&format!("jaeger_image = \"{other}\"\n"))).await);
         let world = lab.settled().await;
