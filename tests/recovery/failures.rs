@@ -56,7 +56,8 @@ fn an_amendment_names_another_image() {
         let world = lab.settled().await;
         let runs = &service(&world, worlds::JAEGER)["taskDefinition"];
         let definitions = world["ecs"]["taskDefinitions"].as_array().expect("task definitions");
-        let definition = definitions.iter().find(|known| known["taskDefinition"]["taskDefinitionArn"] == *runs).expect("it is there");
+        let definition =
+            definitions.iter().find(|known| known["taskDefinition"]["taskDefinitionArn"] == *runs).expect("it is there");
         assert_eq!(definition["taskDefinition"]["containerDefinitions"][0]["image"], other);
         assert_eq!(lab.spans_lost(), 0);
         back_to(&lab, &reference().start).await;
@@ -74,7 +75,10 @@ fn an_api_rollout_without_a_circuit_breaker_fails_by_its_tasks_and_is_rolled_bac
         assert_eq!(failure.kind, FailureKind::Rollout, "{failure:?}");
         assert!(failure.causes.iter().any(|cause| cause.contains("tasks in a row")), "{failure:?}");
         assert_eq!(service(&lab.world(), worlds::API)["runningCount"], 2, "the old tasks serve on");
-        // The image is still broken: going back needs no new task.
+        // Going back starts tasks too. As long as they cannot start, it stops as well, and the old ones serve.
+        assert_eq!(lab.roll_back(None).await.kind(), Some(FailureKind::Rollout));
+        assert_eq!(service(&lab.world(), worlds::API)["runningCount"], 2, "the old tasks serve on");
+        image(&lab, worlds::API_IMAGE, None);
         back_to(&lab, &reference().start).await;
     });
 }
@@ -99,7 +103,8 @@ async fn foreign_deployment(lab: &Lab) -> String {
     let runs = service(&world, worlds::API)["taskDefinition"].as_str().expect("an ARN").to_owned();
     let found = lab.foreign("DescribeTaskDefinition", &json!({ "taskDefinition": runs }));
     let mut input = json!({});
-    for member in ["family", "containerDefinitions", "cpu", "memory", "networkMode", "executionRoleArn", "requiresCompatibilities"] {
+    for member in ["family", "containerDefinitions", "cpu", "memory", "networkMode", "executionRoleArn", "requiresCompatibilities"]
+    {
         input[member] = found["taskDefinition"][member].clone();
     }
     input["containerDefinitions"][0]["environment"] = json!([

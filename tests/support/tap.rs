@@ -97,7 +97,8 @@ impl Tap {
     /// From now on points are counted.
     pub fn open(&self, sim: Sim, clock: SimClock, dir: &Path, recorder: Recorder) {
         let files = Arc::new(read_files(dir));
-        let tapped = Tapped { recorder, sim, clock, dir: dir.to_owned(), files, commits: 0, next: 0, last: None, seen: HashSet::new() };
+        let tapped =
+            Tapped { recorder, sim, clock, dir: dir.to_owned(), files, commits: 0, next: 0, last: None, seen: HashSet::new() };
         *self.0.lock().expect("no panic under the tap") = Some(tapped);
     }
 

@@ -80,7 +80,8 @@ fn make_two_apis() -> State {
     const SECOND_GROUP: &str = "nexus-ai-api2-tg-staging/bfc79937008c4549";
     let mut world = staging();
     let renamed = |value: &Value| -> Value {
-        let text = value.to_string().replace(GROUP, SECOND_GROUP).replace("nexus-ai-api-tg-staging-ecs", "nexus-ai-api2-tg-staging");
+        let text =
+            value.to_string().replace(GROUP, SECOND_GROUP).replace("nexus-ai-api-tg-staging-ecs", "nexus-ai-api2-tg-staging");
         serde_json::from_str(&text.replace(API, SECOND_API)).expect("still JSON")
     };
     let mut more = |pointer: &str, fits: &dyn Fn(&Value) -> bool| {
@@ -88,6 +89,7 @@ fn make_two_apis() -> State {
         let copies: Vec<Value> = list.iter().filter(|entry| fits(entry)).map(renamed).collect();
         list.extend(copies);
     };
+    more("/logs/logGroups", &|group| group["logGroupName"].to_string().contains(API));
     more("/elbv2/targetGroups", &|group| group["TargetGroupArn"].to_string().contains(GROUP));
     more("/ecs/taskDefinitions", &|known| known["taskDefinition"]["taskDefinitionArn"].to_string().contains(&format!("{API}:2")));
     let mut rule = world["elbv2"]["rules"]
