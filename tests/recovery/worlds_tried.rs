@@ -7,9 +7,9 @@ use crate::support::{Lab, paused, worlds};
 pub fn cases() -> [Case; 3] {
     let both = format!("api_services = [\"{}\", \"{}\"]\n", worlds::API, worlds::SECOND_API);
     [
-        Case { name: "two API services", start: worlds::two_apis(), runbook: worlds::shipped(&both) },
-        Case { name: "dns before service", start: worlds::start(), runbook: worlds::dns_first() },
-        Case { name: "adopted log group", start: worlds::log_group_exists(), runbook: worlds::shipped("") },
+        Case { name: "two API services", start: worlds::two_apis(), runbook: worlds::shipped(&both), back: false },
+        Case { name: "dns before service", start: worlds::start(), runbook: worlds::dns_first(), back: false },
+        Case { name: "adopted log group", start: worlds::log_group_exists(), runbook: worlds::shipped(""), back: false },
     ]
 }
 

@@ -21,6 +21,8 @@ pub struct Case {
     pub name: &'static str,
     pub start: State,
     pub runbook: Runbook,
+    /// The run is finished, and its points are those of the way back.
+    pub back: bool,
 }
 
 /// How long nobody works on the run after a crash, in turn.
@@ -52,6 +54,8 @@ pub struct Tally {
 #[derive(Clone, Copy, Debug)]
 pub enum Choice {
     All,
+    /// Also those whose journal and world are as at another point: time has passed in between.
+    Every,
     /// So many, drawn by a seed.
     Sample(usize, u64),
     /// The one of this number: how a failure is replayed.
@@ -68,7 +72,7 @@ pub enum Depth {
 
 /// Sweeps a case.
 pub fn sweep(case: &Case, choice: Choice, depth: Depth) -> Tally {
-    let goal = Arc::new(goal(case));
+    let goal = Arc::new(goal(case, choice));
     let wanted = choose(&goal.points, choice);
     let tally = Arc::new(Mutex::new(Tally { counted: goal.counted, distinct: goal.points.len(), ..Tally::default() }));
     let (send, receive) = mpsc::sync_channel::<Fork>(WORKERS);
@@ -90,17 +94,12 @@ pub fn sweep(case: &Case, choice: Choice, depth: Depth) -> Tally {
         })
         .collect();
     let wanted_here = wanted.clone();
-    paused(async {
-        let lab = Lab::on(case.start.clone(), &case.runbook, SEED);
-        lab.record(Recorder {
-            distinct: false,
-            wanted: Box::new(move |point| wanted_here.contains(&point.number)),
-            take: Box::new(move |fork| send.send(fork).expect("the workers live")),
-        });
-        let stop = lab.run().await;
-        assert!(matches!(stop, Stop::Done), "{}: {stop:?}", case.name);
-        lab.tap.close();
-    });
+    let recorder = Recorder {
+        distinct: false,
+        wanted: Box::new(move |point| wanted_here.contains(&point.number)),
+        take: Box::new(move |fork| send.send(fork).expect("the workers live")),
+    };
+    paused(recorded(case, recorder));
     for worker in workers {
         worker.join().expect("a worker ends");
     }
@@ -109,25 +108,45 @@ pub fn sweep(case: &Case, choice: Choice, depth: Depth) -> Tally {
     tally
 }
 
-fn goal(case: &Case) -> Goal {
-    paused(async {
-        let lab = Lab::on(case.start.clone(), &case.runbook, SEED);
-        let points = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&points);
-        lab.record(Recorder {
-            distinct: true,
-            wanted: Box::new(move |point| {
-                // Before the run is in the journal there is nothing to take up, and nothing was sent that changes anything.
-                if point.commits > 0 {
-                    noted.lock().expect("no panic under the lock").push(point.clone());
-                }
-                false
-            }),
-            take: Box::new(|_| {}),
-        });
+fn lab(case: &Case) -> Lab {
+    Lab::on(case.start.clone(), &case.runbook, SEED)
+}
+
+/// The course whose points are swept, with nothing in its way; gives how many points it had.
+async fn recorded(case: &Case, recorder: Recorder) -> usize {
+    let lab = lab(case);
+    let stop = if case.back {
         let stop = lab.run().await;
         assert!(matches!(stop, Stop::Done), "{}: {stop:?}", case.name);
-        let (counted, _) = lab.tap.close();
+        lab.record(recorder);
+        lab.roll_back(None).await
+    } else {
+        lab.record(recorder);
+        lab.run().await
+    };
+    assert!(matches!(stop, Stop::Done | Stop::RolledBack), "{}: {stop:?}", case.name);
+    lab.tap.close().0
+}
+
+fn goal(case: &Case, choice: Choice) -> Goal {
+    let points = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&points);
+    let recorder = Recorder {
+        distinct: !matches!(choice, Choice::Every),
+        wanted: Box::new(move |point| {
+            // Before the run is in the journal there is nothing to take up, and nothing was sent that changes anything.
+            if point.commits > 0 {
+                noted.lock().expect("no panic under the lock").push(point.clone());
+            }
+            false
+        }),
+        take: Box::new(|_| {}),
+    };
+    paused(async {
+        let counted = recorded(case, recorder).await;
+        let lab = lab(case);
+        let stop = lab.run().await;
+        assert!(matches!(stop, Stop::Done), "{}: {stop:?}", case.name);
         let done = lab.settled().await;
         let untouched = Lab::on(case.start.clone(), &case.runbook, SEED);
         let points = points.lock().expect("no panic under the lock").clone();
@@ -146,7 +165,7 @@ fn goal(case: &Case) -> Goal {
 fn choose(points: &[Point], choice: Choice) -> BTreeSet<usize> {
     let mut numbers: Vec<usize> = points.iter().map(|point| point.number).collect();
     match choice {
-        Choice::All => {}
+        Choice::All | Choice::Every => {}
         Choice::Sample(count, seed) => {
             // One from each stretch of the run, so that no stage is left out.
             let mut random = fastrand::Rng::with_seed(seed);
