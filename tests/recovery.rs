@@ -4,6 +4,8 @@ mod support;
 
 #[path = "recovery/common.rs"]
 mod common;
+#[path = "recovery/comparing.rs"]
+mod comparing;
 #[path = "recovery/failures.rs"]
 mod failures;
 #[path = "recovery/faults.rs"]
@@ -13,22 +15,23 @@ mod stops;
 #[path = "recovery/worlds_tried.rs"]
 mod worlds_tried;
 
-use support::sweep::{Case, Choice, sweep};
+use support::sweep::{Case, Choice, Depth, sweep};
 use support::worlds;
 
+/// Some of the points, from all over the run. SIDESTEP_SEED draws others; SIDESTEP_POINT replays one.
 fn choice(sample: usize) -> Choice {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     if let Some(point) = number("SIDESTEP_POINT") {
-        return Choice::One(point as usize);
+        return Choice::One(usize::try_from(point).expect("a point's number"));
     }
     Choice::Sample(sample, number("SIDESTEP_SEED").unwrap_or(1))
 }
 
-fn check(case: &Case, choice: Choice) {
+fn check(case: &Case, choice: Choice, depth: Depth) {
     let began = std::time::Instant::now();
-    let tally = sweep(case, choice);
+    let tally = sweep(case, choice, depth);
     println!(
-        "{}: {} crash points, {} distinct; {choice:?}: {} tried, {} failed, {:.1?}",
+        "{}, {depth:?}: {} crash points, {} distinct; {choice:?}: {} tried, {} failed, {:.1?}",
         case.name,
         tally.counted,
         tally.distinct,
@@ -36,16 +39,51 @@ fn check(case: &Case, choice: Choice) {
         tally.failures.len(),
         began.elapsed()
     );
-    assert!(tally.failures.is_empty(), "{}:\n{}", case.name, tally.failures.join("\n"));
+    assert!(tally.failures.is_empty(), "{}, {choice:?}:\n{}", case.name, tally.failures.join("\n"));
+}
+
+fn shipped() -> Case {
+    Case { name: "shipped runbook, staging", start: worlds::start(), runbook: worlds::shipped(""), back: false }
+}
+
+fn shipped_back() -> Case {
+    Case { name: "its way back", back: true, ..shipped() }
 }
 
 #[test]
 fn a_crash_anywhere_is_recovered_from() {
-    check(&Case { name: "shipped runbook, staging", start: worlds::start(), runbook: worlds::shipped("") }, choice(12));
+    check(&shipped(), choice(8), Depth::Once);
+}
+
+#[test]
+fn a_crash_anywhere_on_the_way_back_is_recovered_from() {
+    check(&shipped_back(), choice(4), Depth::Once);
+}
+
+#[test]
+fn two_crashes_anywhere_are_recovered_from() {
+    check(&shipped(), choice(2), Depth::Twice);
 }
 
 #[test]
 #[ignore = "every crash point: minutes in a debug build"]
 fn a_crash_everywhere_is_recovered_from() {
-    check(&Case { name: "shipped runbook, staging", start: worlds::start(), runbook: worlds::shipped("") }, Choice::All);
+    // Points that look the same differ in the time that has passed: worth the longer sweep now and then.
+    let all = if std::env::var_os("SIDESTEP_EVERY").is_some() { Choice::Every } else { Choice::All };
+    check(&shipped(), all, Depth::Once);
+    check(&shipped_back(), all, Depth::Once);
+}
+
+#[test]
+#[ignore = "every crash point: minutes in a debug build"]
+fn a_second_crash_after_each_is_recovered_from() {
+    check(&shipped(), Choice::All, Depth::Twice);
+}
+
+#[test]
+#[ignore = "every crash point: minutes in a debug build"]
+fn a_crash_everywhere_in_other_worlds_is_recovered_from() {
+    for case in worlds_tried::cases() {
+        check(&case, Choice::All, Depth::Once);
+    }
 }

@@ -75,7 +75,10 @@ fn an_api_rollout_without_a_circuit_breaker_fails_by_its_tasks_and_is_rolled_bac
         assert_eq!(failure.kind, FailureKind::Rollout, "{failure:?}");
         assert!(failure.causes.iter().any(|cause| cause.contains("tasks in a row")), "{failure:?}");
         assert_eq!(service(&lab.world(), worlds::API)["runningCount"], 2, "the old tasks serve on");
-        // The image is still broken: going back needs no new task.
+        // Going back starts tasks too. As long as they cannot start, it stops as well, and the old ones serve.
+        assert_eq!(lab.roll_back(None).await.kind(), Some(FailureKind::Rollout));
+        assert_eq!(service(&lab.world(), worlds::API)["runningCount"], 2, "the old tasks serve on");
+        image(&lab, worlds::API_IMAGE, None);
         back_to(&lab, &reference().start).await;
     });
 }

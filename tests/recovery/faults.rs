@@ -59,6 +59,11 @@ fn answers_that_come_when_nobody_waits_any_more() {
 }
 
 #[test]
+fn requests_that_take_effect_after_their_connection_broke() {
+    every_mutation_meets(RequestFaultKind::LandsLate { millis: 8_000 }, false);
+}
+
+#[test]
 fn expired_credentials_stop_the_run_and_resume_goes_on() {
     for (action, nth) in [("*", 60), ("ecs:UpdateService", 2), ("*", 250)] {
         paused(async {

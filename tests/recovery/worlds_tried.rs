@@ -1,23 +1,33 @@
 //! Other worlds and another order of stages.
 
 use super::common::{back_to, done, uninterrupted};
-use crate::support::sweep::Case;
+use crate::support::sweep::{Case, Depth};
 use crate::support::{Lab, paused, worlds};
+
+pub fn cases() -> [Case; 3] {
+    let both = format!("api_services = [\"{}\", \"{}\"]\n", worlds::API, worlds::SECOND_API);
+    [
+        Case { name: "two API services", start: worlds::two_apis(), runbook: worlds::shipped(&both), back: false },
+        Case { name: "dns before service", start: worlds::start(), runbook: worlds::dns_first(), back: false },
+        Case { name: "adopted log group", start: worlds::log_group_exists(), runbook: worlds::shipped(""), back: false },
+    ]
+}
 
 #[test]
 fn two_api_services() {
-    let runbook = worlds::shipped(&format!("api_services = [\"{}\", \"{}\"]\n", worlds::API, worlds::SECOND_API));
-    let reference = uninterrupted(worlds::two_apis(), &runbook);
+    let [case, ..] = cases();
+    let reference = uninterrupted(case.start.clone(), &case.runbook);
     for name in [worlds::API, worlds::SECOND_API] {
         let api = super::common::service(&reference.done, name);
         assert_eq!(api["loadBalancers"].as_array().map(Vec::len), Some(1), "{name} is stripped");
     }
-    super::check(&Case { name: "two API services", start: worlds::two_apis(), runbook }, super::choice(4));
+    super::check(&case, super::choice(2), Depth::Once);
 }
 
 #[test]
 fn dns_before_service() {
-    super::check(&Case { name: "dns before service", start: worlds::start(), runbook: worlds::dns_first() }, super::choice(4));
+    let [_, case, _] = cases();
+    super::check(&case, super::choice(2), Depth::Once);
 }
 
 #[test]
@@ -36,6 +46,6 @@ fn a_log_group_that_exists_is_adopted_and_given_back() {
         let deleted = lab.sim.ledger().iter().any(|effect| effect.action == "DeleteLogGroup");
         assert!(!deleted, "it is somebody else's");
     });
-    let case = Case { name: "adopted log group", start: worlds::log_group_exists(), runbook: worlds::shipped("") };
-    super::check(&case, super::choice(3));
+    let [.., case] = cases();
+    super::check(&case, super::choice(2), Depth::Once);
 }

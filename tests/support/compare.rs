@@ -41,6 +41,15 @@ pub const IGNORED: &[(&str, &str)] = &[
     ("servicediscovery.instances.*.*.Attributes.AVAILABILITY_ZONE", "where the task landed"),
 ];
 
+/// Ids that AWS generates, and that nothing else in the world refers to. Those that something refers to count by what they name.
+pub const GENERATED: &[(&str, &str)] = &[
+    ("ecs.tasks.*.attachments.*.id", "drawn"),
+    ("ecs.tasks.*.containers.*.containerArn", "drawn"),
+    ("ecs.services.*.tags.*[sidestep:token].value", "an attempt's token, drawn"),
+    ("ecs.taskDefinitions.*.tags.*[sidestep:token].value", "an attempt's token, drawn"),
+    ("logs.tags.*.sidestep:token", "an attempt's token, drawn"),
+];
+
 /// What a run that went back may leave behind.
 pub const LEFTOVERS: &[(&str, &str)] = &[
     ("ecs.taskDefinitions", "INACTIVE revisions"),
@@ -48,6 +57,9 @@ pub const LEFTOVERS: &[(&str, &str)] = &[
     ("ecs.serviceDeployments", "AWS's own history of rollouts"),
     ("ecs.serviceRevisions", "AWS's own history of rollouts"),
 ];
+
+/// What a part of a run that was made anew may differ in, further.
+pub const ANEW: &[(&str, &str)] = &[("ecs.taskDefinitions.*.taskDefinition.revision", "numbers are used up")];
 
 /// Lists whose order says nothing.
 const UNORDERED: &[&str] = &[
@@ -75,8 +87,13 @@ pub enum How {
 
 /// The differences, one line each; none when the worlds are the same.
 pub fn differences(wanted: &Value, found: &Value, how: How) -> Vec<String> {
+    differences_to(&normal(wanted, how), found, how)
+}
+
+/// The same to a world that is in its normal form already.
+pub fn differences_to(wanted: &Value, found: &Value, how: How) -> Vec<String> {
     let mut lines = Vec::new();
-    differ("", &normal(wanted, how), &normal(found, how), &mut lines);
+    differ("", wanted, &normal(found, how), &mut lines);
     lines
 }
 
@@ -95,12 +112,16 @@ pub fn normal(world: &Value, how: How) -> Value {
     let mut ids = Ids::of(&world);
     if how == How::BackAndForth {
         ids.number_revisions(&world);
+        note_tags(&world, "sidestep:run", "<run>", &mut |id, name| {
+            ids.0.insert(id.to_owned(), name);
+        });
     }
     drop_stopped(&mut world);
     if how != How::Whole {
         drop_leftovers(&mut world);
     }
-    for (path, _) in IGNORED {
+    let also = if how == How::BackAndForth { ANEW } else { &[] };
+    for (path, _) in IGNORED.iter().chain(also) {
         remove(&mut world, &path.split('.').collect::<Vec<_>>());
     }
     ids.replace(&mut world);
@@ -178,7 +199,7 @@ impl Ids {
             note(text(&service["Id"]), format!("<name {}>", text(&service["Name"])));
             note(text(&service["CreatorRequestId"]), format!("<creator of {}>", text(&service["Name"])));
         }
-        note_tokens(world, &mut note);
+        note_tags(world, "sidestep:token", "<token>", &mut note);
         Self(ids)
     }
 
@@ -231,19 +252,18 @@ impl Ids {
     }
 }
 
-/// The attempts' random tokens, wherever a tag holds one.
-fn note_tokens(value: &Value, note: &mut impl FnMut(&str, String)) {
+/// The values of our own tags that differ from attempt to attempt, or from run to run, wherever a tag holds one.
+fn note_tags(value: &Value, tag: &str, name: &str, note: &mut impl FnMut(&str, String)) {
     match value {
-        Value::Array(list) => list.iter().for_each(|entry| note_tokens(entry, note)),
+        Value::Array(list) => list.iter().for_each(|entry| note_tags(entry, tag, name, note)),
         Value::Object(members) => {
-            let key = members.get("key").or_else(|| members.get("Key"));
-            if key.is_some_and(|key| key == "sidestep:token") {
-                note(text(members.get("value").or_else(|| members.get("Value")).unwrap_or(&Value::Null)), "<token>".to_owned());
+            if members.get("key").or_else(|| members.get("Key")).is_some_and(|key| key == tag) {
+                note(text(members.get("value").or_else(|| members.get("Value")).unwrap_or(&Value::Null)), name.to_owned());
             }
-            if let Some(token) = members.get("sidestep:token") {
-                note(text(token), "<token>".to_owned());
+            if let Some(token) = members.get(tag) {
+                note(text(token), name.to_owned());
             }
-            members.values().for_each(|member| note_tokens(member, note));
+            members.values().for_each(|member| note_tags(member, tag, name, note));
         }
         _ => {}
     }

@@ -21,6 +21,8 @@ pub struct Case {
     pub name: &'static str,
     pub start: State,
     pub runbook: Runbook,
+    /// The run is finished, and its points are those of the way back.
+    pub back: bool,
 }
 
 /// How long nobody works on the run after a crash, in turn.
@@ -52,15 +54,25 @@ pub struct Tally {
 #[derive(Clone, Copy, Debug)]
 pub enum Choice {
     All,
+    /// Also those whose journal and world are as at another point: time has passed in between.
+    Every,
     /// So many, drawn by a seed.
     Sample(usize, u64),
     /// The one of this number: how a failure is replayed.
     One(usize),
 }
 
+/// How often the process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    Once,
+    /// Once more, during the resume or the rollback.
+    Twice,
+}
+
 /// Sweeps a case.
-pub fn sweep(case: &Case, choice: Choice) -> Tally {
-    let goal = Arc::new(goal(case));
+pub fn sweep(case: &Case, choice: Choice, depth: Depth) -> Tally {
+    let goal = Arc::new(goal(case, choice));
     let wanted = choose(&goal.points, choice);
     let tally = Arc::new(Mutex::new(Tally { counted: goal.counted, distinct: goal.points.len(), ..Tally::default() }));
     let (send, receive) = mpsc::sync_channel::<Fork>(WORKERS);
@@ -73,53 +85,68 @@ pub fn sweep(case: &Case, choice: Choice) -> Tally {
                 loop {
                     let next = receive.lock().expect("no panic under the lock").recv();
                     let Ok(fork) = next else { return };
-                    let failures = try_fork(&fork, &goal, &runbook);
+                    let failures = try_fork(&fork, &goal, &runbook, depth);
                     let mut tally = tally.lock().expect("no panic under the lock");
-                    tally.tried += 2;
+                    tally.tried += WAYS.len();
                     tally.failures.extend(failures);
                 }
             })
         })
         .collect();
     let wanted_here = wanted.clone();
-    paused(async {
-        let lab = Lab::on(case.start.clone(), &case.runbook, SEED);
-        lab.record(Recorder {
-            distinct: false,
-            wanted: Box::new(move |point| wanted_here.contains(&point.number)),
-            take: Box::new(move |fork| send.send(fork).expect("the workers live")),
-        });
-        let stop = lab.run().await;
-        assert!(matches!(stop, Stop::Done), "{}: {stop:?}", case.name);
-        lab.tap.close();
-    });
+    let recorder = Recorder {
+        distinct: false,
+        wanted: Box::new(move |point| wanted_here.contains(&point.number)),
+        take: Box::new(move |fork| send.send(fork).expect("the workers live")),
+    };
+    paused(recorded(case, recorder));
     for worker in workers {
         worker.join().expect("a worker ends");
     }
     let tally = std::mem::take(&mut *tally.lock().expect("no panic under the lock"));
-    assert_eq!(tally.tried, 2 * wanted.len(), "two runs of one seed have the same points");
+    assert_eq!(tally.tried, WAYS.len() * wanted.len(), "two runs of one seed have the same points");
     tally
 }
 
-fn goal(case: &Case) -> Goal {
-    paused(async {
-        let lab = Lab::on(case.start.clone(), &case.runbook, SEED);
-        let points = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&points);
-        lab.record(Recorder {
-            distinct: true,
-            wanted: Box::new(move |point| {
-                // Before the run is in the journal there is nothing to take up, and nothing was sent that changes anything.
-                if point.commits > 0 {
-                    noted.lock().expect("no panic under the lock").push(point.clone());
-                }
-                false
-            }),
-            take: Box::new(|_| {}),
-        });
+fn lab(case: &Case) -> Lab {
+    Lab::on(case.start.clone(), &case.runbook, SEED)
+}
+
+/// The course whose points are swept, with nothing in its way; gives how many points it had.
+async fn recorded(case: &Case, recorder: Recorder) -> usize {
+    let lab = lab(case);
+    let stop = if case.back {
         let stop = lab.run().await;
         assert!(matches!(stop, Stop::Done), "{}: {stop:?}", case.name);
-        let (counted, _) = lab.tap.close();
+        lab.record(recorder);
+        lab.roll_back(None).await
+    } else {
+        lab.record(recorder);
+        lab.run().await
+    };
+    assert!(matches!(stop, Stop::Done | Stop::RolledBack), "{}: {stop:?}", case.name);
+    lab.tap.close().0
+}
+
+fn goal(case: &Case, choice: Choice) -> Goal {
+    let points = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&points);
+    let recorder = Recorder {
+        distinct: !matches!(choice, Choice::Every),
+        wanted: Box::new(move |point| {
+            // Before the run is in the journal there is nothing to take up, and nothing was sent that changes anything.
+            if point.commits > 0 {
+                noted.lock().expect("no panic under the lock").push(point.clone());
+            }
+            false
+        }),
+        take: Box::new(|_| {}),
+    };
+    paused(async {
+        let counted = recorded(case, recorder).await;
+        let lab = lab(case);
+        let stop = lab.run().await;
+        assert!(matches!(stop, Stop::Done), "{}: {stop:?}", case.name);
         let done = lab.settled().await;
         let untouched = Lab::on(case.start.clone(), &case.runbook, SEED);
         let points = points.lock().expect("no panic under the lock").clone();
@@ -138,7 +165,7 @@ fn goal(case: &Case) -> Goal {
 fn choose(points: &[Point], choice: Choice) -> BTreeSet<usize> {
     let mut numbers: Vec<usize> = points.iter().map(|point| point.number).collect();
     match choice {
-        Choice::All => {}
+        Choice::All | Choice::Every => {}
         Choice::Sample(count, seed) => {
             // One from each stretch of the run, so that no stage is left out.
             let mut random = fastrand::Rng::with_seed(seed);
@@ -150,13 +177,33 @@ fn choose(points: &[Point], choice: Choice) -> BTreeSet<usize> {
     numbers.into_iter().collect()
 }
 
-fn try_fork(fork: &Fork, goal: &Goal, runbook: &Runbook) -> Vec<String> {
+/// What is done after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Resume,
+    RollBack,
+}
+
+const WAYS: [Way; 2] = [Way::Resume, Way::RollBack];
+
+fn try_fork(fork: &Fork, goal: &Goal, runbook: &Runbook, depth: Depth) -> Vec<String> {
     let mut failures = Vec::new();
-    for (way, course) in [("resume", resumed as fn(&Fork, &Goal, &Runbook) -> Vec<String>), ("rollback", rolled_back)] {
-        let found = catch_unwind(AssertUnwindSafe(|| course(fork, goal, runbook)));
-        let lines = found.unwrap_or_else(|_| vec!["it panicked".to_owned()]);
+    let mut attempt = |what: String, course: &dyn Fn() -> Vec<String>| {
+        let lines = catch_unwind(AssertUnwindSafe(course)).unwrap_or_else(|_| vec!["it panicked".to_owned()]);
         if !lines.is_empty() {
-            failures.push(format!("{way} from {}: {}", fork.point, lines.join("\n    ")));
+            failures.push(format!("{what}: {}", lines.join("\n    ")));
+        }
+    };
+    for way in WAYS {
+        match depth {
+            Depth::Once => attempt(format!("{way:?} from {}", fork.point), &|| taken_up(fork, way, goal, runbook)),
+            Depth::Twice => {
+                let Some(second) = second_crash(fork, way, goal, runbook) else { continue };
+                for then in WAYS {
+                    let what = format!("{then:?} from {}, after {way:?} from {}", second.point, fork.point);
+                    attempt(what, &|| taken_up(&second, then, goal, runbook));
+                }
+            }
         }
     }
     failures
@@ -166,33 +213,56 @@ fn away(fork: &Fork) -> Millis {
     AWAY[fork.point.number % AWAY.len()]
 }
 
-fn resumed(fork: &Fork, goal: &Goal, runbook: &Runbook) -> Vec<String> {
+fn lab_of(fork: &Fork, goal: &Goal, runbook: &Runbook) -> Lab {
+    Lab::from_fork(fork, away(fork), runbook, &goal.run, SEED + 1 + fork.point.number as u64)
+}
+
+async fn go(lab: &Lab, way: Way) -> Stop {
+    match way {
+        Way::Resume => lab.resume().await,
+        Way::RollBack => lab.roll_back(None).await,
+    }
+}
+
+/// Takes a run up, goes one way to its end, and holds the world against what it should be then.
+fn taken_up(fork: &Fork, way: Way, goal: &Goal, runbook: &Runbook) -> Vec<String> {
     paused(async {
-        let lab = Lab::from_fork(fork, away(fork), runbook, &goal.run, SEED + 1 + fork.point.number as u64);
-        let stop = lab.resume().await;
-        if !matches!(stop, Stop::Done | Stop::Over(Outcome::Done)) {
-            return vec![format!("{stop:?}")];
-        }
+        let lab = lab_of(fork, goal, runbook);
+        let stop = go(&lab, way).await;
         let found = lab.settled().await;
-        let mut lines = differences(&goal.done, &found, How::Whole);
-        lines.extend(other_lines(&goal.effects, &effects(&lab.sim.ledger(), &found)));
+        let mut lines = match stop {
+            Stop::Done | Stop::Over(Outcome::Done) if way == Way::Resume => {
+                let mut lines = differences(&goal.done, &found, How::Whole);
+                lines.extend(other_lines(&goal.effects, &effects(&lab.sim.ledger(), &found)));
+                lines
+            }
+            // Resumed on its way back, it goes on going back.
+            Stop::RolledBack | Stop::Over(Outcome::RolledBack) => differences(&goal.start, &found, How::WentBack),
+            other => vec![format!("{other:?}")],
+        };
         lines.extend(more_lost(&lab, goal));
         lines
     })
 }
 
-fn rolled_back(fork: &Fork, goal: &Goal, runbook: &Runbook) -> Vec<String> {
+/// Takes a run up and lets that process die too, at a point drawn by the first one's number; none when it comes to its end
+/// before.
+fn second_crash(fork: &Fork, way: Way, goal: &Goal, runbook: &Runbook) -> Option<Fork> {
+    let mut random = fastrand::Rng::with_seed(fork.point.number as u64);
+    let number = random.usize(..goal.counted - fork.point.number.min(goal.counted - 1));
+    let taken = Arc::new(Mutex::new(None));
+    let slot = Arc::clone(&taken);
     paused(async {
-        let lab = Lab::from_fork(fork, away(fork), runbook, &goal.run, SEED + 1 + fork.point.number as u64);
-        let stop = lab.roll_back(None).await;
-        if !matches!(stop, Stop::RolledBack) {
-            return vec![format!("{stop:?}")];
-        }
-        let found = lab.settled().await;
-        let mut lines = differences(&goal.start, &found, How::WentBack);
-        lines.extend(more_lost(&lab, goal));
-        lines
-    })
+        let lab = lab_of(fork, goal, runbook);
+        lab.record(Recorder {
+            distinct: false,
+            wanted: Box::new(move |point| point.number == number),
+            take: Box::new(move |fork| *slot.lock().expect("no panic under the lock") = Some(fork)),
+        });
+        go(&lab, way).await;
+    });
+    let mut taken = taken.lock().expect("no panic under the lock");
+    taken.take()
 }
 
 fn more_lost(lab: &Lab, goal: &Goal) -> Option<String> {

@@ -89,6 +89,7 @@ fn make_two_apis() -> State {
         let copies: Vec<Value> = list.iter().filter(|entry| fits(entry)).map(renamed).collect();
         list.extend(copies);
     };
+    more("/logs/logGroups", &|group| group["logGroupName"].to_string().contains(API));
     more("/elbv2/targetGroups", &|group| group["TargetGroupArn"].to_string().contains(GROUP));
     more("/ecs/taskDefinitions", &|known| known["taskDefinition"]["taskDefinitionArn"].to_string().contains(&format!("{API}:2")));
     let mut rule = world["elbv2"]["rules"]
