@@ -380,6 +380,9 @@ fn part_of_the_way_back_and_forward_again() {
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_eq!(desk.status()["status"], "done");
     assert_eq!(api(&desk)["loadBalancers"].as_array().map(Vec::len), Some(1));
+    // And all the way back from there.
+    assert_eq!(desk.call(&["rollback", &run, "--yes"]).code, Some(0));
+    assert!(desk.sim.service(JAEGER).is_none());
 }
 
 #[test]

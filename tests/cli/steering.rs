@@ -1,10 +1,13 @@
 //! Stopping a run and going on: from its own terminal, from another, and from nothing but its journal.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use insta::assert_snapshot;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::cli_support::Desk;
+use crate::cli_support::{Desk, until};
 
 /// Resumes and expects the end, with every mutation made once.
 fn finishes(desk: &Desk) {
@@ -264,4 +267,18 @@ fn a_run_is_given_up_as_it_stands() {
     let ran = desk.end(desk.live(&["run", "--yes"]));
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_eq!(desk.sim.count("CreateLogGroup"), 1);
+}
+
+#[test]
+fn a_pipe_that_closes_stops_nothing() {
+    let desk = Desk::new();
+    let mut command = desk.live(&["run", "--yes"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let mut first = String::new();
+    BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut first).expect("a line");
+    assert!(first.starts_with("Plan of run"), "{first}");
+    // The reader is gone here, long before the run has done anything.
+    let status = until("the run ends", || child.try_wait().expect("a child"));
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(desk.status()["status"], "done");
 }
