@@ -89,7 +89,9 @@ impl Aws {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts(&clock));
         if let Some(profile) = &options.profile {
-            loader = loader.profile_name(profile);
+            // As with the AWS CLI, a profile that is named goes before credentials in the environment: those may be another account's.
+            let named = aws_config::profile::ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+            loader = loader.profile_name(profile).credentials_provider(named);
         }
         if let Some(region) = &options.region {
             loader = loader.region(Region::new(region.clone()));

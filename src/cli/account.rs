@@ -9,13 +9,13 @@ use crate::model::{Error, Plan, RunId, RunView, Runbook};
 /// Connects, and asks who the credentials belong to.
 pub async fn connect(context: &Context, region: &str, access: Access) -> Result<(Aws, Identity), Error> {
     let aws = Aws::connect(&context.connect_options(region), access, context.clock()?, live_seed()).await?;
-    let identity = aws.identity().await.map_err(|error| in_place(error.into(), &aws))?;
+    let identity = aws.identity().await.map_err(|error| in_place(context, error.into(), &aws))?;
     Ok((aws, identity))
 }
 
 /// Reads and plans.
-pub async fn plan(aws: &Aws, identity: &Identity, runbook: &Runbook, run: &RunId) -> Result<Plan, Error> {
-    let facts = crate::plan::observe(aws, runbook, identity).await.map_err(|error| in_place(error, aws))?;
+pub async fn plan(context: &Context, aws: &Aws, identity: &Identity, runbook: &Runbook, run: &RunId) -> Result<Plan, Error> {
+    let facts = crate::plan::observe(aws, runbook, identity).await.map_err(|error| in_place(context, error, aws))?;
     Ok(crate::plan::make(runbook, &facts, run))
 }
 
@@ -32,7 +32,7 @@ pub async fn connect_bound(context: &Context, view: &RunView) -> Result<Aws, Err
         options.endpoint_url.clone_from(&bound.endpoint);
     }
     let aws = Aws::connect(&options, Access::ReadWrite, context.clock()?, live_seed()).await?;
-    let identity = aws.identity().await.map_err(|error| in_place(error.into(), &aws))?;
+    let identity = aws.identity().await.map_err(|error| in_place(context, error.into(), &aws))?;
     let words = |account: &str, region: &str, endpoint: Option<&str>| {
         let endpoint = endpoint.map(|url| format!(", endpoint {url}")).unwrap_or_default();
         format!("account {account}, Region {region}{endpoint}")
@@ -48,18 +48,26 @@ pub async fn connect_bound(context: &Context, view: &RunView) -> Result<Aws, Err
 }
 
 /// What kept this machine from AWS, with where it looked.
-fn in_place(error: Error, aws: &Aws) -> Error {
+fn in_place(context: &Context, error: Error, aws: &Aws) -> Error {
     match error {
         Error::Unreachable { operation, why, at, .. } => {
             let endpoint = aws.endpoint_url.clone().unwrap_or_else(|| format!("AWS in Region {}", aws.region));
             Error::Unreachable { operation, endpoint, why, at }
         }
-        // The SDK's own words are a page of provider names.
-        Error::Credentials { why, at } if why.contains("no credentials found in chain") => {
-            let why = "none found: not in the environment, a profile, a web identity token, nor from the container or the instance";
-            Error::Credentials { why: why.to_owned(), at }
-        }
+        Error::Credentials { why, at } => Error::Credentials { why: unfound(context, why), at },
         other => other,
+    }
+}
+
+/// The SDK's own words for credentials that are not there are a page of provider names, or none at all.
+fn unfound(context: &Context, why: String) -> String {
+    match (why.strip_prefix("no answer: "), &context.common.profile) {
+        (Some(words), Some(profile)) => format!("profile `{profile}` gives no credentials: {words}"),
+        (Some(words), None) if words.contains("no credentials found in chain") => {
+            "no credentials were found: not in the environment, a profile, a web identity token, the container or the instance"
+                .to_owned()
+        }
+        _ => why,
     }
 }
 

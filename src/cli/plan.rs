@@ -17,7 +17,7 @@ pub fn call(context: &Context, args: &PlanArgs) -> Result<Exit, Error> {
 pub async fn show(context: &Context, runbook: &Runbook, accepted: &[String]) -> Result<Exit, Error> {
     let (aws, identity) = account::connect_for(context, runbook, Access::ReadOnly).await?;
     let run = account::fresh_run(None, live_seed())?;
-    let plan = account::plan(&aws, &identity, runbook, &run).await?;
+    let plan = account::plan(context, &aws, &identity, runbook, &run).await?;
     print(context, &plan);
     blocked(&plan, accepted)?;
     Ok(Exit::Done)

@@ -72,7 +72,7 @@ async fn rehearse(
     let aws = Aws::embedded(connector.clone(), runbooks::target(runbook, "region"), Access::ReadWrite, clock, args.seed);
     let identity = aws.identity().await?;
     let id = account::fresh_run(None, args.seed)?;
-    let plan = account::plan(&aws, &identity, runbook, &id).await?;
+    let plan = account::plan(context, &aws, &identity, runbook, &id).await?;
     plan::blocked(&plan, &args.accept)?;
     if !plan.findings.is_empty() && !context.json() {
         context.out.status(&plan_view::findings(&plan, &context.err_style));

@@ -118,7 +118,7 @@ async fn amend(
 ) -> Result<(), Error> {
     let before = open.view().forward.clone();
     let identity = aws.identity().await?;
-    let new = account::plan(aws, &identity, runbook, open.run()).await?;
+    let new = account::plan(context, aws, &identity, runbook, open.run()).await?;
     let changes = changes(&before, &new);
     if changes.is_empty() && open.view().plan.direction == Direction::Forward {
         return Ok(());

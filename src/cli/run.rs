@@ -35,7 +35,7 @@ async fn start(context: &Context, args: &RunArgs, runbook: &Runbook, holds: &[St
     let journal = context.journal()?;
     let (aws, identity) = account::connect_for(context, runbook, Access::ReadWrite).await?;
     let run = account::fresh_run(Some(&journal), live_seed())?;
-    let plan = account::plan(&aws, &identity, runbook, &run).await?;
+    let plan = account::plan(context, &aws, &identity, runbook, &run).await?;
     context.out.status(&plan_view::render(&plan, &context.err_style));
     plan::blocked(&plan, &args.accept)?;
     if plan.is_empty() {

@@ -1,7 +1,7 @@
 //! Where a run stands when it stops, in words, and the commands that go on.
 
 use super::context::Context;
-use crate::model::{Direction, RunView, StageId, StepState, Where};
+use crate::model::{Direction, RunView, StageId, StepClass, StepPlan, StepState, Where};
 
 /// See the module's text. `retry` is the reason before the command that goes on: `after repairing the cause`.
 pub fn standing(context: &Context, view: &RunView, retry: &str) -> Where {
@@ -35,8 +35,14 @@ pub fn name_stage(view: &RunView, stage: &StageId) -> String {
     format!("stage {position}/{} `{stage}`", view.plan.stages.len())
 }
 
-/// What AWS goes on doing by itself: a rollout that nobody waits for any more.
+/// What AWS goes on doing by itself: a request without an answer, or a rollout that nobody waits for any more.
 fn meanwhile(view: &RunView) -> Option<String> {
+    let unknown = |step: &&StepPlan| {
+        step.class == StepClass::Mutation && matches!(view.state(&step.id), StepState::Started | StepState::InDoubt)
+    };
+    if let Some((_, _, step)) = view.plan.steps().find(|(_, _, step)| unknown(step)) {
+        return Some(format!("`{}` was under way and may still take effect; a resumed run looks at AWS first", step.title));
+    }
     for (_, lane) in view.plan.lanes() {
         let mut updated = None;
         for step in &lane.steps {

@@ -3,7 +3,7 @@
 use crate::aws::ListenerRule;
 use crate::stages::facts::Facts;
 
-/// The address under which a target group's listener rules serve it: what the seed's documents call the UI's.
+/// The address under which a target group's listener rules serve it: the address of its UI.
 pub(super) fn ui_url(facts: &Facts, group: &str) -> Option<String> {
     let mut rules: Vec<&ListenerRule> =
         facts.rules.iter().filter(|rule| rule.target_groups.iter().any(|known| known == group)).collect();

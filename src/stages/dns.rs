@@ -136,7 +136,7 @@ fn namespace(settings: &Settings, planning: &mut Planning<'_>) -> Option<String>
         [one] => one["Id"].as_str().map(str::to_owned),
         [] => {
             let words = format!("there is no private DNS namespace `{name}`");
-            let fix = "create it (the seed's Terraform does), or set `namespace_name`".to_owned();
+            let fix = "create it (in Terraform: aws_service_discovery_private_dns_namespace), or set `namespace_name`".to_owned();
             planning.find("namespace-missing", Severity::Blocker, &name, words, "the shared service could not get a name", fix);
             None
         }

@@ -254,7 +254,7 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
     lane.build()
 }
 
-/// The seed's silent failure: no rule lets the API's tasks in on the ports that spans use. Every rollout would be green.
+/// The silent failure: no rule lets the API's tasks in on the ports that spans use. Every rollout would be green.
 fn check_ports(planning: &mut Planning<'_>, settings: &Settings, service: &str) {
     let Some(verify) = settings.verify.get(SPANS_ARRIVE) else { return };
     let from = planning.facts.groups_of(service);

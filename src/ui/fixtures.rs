@@ -222,7 +222,7 @@ fn closing() -> BTreeMap<String, Value> {
     serde_json::from_value(values).expect("an object")
 }
 
-/// The whole migration of the seed's staging environment.
+/// The whole migration of a staging environment.
 pub(crate) fn plan() -> Plan {
     Plan {
         run: RunId::new("r7k2"),

@@ -331,7 +331,12 @@ pub(super) fn reason(view: &RunView) -> Option<String> {
         })?;
         Some(format!("the run was paused during `{}`", title(view, &waiting.2.id)))
     };
-    ended.or(in_the_way).or_else(hold).or_else(left)
+    let in_flight = || {
+        let started = |step: &StepPlan| step.class == StepClass::Mutation && view.state(&step.id) == StepState::Started;
+        let step = view.plan.steps().map(|(_, _, step)| step).find(|step| started(step))?;
+        Some(format!("the run was left while `{}` was under way", title(view, &step.id)))
+    };
+    ended.or(in_the_way).or_else(hold).or_else(left).or_else(in_flight)
 }
 
 #[cfg(test)]

@@ -1,0 +1,17 @@
+//! Black-box tests: the real binary, a second process that serves a simulated account, and everything an operator would see.
+
+#[allow(dead_code, reason = "each test uses some of it")]
+mod cli_support;
+
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "cli/bad_runbook.rs"]
+mod bad_runbook;
+#[path = "cli/failures.rs"]
+mod failures;
+#[path = "cli/journey.rs"]
+mod journey;
+#[path = "cli/rehearse.rs"]
+mod rehearse;
+#[path = "cli/steering.rs"]
+mod steering;

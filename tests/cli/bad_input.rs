@@ -1,0 +1,241 @@
+//! Bad input: one clear message each, with the resource, AWS's words and the next command.
+
+use insta::assert_snapshot;
+
+use crate::cli_support::{Desk, Sim};
+
+/// Exit code and the whole of stderr; nothing was changed.
+fn refused(desk: &Desk, command: std::process::Command) -> String {
+    let ran = desk.end(command);
+    assert_eq!(desk.sim.effects(), Vec::<String>::new());
+    assert_eq!(ran.out, "");
+    desk.ending(&ran)
+}
+
+fn planned(desk: &Desk, words: &[&str]) -> String {
+    refused(desk, desk.live(&[&["run", "--yes"], words].concat()))
+}
+
+#[test]
+fn the_account_that_is_reached() {
+    let desk = Desk::new();
+    let mut command = desk.live(&["run", "--yes"]);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    assert_snapshot!(refused(&desk, command), @r#"
+    exit 6
+    error: AWS does not accept the credentials
+      Caused by: no credentials were found: not in the environment, a profile, a web identity token, the container or the instance
+
+    hint: refresh the credentials (for example `aws sso login`) and run the same command again
+    "#);
+
+    let mut command = desk.command(&["run", "--yes", "--endpoint-url", "http://127.0.0.1:9"]);
+    command.args(["--var-file", &crate::cli_support::file("runbooks/worlds/nexus-ai-staging.tfvars")]);
+    assert_snapshot!(refused(&desk, command), @r#"
+    exit 5
+    error: cannot reach AWS: GetCallerIdentity got no usable answer
+      Caused by: http://127.0.0.1:9: Connection refused (os error 111)
+
+    hint: check the network, `--region` and `--endpoint-url`, and run the same command again
+    "#);
+
+    assert_snapshot!(planned(&desk, &["--region", "eu-west-1"]), @r#"
+    exit 2
+    error: the runbook is for Region us-west-2, the credentials lead to Region eu-west-1
+
+    hint: choose another `--profile` or `--region`, or change the runbook's variables
+    "#);
+    assert_snapshot!(planned(&desk, &["--var", "aws_account_id=444455556666"]), @r#"
+    exit 2
+    error: the runbook is for account 444455556666, the credentials lead to account 111122223333
+
+    hint: choose another `--profile` or `--region`, or change the runbook's variables
+    "#);
+    assert_snapshot!(planned(&desk, &["--profile", "nobody"]), @r#"
+    exit 6
+    error: AWS does not accept the credentials
+      Caused by: profile `nobody` gives no credentials: the credential provider was not enabled
+
+    hint: refresh the credentials (for example `aws sso login`) and run the same command again
+    "#);
+}
+
+#[test]
+fn what_the_runbook_names() {
+    let desk = Desk::new();
+    assert_snapshot!(planned(&desk, &["--var", "cluster_name=nexus-ai-cluster-prod"]), @r#"
+    exit 4
+    error: cluster `nexus-ai-cluster-prod` does not exist in account 111122223333, Region us-west-2
+
+    hint: check project_name, environment and the Region, or set `cluster_name`
+    "#);
+    assert_snapshot!(planned(&desk, &["--var", r#"api_services=["nexus-ai-web-staging"]"#]), @r#"
+    exit 4
+    error: service `nexus-ai-web-staging` does not exist in cluster `nexus-ai-cluster-staging`
+
+    hint: check project_name and environment, or name the services in `api_services`
+    "#);
+    assert_snapshot!(planned(&desk, &["--var", "namespace_name=other.local"]), @r#"
+    exit 4
+    error: 1 finding blocks this plan
+
+      namespace-missing: other.local
+        found:       there is no private DNS namespace `other.local`
+        consequence: the shared service could not get a name
+        fix:         create it (in Terraform: aws_service_discovery_private_dns_namespace), or set `namespace_name`
+
+    hint: repair what is named above; or, knowing the consequence, add `--accept namespace-missing`
+    "#);
+    assert_snapshot!(planned(&desk, &["--var", "sidecar_name=zipkin"]), @r#"
+    exit 4
+    error: 1 finding blocks this plan
+
+      target-group-unknown: nexus-ai-api-staging
+        found:       service `nexus-ai-api-staging` has no load-balancer entry of container `zipkin`
+        consequence: the shared service would not be reachable
+        fix:         set `target_group = "NAME"` in the service stage's load_balancer block
+
+    hint: repair what is named above; or, knowing the consequence, add `--accept target-group-unknown`
+    "#);
+    assert_snapshot!(planned(&desk, &["--accept", "no-such-finding"]), @r#"
+    exit 2
+    error: the plan has no finding `no-such-finding` to accept
+
+    hint: its findings are image-latest, no-circuit-breaker
+    "#);
+    assert_snapshot!(planned(&desk, &["--pause-before", "strip-sidecars"]), @r#"
+    exit 2
+    error: the runbook has no stage `strip-sidecars`
+
+    hint: did you mean `strip-sidecar`?
+    "#);
+}
+
+#[test]
+fn the_state_directory() {
+    let desk = Desk::new();
+    let file = desk.write("a-file", "not a directory");
+    assert_snapshot!(planned(&desk, &["--state", &file]), @r#"
+    exit 2
+    error: cannot use the journal in `DIR/a-file`
+      Caused by: `DIR/a-file` is not a directory
+
+    hint: repair it, or name another directory with `--state DIR`
+    "#);
+    assert_snapshot!(planned(&desk, &["--state", &format!("{file}/below")]), @r#"
+    exit 2
+    error: cannot use the journal in `DIR/a-file/below`
+      Caused by: `DIR/a-file` is not a directory
+
+    hint: repair it, or name another directory with `--state DIR`
+    "#);
+    assert_snapshot!(refused(&desk, desk.command(&["status", "--state", &file])), @r#"
+    exit 2
+    error: cannot use the journal in `DIR/a-file`
+      Caused by: `DIR/a-file` is not a directory
+
+    hint: repair it, or name another directory with `--state DIR`
+    "#);
+    assert_snapshot!(refused(&desk, desk.command(&["status", "--state", "nowhere"])), @r#"
+    exit 2
+    error: there is no unfinished run
+      Caused by: searched DIR/nowhere
+
+    hint: list the runs with `sidestep runs --state nowhere`; start one with `sidestep run --state nowhere`
+    "#);
+    assert_snapshot!(refused(&desk, desk.command(&["resume", "r7k2", "--state", "nowhere"])), @r#"
+    exit 2
+    error: no run `r7k2`
+      Caused by: searched DIR/nowhere; it holds no run
+
+    hint: list the runs with `sidestep runs --state nowhere`, or name another directory with `--state DIR`
+    "#);
+    std::fs::create_dir(desk.dir.path().join("odd")).expect("a directory");
+    desk.write("odd/journal.db", "this is not a database, and long enough to be looked at as one: nothing of it is changed");
+    assert_snapshot!(refused(&desk, desk.command(&["status", "--state", "odd"])), @r#"
+    exit 2
+    error: cannot use the journal in `DIR/odd`
+      Caused by: journal.db is not an SQLite database (file is not a database)
+
+    hint: repair it, or name another directory with `--state DIR`
+    "#);
+}
+
+#[test]
+fn the_run_that_is_meant() {
+    let desk = Desk::new();
+    let paused = |command| assert_eq!(desk.end(command).code, Some(6));
+    paused(desk.live(&["run", "--yes", "--pause-before", "create-log-group"]));
+    let first = desk.run_id();
+    let ran = desk.call(&["resume", "zzzz"]);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 2
+    error: no run `zzzz`
+      Caused by: searched DIR/state; it holds RUN
+
+    hint: list the runs with `sidestep runs`, or name another directory with `--state DIR`
+    "#);
+    let elsewhere = Desk::at(Sim::serve(&[]));
+    paused({
+        let mut command = elsewhere.live(&["run", "--yes", "--pause-before", "create-log-group"]);
+        command.current_dir(desk.dir.path());
+        command
+    });
+    let runs = desk.call(&["runs", "--output", "json"]).out;
+    let runs: serde_json::Value = serde_json::from_str(&runs).expect("JSON");
+    let second = runs["runs"].as_array().expect("runs").iter().filter_map(|run| run["id"].as_str()).find(|id| *id != first);
+    let shown = |text: &str| text.replace(&first, "RUN1").replace(second.expect("another run"), "RUN2");
+    let ran = desk.call(&["resume", "--yes"]);
+    assert_eq!(ran.code, Some(2));
+    let mut lines: Vec<String> = shown(&ran.err).lines().map(|line| line.replace("RUN2, RUN1", "RUN1, RUN2")).collect();
+    lines.retain(|line| !line.is_empty());
+    assert_snapshot!(lines.join("\n").replace("status RUN2", "status RUN1"), @r#"
+    error: which run is meant? the unfinished run fits several
+      Caused by: candidates: RUN1, RUN2
+    hint: name one, for example `sidestep status RUN1`
+    "#);
+}
+
+#[test]
+fn the_command_line() {
+    let desk = Desk::new();
+    let said = |words: &[&str]| refused(&desk, desk.command(words));
+    assert_snapshot!(said(&["run", "jaeger-sidecar-to-share"]), @r#"
+    exit 2
+    error: cannot read runbook `jaeger-sidecar-to-share`
+      Caused by: No such file or directory (os error 2)
+
+    hint: did you mean `jaeger-sidecar-to-shared`?
+    "#);
+    assert_snapshot!(said(&["check", "--var-file", "nowhere.tfvars"]), @r#"
+    exit 2
+    error: cannot read variable file `nowhere.tfvars`
+      Caused by: No such file or directory (os error 2)
+    "#);
+    assert_snapshot!(said(&["rehearse", "--world", "nowhere.json"]), @r#"
+    exit 2
+    error: cannot read world file `nowhere.json`
+      Caused by: No such file or directory (os error 2)
+    "#);
+    let path = desk.write("text.json", "not a world");
+    assert_snapshot!(said(&["rehearse", "--world", &path]), @r#"
+    exit 2
+    error: cannot read world file `DIR/text.json`
+      Caused by: not JSON: expected ident at line 1 column 2
+    "#);
+    let path = desk.write("other.json", r#"{"format": "something else", "version": 1}"#);
+    assert_snapshot!(said(&["simulate", "--world", &path]), @r#"
+    exit 2
+    error: cannot read world file `DIR/other.json`
+      Caused by: not a world file: `format` is "something else", expected "sidestep-world"
+    "#);
+    let mut command = desk.command(&["plan"]);
+    command.env("SIDESTEP_TIME_SCALE", "fast");
+    command.args(["--var-file", &crate::cli_support::file("runbooks/worlds/nexus-ai-staging.tfvars")]);
+    assert_snapshot!(refused(&desk, command), @r#"
+    exit 2
+    error: SIDESTEP_TIME_SCALE is `fast`, not a positive number
+
+    hint: unset it, unless a simulator runs beside with the same --speed
+    "#);
+}

@@ -1,0 +1,387 @@
+//! The migration over HTTP, as an operator's script would do it: plan, run, look, go back.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::cli_support::Desk;
+
+const API: &str = "nexus-ai-api-staging";
+const JAEGER: &str = "nexus-ai-jaeger-staging";
+
+/// The state that a rollback must give back: everything of the API service that the migration touches.
+fn api(desk: &Desk) -> Value {
+    let service = desk.sim.service(API).expect("the API");
+    serde_json::json!({ "taskDefinition": service["taskDefinition"], "loadBalancers": service["loadBalancers"],
+        "healthCheckGracePeriodSeconds": service["healthCheckGracePeriodSeconds"] })
+}
+
+#[test]
+fn a_plan_is_shown_and_changes_nothing() {
+    let desk = Desk::new();
+    let ran = desk.end(desk.live(&["plan"]));
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    let text = ran.out.split_once(": ").expect("a head").1;
+    assert_snapshot!(desk.shown(text), @r#"
+    jaeger-sidecar-to-shared
+
+      environment  staging
+      account      111122223333
+      Region       us-west-2
+      identity     arn:aws:iam::111122223333:user/operator
+      cluster      nexus-ai-cluster-staging
+      services     nexus-ai-api-staging, nexus-ai-jaeger-staging
+      endpoint     http://ENDPOINT
+
+    Findings
+
+      note image-latest: nexus-ai-jaeger-staging
+        found        the image's tag is `latest`
+        consequence  a task that starts later may run another version
+        fix          set `jaeger_image` (or the container's image) to a fixed tag
+
+      note no-circuit-breaker: nexus-ai-api-staging
+        found        it has no deployment circuit breaker
+        consequence  AWS would never call a rollout failed; the run's own deadline and failure rule do
+        fix          enable deploymentCircuitBreaker on the service if you want AWS to roll back by
+                     itself
+
+    Stage 1/6 create-log-group
+      + log group /ecs/nexus-ai-jaeger-staging
+          retentionInDays: 7
+        change  create log group /ecs/nexus-ai-jaeger-staging
+        change  keep its logs 7 days
+
+    Stage 2/6 register-task-definition
+      + task definition nexus-ai-jaeger-staging
+          cpu: "1024"
+          memory: "2048"
+          containerDefinitions[jaeger].image: "jaegertracing/all-in-one:latest"
+          containerDefinitions[jaeger].portMappings: [16686,4317,4318]
+          containerDefinitions[jaeger].healthCheck: ["CMD-SHELL","wget -q --spider
+            http://127.0.0.1:14269/ || wget -q --spider http://127.0.0.1:13133/status || exit 1"]
+        change  register nexus-ai-jaeger-staging
+        read    check what was registered
+
+    Stage 3/6 create-service
+      + service nexus-ai-jaeger-staging
+          desiredCount: 1
+          loadBalancers: "jaeger:16686 in nexus-ai-jaeger-tg-staging"
+          networkConfiguration: "as nexus-ai-api-staging"
+        change  create service nexus-ai-jaeger-staging
+        read    wait for the rollout of nexus-ai-jaeger-staging (up to T)
+        read    wait until nexus-ai-jaeger-staging's own task is healthy on 16686 (up to T)
+
+    Stage 4/6 register-dns
+      + DNS name jaeger.nexus-ai.local
+          routingPolicy: "MULTIVALUE"
+          record: "A TTL 10"
+      ~ service nexus-ai-jaeger-staging
+          serviceRegistries: "known when the name is created"
+        change  create the name jaeger.nexus-ai.local
+        change  register nexus-ai-jaeger-staging under the name
+        read    wait for the rollout of nexus-ai-jaeger-staging (up to T)
+        read    wait until the name answers (up to T)
+
+    Stage 5/6 retarget-api-env  (asks again before it starts)
+      ~ service nexus-ai-api-staging
+          containerDefinitions[api].environment[OTEL_EXPORTER_OTLP_ENDPOINT]:
+              "http://localhost:4318"
+            → "http://jaeger.nexus-ai.local:4318"
+        read    look whether spans flow now
+        change  register a revision of nexus-ai-api-staging with the new endpoint
+        read    check that nothing else changed
+        change  point nexus-ai-api-staging at the shared service
+        read    wait for the rollout of nexus-ai-api-staging (up to T)
+        read    see that spans arrive
+
+    Stage 6/6 strip-sidecar  (asks again before it starts)
+      ~ service nexus-ai-api-staging
+          containerDefinitions[jaeger]: "present" → (removed)
+          loadBalancers[jaeger:16686]:
+              "targetgroup/nexus-ai-jaeger-tg-staging/463f1f079d37efd5"
+            → (removed)
+      warning: Traces held in the sidecars' memory go with them, and a rollback cannot bring them back
+        change  register a revision of nexus-ai-api-staging without jaeger
+        read    check that nothing else changed
+        change  update nexus-ai-api-staging: the container and its load-balancer entry go together
+        read    wait for the rollout of nexus-ai-api-staging (up to T)
+        read    wait until no sidecar is left in the target group (up to T)
+
+    Plan: 4 to create, 3 to change, 0 to remove, 0 already so.
+    Digest: HEX
+    "#);
+    assert_eq!(desk.sim.effects(), Vec::<String>::new());
+    assert!(!desk.dir.path().join("state").exists(), "planning makes no journal");
+
+    let ran = desk.end(desk.live(&["plan", "--output", "json"]));
+    let plan: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(plan["stages"].as_array().expect("stages").len(), 6);
+}
+
+#[test]
+fn a_dry_run_sends_nothing_that_changes_anything() {
+    let desk = Desk::new();
+    let ran = desk.end(desk.live(&["run", "--dry-run"]));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.out.contains("Stage 6/6 strip-sidecar"), "{}", ran.out);
+    assert_eq!(desk.sim.effects(), Vec::<String>::new());
+    assert!(!desk.dir.path().join("state").exists());
+}
+
+#[test]
+fn nobody_to_ask_means_nothing_is_done() {
+    let desk = Desk::new();
+    let ran = desk.end(desk.live(&["run"]));
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 2
+    error: not a terminal: nobody can confirm this run
+
+    hint: read the plan with `sidestep plan`, then run again with `--yes`
+    "#);
+    assert_eq!(desk.sim.effects(), Vec::<String>::new());
+    assert_eq!(desk.call(&["runs"]).out, format!("no runs in {}\n", desk.path("state")));
+}
+
+#[test]
+fn forth_and_back() {
+    let desk = Desk::new();
+    let before = api(&desk);
+    let ran = desk.end(desk.live(&["run", "--yes"]));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_snapshot!(desk.steps(&ran), @r#"
+    stage 1/6 create-log-group
+      ✓ create log group /ecs/nexus-ai-jaeger-staging
+      ✓ keep its logs 7 days
+    stage 2/6 register-task-definition
+      ✓ register nexus-ai-jaeger-staging
+      ✓ check what was registered
+    stage 3/6 create-service
+      ✓ create service nexus-ai-jaeger-staging
+      ✓ wait for the rollout of nexus-ai-jaeger-staging
+      ✓ wait until nexus-ai-jaeger-staging's own task is healthy on 16686
+    stage 4/6 register-dns
+      ✓ create the name jaeger.nexus-ai.local
+      ✓ register nexus-ai-jaeger-staging under the name
+      ✓ wait for the rollout of nexus-ai-jaeger-staging
+      ✓ wait until the name answers
+    stage 5/6 retarget-api-env
+      ✓ look whether spans flow now
+      ✓ register a revision of nexus-ai-api-staging with the new endpoint
+      ✓ check that nothing else changed
+      ✓ point nexus-ai-api-staging at the shared service
+      ✓ wait for the rollout of nexus-ai-api-staging
+      ✓ see that spans arrive
+    stage 6/6 strip-sidecar
+      ✓ register a revision of nexus-ai-api-staging without jaeger
+      ✓ check that nothing else changed
+      ✓ update nexus-ai-api-staging: the container and its load-balancer entry go together
+      ✓ wait for the rollout of nexus-ai-api-staging
+      ✓ wait until no sidecar is left in the target group
+    run RUN done: all stages are done
+    "#);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 0
+    Summary of run RUN: 6 of 6 stages done in T
+      ✓ 1/6 create-log-group          done  (T)
+      ✓ 2/6 register-task-definition  done  (T)
+      ✓ 3/6 create-service            done  (T)
+      ✓ 4/6 register-dns              done  (T)
+      ✓ 5/6 retarget-api-env          done  (T)
+      ✓ 6/6 strip-sidecar             done  (T)
+    "#);
+    assert_snapshot!(desk.shown(&ran.out), @r#"
+    Jaeger UI: http://nexus-ai-alb-staging-459449098.us-west-2.elb.amazonaws.com/jaeger/
+
+    To verify:
+      aws ecs describe-services \
+        --cluster nexus-ai-cluster-staging \
+        --services nexus-ai-jaeger-staging \
+        --region us-west-2 \
+        --endpoint-url http://ENDPOINT
+      aws ecs list-tasks \
+        --cluster nexus-ai-cluster-staging \
+        --service-name nexus-ai-jaeger-staging \
+        --region us-west-2 \
+        --endpoint-url http://ENDPOINT
+
+    If something does not work:
+      # the Jaeger service does not start: its logs
+      aws logs tail /ecs/nexus-ai-jaeger-staging \
+        --follow \
+        --region us-west-2 \
+        --endpoint-url http://ENDPOINT
+      # the API cannot reach the Jaeger service: its name
+      aws servicediscovery list-services \
+        --filters Name=NAMESPACE_ID,Values=ns-7d6e2857c6222e2c \
+        --region us-west-2 \
+        --endpoint-url http://ENDPOINT
+      # the target group has no healthy target
+      aws elbv2 describe-target-health \
+        --target-group-arn arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/nexus-ai-jaeger-tg-staging/463f1f079d37efd5 \
+        --region us-west-2 \
+        --endpoint-url http://ENDPOINT
+
+    warning: the code that deploys nexus-ai-api-staging still has the sidecar. The next `terraform
+    apply` or pipeline brings it back unless the code changes too:
+      - infrastructure/05-compute-ecs.tf: remove the container `jaeger` from the task definition
+      - infrastructure/05-compute-ecs.tf: set OTEL_EXPORTER_OTLP_ENDPOINT to
+        http://jaeger.nexus-ai.local:4318
+      - infrastructure/07-services.tf: remove the `load_balancer` block of the container `jaeger`
+      - a pipeline that registers its own revisions: the same in its task definition file
+    "#);
+    let changed =
+        ["CreateLogGroup", "CreateService", "RegisterTaskDefinition", "UpdateService"].map(|action| desk.sim.count(action));
+    // Two services are made: the shared one, and the name.
+    assert_eq!(changed, [1, 2, 3, 3]);
+    let after = api(&desk);
+    assert_eq!(after["loadBalancers"].as_array().map(Vec::len), Some(1));
+    assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
+    run RUN: jaeger-sidecar-to-shared
+      status        done: all stages are done
+      environment   staging, account 111122223333, us-west-2
+      started       TIME (T ago)
+      changed       TIME (T ago)
+      endpoint      http://ENDPOINT
+
+      ✓ 1/6 create-log-group          done
+      ✓ 2/6 register-task-definition  done
+      ✓ 3/6 create-service            done
+      ✓ 4/6 register-dns              done
+      ✓ 5/6 retarget-api-env          done
+      ✓ 6/6 strip-sidecar             done
+
+    hint: to undo what was done, run `sidestep rollback RUN`
+    "#);
+    let runs = desk.call(&["runs"]).out;
+    assert!(runs.lines().nth(1).is_some_and(|line| line.starts_with(&format!("{}  done ", desk.run_id()))), "{runs}");
+
+    // A second run finds nothing to do, and makes no run.
+    let effects = desk.sim.effects().len();
+    let ran = desk.end(desk.live(&["run", "--yes"]));
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.err.contains("Nothing to do: 7 already so."), "{}", ran.err);
+    assert_eq!((desk.sim.effects().len(), desk.call(&["runs"]).out), (effects, runs));
+
+    // Nothing is unfinished: the run to take back is named.
+    let ran = desk.call(&["rollback", "--yes"]);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 2
+    error: there is no unfinished run
+      Caused by: searched DIR/state
+
+    hint: list the runs with `sidestep runs`; start one with `sidestep run`
+    "#);
+    let ran = desk.call(&["rollback", &desk.run_id()]);
+    assert_eq!((ran.code, desk.sim.effects().len()), (Some(2), effects), "{}", ran.err);
+
+    let ran = desk.call(&["rollback", &desk.run_id(), "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_snapshot!(desk.steps(&ran), @r#"
+    undo 1/6 strip-sidecar
+      ✓ restore nexus-ai-api-staging to nexus-ai-api-staging:3
+      ✓ wait until nexus-ai-api-staging is steady on nexus-ai-api-staging:3
+      ✓ deregister nexus-ai-api-staging:4
+    undo 2/6 retarget-api-env
+      ✓ restore nexus-ai-api-staging to nexus-ai-api-staging:2
+      ✓ wait until nexus-ai-api-staging is steady on nexus-ai-api-staging:2
+      ✓ deregister nexus-ai-api-staging:3
+    undo 3/6 register-dns
+      ✓ take nexus-ai-jaeger-staging out of its service registry
+      ✓ wait until nothing is registered under jaeger
+      ✓ delete Cloud Map service jaeger
+    undo 4/6 create-service
+      ✓ scale nexus-ai-jaeger-staging to 0
+      ✓ wait until nexus-ai-jaeger-staging runs no task
+      ✓ delete service nexus-ai-jaeger-staging
+      ✓ wait until nexus-ai-jaeger-staging is gone
+    undo 5/6 register-task-definition
+      ✓ deregister nexus-ai-jaeger-staging:1
+    undo 6/6 create-log-group
+      ✓ delete log group /ecs/nexus-ai-jaeger-staging
+    run RUN rolled back: rolled back to the start
+    "#);
+    assert_eq!(api(&desk), before);
+    assert!(desk.sim.service(JAEGER).is_none());
+    let world = desk.sim.world();
+    let names = world["servicediscovery"]["services"].as_array().expect("names").clone();
+    assert!(names.iter().all(|name| name["Name"] != "jaeger"), "{names:?}");
+    let groups = world["logs"]["logGroups"].as_array().expect("groups").clone();
+    assert!(groups.iter().all(|group| group["logGroupName"] != "/ecs/nexus-ai-jaeger-staging"));
+    assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
+    run RUN: jaeger-sidecar-to-shared
+      status        rolled back: rolled back to the start
+      environment   staging, account 111122223333, us-west-2
+      started       TIME (T ago)
+      changed       TIME (T ago)
+      endpoint      http://ENDPOINT
+
+      ✓ 1/6 strip-sidecar             undone
+      ✓ 2/6 retarget-api-env          undone
+      ✓ 3/6 register-dns              undone
+      ✓ 4/6 create-service            undone
+      ✓ 5/6 register-task-definition  undone
+      ✓ 6/6 create-log-group          undone
+    "#);
+
+    let ran = desk.call(&["rollback", &desk.run_id(), "--yes"]);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 2
+    error: run `RUN` cannot be rolled back: it is rolled back already
+    "#);
+}
+
+#[test]
+fn part_of_the_way_back_and_forward_again() {
+    let desk = Desk::new();
+    assert_eq!(desk.end(desk.live(&["run", "--yes"])).code, Some(0));
+    let run = desk.run_id();
+    let ran = desk.call(&["rollback", &run, "--to", "create-service", "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 0
+    Summary of run RUN: 3 of 3 stages undone in T
+      ✓ 1/3 strip-sidecar     undone  (T)
+      ✓ 2/3 retarget-api-env  undone  (T)
+      ✓ 3/3 register-dns      undone  (T)
+    "#);
+    assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
+    run RUN: jaeger-sidecar-to-shared
+      status        paused: went back as far as create-service
+      environment   staging, account 111122223333, us-west-2
+      started       TIME (T ago)
+      changed       TIME (T ago)
+      endpoint      http://ENDPOINT
+
+      ✓ 1/3 strip-sidecar     undone
+      ✓ 2/3 retarget-api-env  undone
+      ✓ 3/3 register-dns      undone
+
+    hint: to go forward again, run `sidestep resume RUN`
+    hint: to undo the rest, run `sidestep rollback RUN`
+    "#);
+    assert!(desk.sim.service(JAEGER).is_some(), "the shared service stays");
+    let ran = desk.call(&["resume", "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(desk.status()["status"], "done");
+    assert_eq!(api(&desk)["loadBalancers"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn programs_get_the_run_as_lines_of_json() {
+    let desk = Desk::new();
+    let ran = desk.end(desk.live(&["run", "--yes", "--output", "json", "--pause-before", "create-service"]));
+    assert_eq!(ran.code, Some(6));
+    let events: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(
+        events
+            .iter()
+            .any(|event| event["event"] == "step-succeeded" || event["record"]["body"].is_object() || event["event"].is_string())
+    );
+    let status = desk.status();
+    assert_eq!(status["status"], "paused");
+    let next: Vec<&str> = status["next"].as_array().expect("hints").iter().filter_map(Value::as_str).collect();
+    assert_snapshot!(desk.shown(&next.join("\n")), @r#"
+    to go on, run `sidestep resume RUN`
+    to undo what was done, run `sidestep rollback RUN`
+    "#);
+}

@@ -1,0 +1,101 @@
+//! `rehearse`: the whole migration in one process, on virtual time.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::cli_support::{Desk, Ran, file, redacted};
+
+fn rehearse(words: &[&str]) -> Ran {
+    let desk = Desk::new();
+    desk.end(desk.command(&[&["rehearse"], words].concat()))
+}
+
+fn closed_port(words: &[&str]) -> Ran {
+    let (world, variables) = (file("tests/worlds/nexus-ai-dev.json"), file("tests/worlds/nexus-ai-dev.tfvars"));
+    rehearse(&[&["--world", &world, "--var-file", &variables], words].concat())
+}
+
+#[test]
+fn the_built_in_world_is_migrated_without_losing_a_span() {
+    let ran = rehearse(&[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let summary = ran.err.split("Summary of run").nth(1).expect("a summary");
+    assert_snapshot!(redacted(summary.split_once(':').expect("a run").1.trim_start()), @r#"
+    6 of 6 stages done in T
+      ✓ 1/6 create-log-group          done  (T)
+      ✓ 2/6 register-task-definition  done  (T)
+      ✓ 3/6 create-service            done  (T)
+      ✓ 4/6 register-dns              done  (T)
+      ✓ 5/6 retarget-api-env          done  (T)
+      ✓ 6/6 strip-sidecar             done  (T)
+    "#);
+    let total = ran.out.lines().find(|line| line.trim_start().starts_with("total ")).expect("a total");
+    let numbers: Vec<u64> = total.split_whitespace().skip(1).map(|number| number.parse().expect("a number")).collect();
+    assert!(numbers[0] > 1000 && numbers[0] == numbers[1] && numbers[3] == 0, "sent, arrived, retained, lost: {total}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_to_the_letter() {
+    let [one, two, other] = ["7", "7", "8"].map(|seed| rehearse(&["--seed", seed]));
+    assert_eq!((&one.out, &one.err), (&two.out, &two.err));
+    assert_ne!(one.err, other.err);
+}
+
+#[test]
+fn programs_get_a_line_of_json_for_each_event() {
+    let ran = rehearse(&["--output", "json"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    let events: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(events.len() > 60);
+    let last = events.last().expect("an event");
+    assert_eq!(last["event"], "rehearsal");
+    assert_eq!(last["calls"]["ecs:CreateService"], 1);
+    let lost = last["spans"]["labels"]
+        .as_array()
+        .expect("stages")
+        .iter()
+        .filter(|row| row["lost"].as_object().is_some_and(|l| !l.is_empty()));
+    assert_eq!(lost.count(), 0);
+}
+
+#[test]
+fn a_closed_port_stops_the_plan() {
+    let ran = closed_port(&[]);
+    assert_snapshot!(format!("exit {}\n{}", ran.code.expect("a code"), ran.err), @r#"
+    exit 4
+    error: 1 finding blocks this plan
+
+      otlp-port-closed: sg-6c01342a81931c9a7
+        found:       no rule of sg-6c01342a81931c9a7 lets the tasks of `nexus-ai-api-dev` (sg-6c01342a81931c9a7) in on TCP 4317 and 4318
+        consequence: every rollout would be green and every span would be lost
+        fix:         aws ec2 authorize-security-group-ingress --group-id sg-6c01342a81931c9a7 --protocol tcp --port 4317 --source-group sg-6c01342a81931c9a7 && aws ec2 authorize-security-group-ingress --group-id sg-6c01342a81931c9a7 --protocol tcp --port 4318 --source-group sg-6c01342a81931c9a7
+
+    hint: repair what is named above; or, knowing the consequence, add `--accept otlp-port-closed`
+    "#);
+    assert_eq!(ran.out, "");
+}
+
+#[test]
+fn with_the_closed_port_accepted_the_spans_are_lost_and_the_gate_stays_shut() {
+    let ran = closed_port(&["--accept", "otlp-port-closed"]);
+    assert_eq!(ran.code, Some(6));
+    let summary = ran.err.split("Summary of run").nth(1).expect("a summary");
+    assert_snapshot!(redacted(summary.split_once(':').expect("a run").1.trim_start()), @r#"
+    4 of 6 stages done in T
+      ✓ 1/6 create-log-group          done  (T)
+      ✓ 2/6 register-task-definition  done  (T)
+      ✓ 3/6 create-service            done  (T)
+      ✓ 4/6 register-dns              done  (T)
+      ‖ 5/6 retarget-api-env          not done: `see that spans arrive` waits for a person
+      · 6/6 strip-sidecar             not run: retarget-api-env is not done
+    paused: stage 5/6 `retarget-api-env` waits for a person: see that spans arrive
+      Caused by: no span has arrived at the shared Jaeger within 120 s: stripping the sidecar now would lose traces
+
+    state: stages 1-4 done, stage 5 (retarget-api-env) not done
+    hint: this was a rehearsal, and nothing remains of it: a real run would stop here too, to be resumed or rolled back
+    "#);
+    let lost: Vec<&str> = ran.out.lines().filter(|line| line.contains(" lost during ")).collect();
+    assert_eq!(lost.len(), 2, "{lost:?}");
+    assert!(lost.iter().all(|line| line.ends_with("a security group blocks the port")), "{lost:?}");
+    assert!(lost[0].contains("retarget-api-env") && !ran.out.contains("strip-sidecar"), "{}", ran.out);
+}

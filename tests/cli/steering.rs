@@ -1,0 +1,267 @@
+//! Stopping a run and going on: from its own terminal, from another, and from nothing but its journal.
+
+use insta::assert_snapshot;
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::cli_support::Desk;
+
+/// Resumes and expects the end, with every mutation made once.
+fn finishes(desk: &Desk) {
+    let ran = desk.call(&["resume"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let made = ["CreateLogGroup", "CreateService", "RegisterTaskDefinition", "UpdateService"].map(|action| desk.sim.count(action));
+    assert_eq!(made, [1, 2, 3, 3], "{:?}", desk.sim.effects());
+}
+
+#[test]
+fn a_run_stops_before_a_stage_and_goes_on() {
+    let desk = Desk::new();
+    let ran = desk.end(desk.live(&["run", "--yes", "--pause-before", "strip-sidecar"]));
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 6
+    Summary of run RUN: 5 of 6 stages done in T
+      ✓ 1/6 create-log-group          done  (T)
+      ✓ 2/6 register-task-definition  done  (T)
+      ✓ 3/6 create-service            done  (T)
+      ✓ 4/6 register-dns              done  (T)
+      ✓ 5/6 retarget-api-env          done  (T)
+      · 6/6 strip-sidecar             not run: the run was to stop before strip-sidecar
+    paused: before stage 6/6 `strip-sidecar`, as asked
+
+    state: stages 1-5 done, stage 6 (strip-sidecar) not done
+    hint: to go on, run `sidestep resume RUN`
+    hint: to go back, run `sidestep rollback RUN`
+    "#);
+    assert_eq!(desk.sim.count("RegisterTaskDefinition"), 2);
+    finishes(&desk);
+}
+
+#[test]
+fn another_terminal_pauses_it() {
+    let desk = Desk::new();
+    let running = desk.frozen_in_stage_3();
+    let told = desk.call(&["pause"]);
+    assert_snapshot!(format!("exit {:?}\n{}", told.code, desk.shown(&told.err)), @r#"
+    exit Some(0)
+    Asked run RUN to pause. Go on later with `sidestep resume RUN`.
+    "#);
+    let ran = running.wait();
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 6
+    Summary of run RUN: 2 of 6 stages done in T
+      ✓ 1/6 create-log-group          done  (T)
+      ✓ 2/6 register-task-definition  done  (T)
+      ▸ 3/6 create-service            not done: the run was paused during `wait for the rollout of
+            nexus-ai-jaeger-staging`
+      · 4/6 register-dns              not run: create-service is not done
+      · 5/6 retarget-api-env          not run: register-dns is not done
+      · 6/6 strip-sidecar             not run: retarget-api-env is not done
+    paused: `sidestep pause` by alice@HOST
+
+    state: stages 1-2 done, stage 3 (create-service) not done
+    meanwhile: ECS goes on with the rollout of `nexus-ai-jaeger-staging` by itself
+    hint: to go on, run `sidestep resume RUN`
+    hint: to go back, run `sidestep rollback RUN`
+    "#);
+    desk.sim.thaw();
+    finishes(&desk);
+}
+
+#[test]
+fn ctrl_c_leaves_a_wait_at_once() {
+    let desk = Desk::new();
+    let running = desk.frozen_in_stage_3();
+    running.signal(Signal::INT);
+    let ran = running.wait();
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 6
+    Summary of run RUN: 2 of 6 stages done in T
+      ✓ 1/6 create-log-group          done  (T)
+      ✓ 2/6 register-task-definition  done  (T)
+      ▸ 3/6 create-service            not done: the run was paused during `wait for the rollout of
+            nexus-ai-jaeger-staging`
+      · 4/6 register-dns              not run: create-service is not done
+      · 5/6 retarget-api-env          not run: register-dns is not done
+      · 6/6 strip-sidecar             not run: retarget-api-env is not done
+    paused: Ctrl-C
+
+    state: stages 1-2 done, stage 3 (create-service) not done
+    meanwhile: ECS goes on with the rollout of `nexus-ai-jaeger-staging` by itself
+    hint: to go on, run `sidestep resume RUN`
+    hint: to go back, run `sidestep rollback RUN`
+    "#);
+    desk.sim.thaw();
+    // The same, by the other name.
+    let ran = desk.call(&["run", "--resume", "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+}
+
+#[test]
+fn the_first_ctrl_c_waits_for_the_mutation_the_second_does_not() {
+    let desk = Desk::new();
+    desk.sim.fault(&json!({ "action": "CreateService", "nth": 1, "fault": "hold" }));
+    let mut running = desk.start(desk.live(&["run", "--yes"]));
+    desk.sim.until_asked("CreateService");
+    running.signal(Signal::TERM);
+    running.until_said("pause asked for");
+    assert!(!running.ended(), "a mutation is in flight");
+    running.signal(Signal::INT);
+    let ran = running.wait();
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 6
+    Summary of run RUN: 2 of 6 stages done in T
+      ✓ 1/6 create-log-group          done  (T)
+      ✓ 2/6 register-task-definition  done  (T)
+      ▸ 3/6 create-service            not done: the run was left while `create service
+            nexus-ai-jaeger-staging` was under way
+      · 4/6 register-dns              not run: create-service is not done
+      · 5/6 retarget-api-env          not run: register-dns is not done
+      · 6/6 strip-sidecar             not run: retarget-api-env is not done
+    paused: SIGTERM
+
+    state: stages 1-2 done, stage 3 (create-service) not done
+    meanwhile: `create service nexus-ai-jaeger-staging` was under way and may still take effect; a resumed run looks at AWS first
+    hint: to go on, run `sidestep resume RUN`
+    hint: to go back, run `sidestep rollback RUN`
+    "#);
+    assert_eq!(desk.sim.count("CreateService"), 0);
+    finishes(&desk);
+}
+
+#[test]
+fn a_killed_run_is_seen_as_dead_and_taken_up_without_a_flag() {
+    let desk = Desk::new();
+    let running = desk.frozen_in_stage_3();
+    assert!(desk.shown(&desk.call(&["status"]).out).contains("status        running, held by alice@HOST (pid N)"));
+    running.signal(Signal::KILL);
+    assert_eq!(running.wait().code, None);
+    assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
+    run RUN: jaeger-sidecar-to-shared
+      status        interrupted: alice@HOST (pid N) ended without leaving in order
+      environment   staging, account 111122223333, us-west-2
+      started       TIME (T ago)
+      changed       TIME (T ago)
+      endpoint      http://ENDPOINT
+
+      ✓ 1/6 create-log-group          done
+      ✓ 2/6 register-task-definition  done
+      ▸ 3/6 create-service            under way, 1 of 3 steps done
+          ✓ create service nexus-ai-jaeger-staging
+          ▸ wait for the rollout of nexus-ai-jaeger-staging: T
+          · wait until nexus-ai-jaeger-staging's own task is healthy on 16686
+      · 4/6 register-dns              not begun
+      · 5/6 retarget-api-env          not begun
+      · 6/6 strip-sidecar             not begun
+
+    hint: to go on, run `sidestep resume RUN`
+    hint: to undo what was done, run `sidestep rollback RUN`
+    "#);
+    desk.sim.thaw();
+    finishes(&desk);
+}
+
+#[test]
+fn a_live_run_is_nobody_elses() {
+    let desk = Desk::new();
+    let running = desk.frozen_in_stage_3();
+    let [resumed, abandoned] = [vec!["resume"], vec!["abandon", "--reason", "mine"]].map(|words| desk.ending(&desk.call(&words)));
+    assert_snapshot!(resumed, @r#"
+    exit 9
+    error: run `RUN` is held by alice@HOST (pid N)
+
+    hint: watch it with `sidestep status RUN`
+    hint: ask it to pause with `sidestep pause RUN`
+    "#);
+    assert_eq!(abandoned, resumed);
+    let ran = desk.end(desk.live(&["run", "--yes"]));
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 9
+    error: service `nexus-ai-api-staging` is already being changed by run `RUN`
+
+    hint: finish it with `sidestep resume RUN`, or go back with `sidestep rollback RUN`
+    hint: give it up as it stands with `sidestep abandon RUN`
+    "#);
+    // Going back is asked of the process that holds it.
+    let ran = desk.call(&["rollback", "--yes"]);
+    assert_snapshot!(format!("exit {:?}\n{}", ran.code, desk.shown(&ran.err)), @r#"
+    exit Some(0)
+    Asked the process that holds run RUN to go back. Watch it with `sidestep status RUN`.
+    "#);
+    desk.sim.thaw();
+    let ran = running.wait();
+    assert_eq!(ran.code, Some(7), "{}", ran.err);
+    assert_eq!(desk.status()["status"], "rolled-back");
+    assert!(desk.sim.service("nexus-ai-jaeger-staging").is_none());
+}
+
+#[test]
+fn where_jaeger_cannot_be_asked_a_person_decides() {
+    let desk = Desk::new();
+    let mut command = desk.live_without_jaeger(&["run", "--yes"]);
+    command.args(["--var", "jaeger_url=http://127.0.0.1:9"]);
+    let ran = desk.end(command);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 6
+    Summary of run RUN: 4 of 6 stages done in T
+      ✓ 1/6 create-log-group          done  (T)
+      ✓ 2/6 register-task-definition  done  (T)
+      ✓ 3/6 create-service            done  (T)
+      ✓ 4/6 register-dns              done  (T)
+      ‖ 5/6 retarget-api-env          not done: `see that spans arrive` waits for a person
+      · 6/6 strip-sidecar             not run: retarget-api-env is not done
+    paused: stage 5/6 `retarget-api-env` waits for a person: see that spans arrive
+      Caused by: Jaeger cannot be asked from here whether spans arrive: http://127.0.0.1:9: no connection
+
+    state: stages 1-4 done, stage 5 (retarget-api-env) not done
+    hint: if a person has seen that spans arrive, run `sidestep approve RUN --comment "…"`, then `sidestep resume RUN`
+    hint: to look again, run `sidestep resume RUN`
+    hint: to go back, run `sidestep rollback RUN`
+    "#);
+    let early = desk.call(&["approve"]);
+    assert_eq!(early.code, Some(2), "an approval says why: {}", early.err);
+    let ran = desk.call(&["approve", "--comment", "seen in the UI"]);
+    assert_snapshot!(format!("exit {:?}\n{}", ran.code, desk.shown(&ran.err)), @r#"
+    exit Some(0)
+    Approved: see that spans arrive. Go on with `sidestep resume RUN`.
+    "#);
+    let ran = desk.call(&["approve", "--comment", "once more"]);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 2
+    error: run `RUN` cannot be approved: no step of it waits for a person
+
+    hint: see where it stands with `sidestep status RUN`
+    "#);
+    finishes(&desk);
+}
+
+#[test]
+fn a_run_is_given_up_as_it_stands() {
+    let desk = Desk::new();
+    let ran = desk.end(desk.live(&["run", "--yes", "--pause-before", "create-service"]));
+    assert_eq!(ran.code, Some(6), "{}", ran.err);
+    let run = desk.run_id();
+    let ran = desk.call(&["abandon", "--reason", "another day"]);
+    assert_snapshot!(format!("exit {:?}\n{}", ran.code, desk.shown(&ran.err)), @r#"
+    exit Some(0)
+    Run RUN is abandoned; 3 changes stay as they are in AWS. `sidestep rollback RUN` would still undo them.
+    "#);
+    let ran = desk.call(&["resume", &run]);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 2
+    error: run `RUN` cannot be resumed: it is over: another day (by alice@HOST)
+
+    hint: to start another, run `sidestep run`
+    "#);
+    let ran = desk.call(&["pause", &run]);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 2
+    error: run `RUN` cannot be paused: no process works on it
+
+    hint: see where it stands with `sidestep status RUN`, or go on with `sidestep resume RUN`
+    "#);
+    // Its services are free for another run, which takes over what is there.
+    let ran = desk.end(desk.live(&["run", "--yes"]));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(desk.sim.count("CreateLogGroup"), 1);
+}

@@ -1,0 +1,99 @@
+//! `sidestep simulate` as a second process, and what checkers may ask it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::{BINARY, SPEED, until};
+
+/// A served simulator; it ends with this value.
+pub struct Sim {
+    child: Child,
+    address: String,
+    pub endpoint: String,
+}
+
+impl Sim {
+    /// Serves a world.
+    pub fn serve(options: &[&str]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.env_clear().args(["simulate", "--speed", &SPEED.to_string()]).args(options);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the simulator starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+        let told: Value = serde_json::from_str(&line).expect("the first line is JSON");
+        let text = |member: &str| told[member].as_str().expect("text").to_owned();
+        Self { child, address: text("address"), endpoint: text("endpoint") }
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("the simulator listens");
+        let head = format!("{method} /_sim/{path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
+        write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
+        body.to_owned()
+    }
+
+    fn lines(&self, path: &str) -> Vec<Value> {
+        self.ask("GET", path, "").lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+
+    /// The mutations that took effect, in order: `CreateService` is ECS's and Cloud Map's.
+    pub fn effects(&self) -> Vec<String> {
+        self.lines("ledger").iter().map(|effect| effect["action"].as_str().expect("an action").to_owned()).collect()
+    }
+
+    /// How many mutations of this name took effect.
+    pub fn count(&self, action: &str) -> usize {
+        self.effects().iter().filter(|effect| *effect == action).count()
+    }
+
+    /// Waits until a mutation took effect.
+    pub fn until_done(&self, action: &str) {
+        until(&format!("{action} takes effect"), || (self.count(action) > 0).then_some(()));
+    }
+
+    /// Waits until a request has come in.
+    pub fn until_asked(&self, action: &str) {
+        until(&format!("{action} is asked"), || self.ask("GET", "requests", "").contains(action).then_some(()));
+    }
+
+    /// Lets something go wrong.
+    pub fn fault(&self, fault: &Value) {
+        self.ask("POST", "faults", &fault.to_string());
+    }
+
+    /// Stops the world's time: what waits goes on waiting.
+    pub fn freeze(&self) {
+        self.ask("POST", "clock", &json!({ "pause": true }).to_string());
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.ask("POST", "clock", &json!({ "resume": true }).to_string());
+    }
+
+    /// What the account holds now.
+    pub fn world(&self) -> Value {
+        serde_json::from_str(&self.ask("GET", "world", "")).expect("a world")
+    }
+
+    /// A service as the account holds it.
+    pub fn service(&self, name: &str) -> Option<Value> {
+        let world = self.world();
+        let services = world["ecs"]["services"].as_array().expect("services").clone();
+        services.into_iter().find(|service| service["serviceName"] == name && service["status"] == "ACTIVE")
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
