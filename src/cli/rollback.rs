@@ -8,7 +8,7 @@ use super::holds::{plan_stages, stages_named};
 use super::screen::Screen;
 use super::{account, signals};
 use crate::journal::Request;
-use crate::model::{Direction, Error, Exit, Outcome, StageId};
+use crate::model::{Adoption, Direction, Error, Exit, Outcome, StageId};
 
 pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
     let wanted = args.run.run.as_deref();
@@ -56,6 +56,13 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
             }
         };
         tell_end(context, &view, &result);
+        if let (Adoption::Rollback { to: Some(stage) }, true) = (&view.adoption, result.is_ok() && view.all_done()) {
+            context.out.status(&format!(
+                "Run {run} is as after {stage}. Go forward again with `{}`, or undo the rest with `{}`.",
+                context.command(&format!("resume {run}")),
+                context.command(&format!("rollback {run}"))
+            ));
+        }
         result
     })
 }

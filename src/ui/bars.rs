@@ -20,6 +20,8 @@ use super::text;
 
 /// A step is drawn once it has taken so long.
 const DRAWN_AFTER: SignedDuration = SignedDuration::from_millis(400);
+/// So much of a step's title is shown, however long its numbers are.
+const TITLE_AT_LEAST: usize = 24;
 /// Redraws per second at most.
 const REFRESH_HZ: u8 = 10;
 
@@ -118,11 +120,15 @@ impl LiveScreen {
                 Some(whole) => self.multi.insert_before(whole, plain_bar()),
                 None => self.multi.add(plain_bar()),
             });
-            let mut words = format!("  {spinner} {}  {}", row.title, text::duration(elapsed));
+            let mut moving = format!("  {}", text::duration(elapsed));
             if !row.note.is_empty() {
-                words.push_str(&format!("  {}", row.note));
+                moving.push_str(&format!("  {}", row.note));
             }
-            bar.set_message(text::shorten(&words, self.style.width.saturating_sub(1), &self.style));
+            // The title stands still and is known from the plan: what moves is the last to be cut.
+            let width = self.style.width.saturating_sub(1);
+            let room = width.saturating_sub(4 + moving.chars().count()).max(TITLE_AT_LEAST.min(width));
+            let words = format!("  {spinner} {}{moving}", text::shorten(&row.title, room, &self.style));
+            bar.set_message(text::shorten(&words, width, &self.style));
             bar.tick();
             drawn = true;
         }

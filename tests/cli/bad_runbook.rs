@@ -11,7 +11,7 @@ fn checked(desk: &Desk, words: &[&str]) -> String {
 }
 
 #[test]
-fn variables() {
+fn variables_that_are_missing_or_misspelt() {
     let desk = Desk::new();
     assert_snapshot!(checked(&desk, &["--var", "jaeger_memroy=4096"]), @r#"
     exit 3
@@ -41,6 +41,11 @@ fn variables() {
     error: --var jaeger_memroy: the runbook has no variable `jaeger_memroy`
       hint: did you mean `jaeger_memory`?
     "#);
+}
+
+#[test]
+fn variables_of_the_wrong_type() {
+    let desk = Desk::new();
     let path = desk.write(
         "wrong.tfvars",
         "project_name = \"nexus-ai\"\nenvironment  = [\"staging\"]\naws_region = \"us-west-2\"\njaeger_cpu = \"lots\"\n",
@@ -99,6 +104,11 @@ fn variables() {
       |                ^^^^^^^^^
       hint: end it with `"`; text of several lines goes between <<EOT and EOT
     "#);
+}
+
+#[test]
+fn values_that_cannot_be() {
+    let desk = Desk::new();
     let staging = file("runbooks/worlds/nexus-ai-staging.tfvars");
     assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "jaeger_cpu=1000", "--var", "rollout_timeout=soon"]), @r#"
     exit 3

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::cli_support::Desk;
+use crate::cli_support::{Desk, Ran};
 
 const API: &str = "nexus-ai-api-staging";
 const JAEGER: &str = "nexus-ai-jaeger-staging";
@@ -146,6 +146,19 @@ fn nobody_to_ask_means_nothing_is_done() {
 fn forth_and_back() {
     let desk = Desk::new();
     let before = api(&desk);
+    forth(&desk);
+    over(&desk);
+    back(&desk);
+    assert_eq!(api(&desk), before);
+    assert!(desk.sim.service(JAEGER).is_none());
+    let world = desk.sim.world();
+    let names = world["servicediscovery"]["services"].as_array().expect("names").clone();
+    assert!(names.iter().all(|name| name["Name"] != "jaeger"), "{names:?}");
+    let groups = world["logs"]["logGroups"].as_array().expect("groups").clone();
+    assert!(groups.iter().all(|group| group["logGroupName"] != "/ecs/nexus-ai-jaeger-staging"));
+}
+
+fn forth(desk: &Desk) {
     let ran = desk.end(desk.live(&["run", "--yes"]));
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_snapshot!(desk.steps(&ran), @r#"
@@ -189,6 +202,15 @@ fn forth_and_back() {
       ✓ 5/6 retarget-api-env          done  (T)
       ✓ 6/6 strip-sidecar             done  (T)
     "#);
+    last_words(desk, &ran);
+    let changed =
+        ["CreateLogGroup", "CreateService", "RegisterTaskDefinition", "UpdateService"].map(|action| desk.sim.count(action));
+    // Two services are made: the shared one, and the name.
+    assert_eq!(changed, [1, 2, 3, 3]);
+    assert_eq!(api(desk)["loadBalancers"].as_array().map(Vec::len), Some(1));
+}
+
+fn last_words(desk: &Desk, ran: &Ran) {
     assert_snapshot!(desk.shown(&ran.out), @r#"
     Jaeger UI: http://nexus-ai-alb-staging-459449098.us-west-2.elb.amazonaws.com/jaeger/
 
@@ -229,12 +251,10 @@ fn forth_and_back() {
       - infrastructure/07-services.tf: remove the `load_balancer` block of the container `jaeger`
       - a pipeline that registers its own revisions: the same in its task definition file
     "#);
-    let changed =
-        ["CreateLogGroup", "CreateService", "RegisterTaskDefinition", "UpdateService"].map(|action| desk.sim.count(action));
-    // Two services are made: the shared one, and the name.
-    assert_eq!(changed, [1, 2, 3, 3]);
-    let after = api(&desk);
-    assert_eq!(after["loadBalancers"].as_array().map(Vec::len), Some(1));
+}
+
+/// What there is to see and to do when it is over.
+fn over(desk: &Desk) {
     assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
     run RUN: jaeger-sidecar-to-shared
       status        done: all stages are done
@@ -273,7 +293,9 @@ fn forth_and_back() {
     "#);
     let ran = desk.call(&["rollback", &desk.run_id()]);
     assert_eq!((ran.code, desk.sim.effects().len()), (Some(2), effects), "{}", ran.err);
+}
 
+fn back(desk: &Desk) {
     let ran = desk.call(&["rollback", &desk.run_id(), "--yes"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_snapshot!(desk.steps(&ran), @r#"
@@ -300,13 +322,6 @@ fn forth_and_back() {
       ✓ delete log group /ecs/nexus-ai-jaeger-staging
     run RUN rolled back: rolled back to the start
     "#);
-    assert_eq!(api(&desk), before);
-    assert!(desk.sim.service(JAEGER).is_none());
-    let world = desk.sim.world();
-    let names = world["servicediscovery"]["services"].as_array().expect("names").clone();
-    assert!(names.iter().all(|name| name["Name"] != "jaeger"), "{names:?}");
-    let groups = world["logs"]["logGroups"].as_array().expect("groups").clone();
-    assert!(groups.iter().all(|group| group["logGroupName"] != "/ecs/nexus-ai-jaeger-staging"));
     assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
     run RUN: jaeger-sidecar-to-shared
       status        rolled back: rolled back to the start
@@ -343,6 +358,7 @@ fn part_of_the_way_back_and_forward_again() {
       ✓ 1/3 strip-sidecar     undone  (T)
       ✓ 2/3 retarget-api-env  undone  (T)
       ✓ 3/3 register-dns      undone  (T)
+    Run RUN is as after create-service. Go forward again with `sidestep resume RUN`, or undo the rest with `sidestep rollback RUN`.
     "#);
     assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
     run RUN: jaeger-sidecar-to-shared

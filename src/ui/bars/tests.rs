@@ -148,7 +148,7 @@ fn a_step_under_way_stands_below_the_lines_with_the_whole() {
       ✓ register nexus-ai-jaeger-staging  (1s)
     stage 3/6 create-service
       ✓ create service nexus-ai-jaeger-staging  (1s)
-      ⠙ wait for the rollout of nexus-ai-jaeger-staging  1m 12s  0 of 1 tasks runn…
+      ⠙ wait for the rollout of nexus-ai-…  1m 12s  0 of 1 tasks running, 1 pending
       stage 3/6 create-service  4 of 17 steps done  1m 16s
     "#);
 }

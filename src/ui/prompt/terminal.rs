@@ -111,7 +111,7 @@ impl<D: Dialog> Ask for Questions<D> {
         let offers = [
             (HeldChoice::Approve(String::new()), "go on all the same (journaled with your name)".to_owned()),
             (HeldChoice::RollBack, "roll back what was done".to_owned()),
-            (HeldChoice::Pause, format!("pause; `sidestep approve {}` opens it later", plan.run)),
+            (HeldChoice::Pause, "pause, to decide later".to_owned()),
         ];
         match self.choose("A person must decide", &offers, HeldChoice::Pause) {
             HeldChoice::Approve(_) => match self.dialog.line("Why is it safe to go on?") {
@@ -136,7 +136,7 @@ impl<D: Dialog> Ask for Questions<D> {
         offers.push((FailureChoice::Retry, "try the step again".to_owned()));
         offers.push((FailureChoice::ShowLog, "show the last log lines".to_owned()));
         offers.push((FailureChoice::RollBack, "roll back what was done".to_owned()));
-        offers.push((FailureChoice::Pause, format!("pause; `sidestep resume {}` goes on later", plan.run)));
+        offers.push((FailureChoice::Pause, "pause, to go on later".to_owned()));
         self.choose("What now?", &offers, FailureChoice::Pause)
     }
 

@@ -107,7 +107,7 @@ fn a_held_step() {
     ? A person must decide
         go on all the same (journaled with your name)
         roll back what was done
-      > pause; `sidestep approve r7k2` opens it later
+      > pause, to decide later
     "#);
 }
 
@@ -125,7 +125,7 @@ fn a_failure() {
         try the step again
         show the last log lines
         roll back what was done
-      > pause; `sidestep resume r7k2` goes on later
+      > pause, to go on later
     "#);
     let asked = shows(|ask| ask.on_failure(&plan, "it failed", &[], false));
     assert!(!asked.contains("keep waiting"), "{asked}");
