@@ -7,6 +7,8 @@ mod args;
 mod check;
 mod context;
 mod drive;
+mod ending;
+mod holds;
 mod pause;
 mod plan;
 mod rehearse;
@@ -20,6 +22,7 @@ mod signals;
 mod simulate;
 mod standing;
 mod status;
+mod world;
 
 use std::process::ExitCode;
 

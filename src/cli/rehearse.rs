@@ -5,35 +5,25 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::args::RehearseArgs;
 use super::context::Context;
 use super::drive::Drive;
+use super::ending::tell_end;
 use super::screen::Screen;
-use super::simulate::not_a_world;
-use super::{account, plan, run, runbooks};
+use super::world::{load_world, not_a_world};
+use super::{account, plan, runbooks};
 use crate::aws::{Access, Aws, Clock};
 use crate::journal::Journal;
 use crate::model::{Actor, Error, Event, Exit, RunView, Runbook, StageId};
 use crate::sim::{Sim, SimConnector, State};
 use crate::ui::{plan_view, summary};
 
-const BUILT_IN_WORLD: &str = include_str!("../../runbooks/worlds/nexus-ai-staging.json");
 const BUILT_IN_VARIABLES: &str = include_str!("../../runbooks/worlds/nexus-ai-staging.tfvars");
 /// How long the rehearsed world goes on after the last step, so that what the end state does to spans is seen.
 const AFTERMATH: Duration = Duration::from_secs(60);
-
-/// A world file's path and content; the built-in world when none is named.
-pub fn load_world(path: Option<&Path>) -> Result<(String, Value), Error> {
-    let (shown, text) = match path {
-        Some(path) => (path.display().to_string(), runbooks::read(path, "world file")?),
-        None => ("<built-in>/nexus-ai-staging.json".to_owned(), BUILT_IN_WORLD.to_owned()),
-    };
-    let world = serde_json::from_str(&text).map_err(|error| not_a_world(&shown, format!("not JSON: {error}")))?;
-    Ok((shown, world))
-}
 
 pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
     let (path, world) = load_world(args.world.as_deref())?;
@@ -136,7 +126,7 @@ fn tell(context: &Context, sim: &Sim, connector: &SimConnector, start: i64, view
         context.out.data(&line.to_string());
         return;
     }
-    run::tell_end(context, view, result);
+    tell_end(context, view, result);
     let rows = summary::SpanRow::read(&spans);
     context.out.data(&format!("\n{}", summary::rehearsal(&sim.calls(), elapsed, &rows, &context.out_style)));
 }

@@ -3,7 +3,8 @@
 use super::args::RollbackArgs;
 use super::context::Context;
 use super::drive::Drive;
-use super::run::{plan_stages, stages_named, tell_end};
+use super::ending::tell_end;
+use super::holds::{plan_stages, stages_named};
 use super::screen::Screen;
 use super::{account, signals};
 use crate::journal::Request;

@@ -3,13 +3,13 @@
 use super::args::{ResumeArgs, RunArgs, RunId};
 use super::context::{Context, live_seed};
 use super::drive::Drive;
+use super::ending::tell_end;
+use super::holds::{hold, stages_named};
 use super::screen::Screen;
 use super::{account, plan, resume, runbooks, signals};
 use crate::aws::Access;
-use crate::journal::{OpenRun, Store as _};
-use crate::model::{Actor, Error, Exit, Outcome, Plan, RecordBody, RunView, Runbook, StageId};
-use crate::runbook::near_miss;
-use crate::ui::{closing, plan_view, summary};
+use crate::model::{Error, Exit, Runbook, StageId};
+use crate::ui::plan_view;
 
 pub fn call(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
     if let Some(run) = &args.resume {
@@ -62,48 +62,4 @@ async fn start(context: &Context, args: &RunArgs, runbook: &Runbook, holds: &[St
     let (result, view) = drive.run().await;
     tell_end(context, &view, &result);
     result
-}
-
-/// The last words of any run: what was done, and after a migration that is done, what to look at.
-pub fn tell_end(context: &Context, view: &RunView, result: &Result<Exit, Error>) {
-    if context.json() {
-        return;
-    }
-    context.out.status(&format!("\n{}\n", summary::render(view, &context.err_style)));
-    let done = matches!(view.ended, Some((Outcome::Done, _)));
-    if done && result.is_ok() {
-        context.out.data(&closing::render(&view.forward.closing, &context.out_style));
-    }
-}
-
-/// Journals holds before stages.
-pub fn hold(open: &mut OpenRun, stages: &[StageId], by: &Actor, at: jiff::Timestamp) -> Result<(), Error> {
-    if stages.is_empty() {
-        return Ok(());
-    }
-    let bodies = stages.iter().map(|stage| RecordBody::HoldSet { stage: stage.clone(), by: by.clone() }).collect();
-    open.append(at, bodies).map(|_| ())
-}
-
-/// The stages that were named on the command line; each must be one of the runbook's.
-pub fn stages_named<'a>(known: impl Iterator<Item = &'a StageId>, wanted: &[String]) -> Result<Vec<StageId>, Error> {
-    let known: Vec<&StageId> = known.collect();
-    wanted
-        .iter()
-        .map(|name| {
-            known.iter().find(|stage| stage.as_str() == name).map(|stage| (*stage).clone()).ok_or_else(|| {
-                let names: Vec<&str> = known.iter().map(|stage| stage.as_str()).collect();
-                let hint = match near_miss(name, names.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("the stages are {}", names.join(", ")),
-                };
-                Error::Usage { message: format!("the runbook has no stage `{name}`"), hint: Some(hint) }
-            })
-        })
-        .collect()
-}
-
-/// The stages of a plan.
-pub fn plan_stages(plan: &Plan) -> impl Iterator<Item = &StageId> {
-    plan.stages.iter().map(|stage| &stage.id)
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::SimulateArgs;
 use super::context::Context;
-use super::rehearse::load_world;
+use super::world::{load_world, not_a_world};
 use crate::model::{Error, Exit};
 use crate::sim::server::{Options, serve};
 use crate::sim::{Sim, State};
@@ -29,9 +29,4 @@ pub fn call(context: &Context, args: &SimulateArgs) -> Result<Exit, Error> {
         let served = serve(listener, Sim::new(state), Options { speed: args.speed, stop }).await;
         served.map(|()| Exit::Done).map_err(|error| Error::Internal { message: format!("serving ended: {error}") })
     })
-}
-
-/// The error of a file that is not a world.
-pub fn not_a_world(path: &str, why: String) -> Error {
-    Error::FileUnreadable { what: "world file".to_owned(), path: path.to_owned(), why, hint: None }
 }

@@ -93,9 +93,13 @@ impl<'a, S: Store> Engine<'a, S> {
 
     async fn stages(&mut self) -> Result<Ending, Error> {
         loop {
-            let Some(stage) = self.view.current_stage().cloned() else { return Ok(Ending::Complete) };
+            // Also when nothing is left: who asked in the last moment to go back is not told that all is done.
             self.take_requests()?;
-            if let Some(stop) = self.stop.take() {
+            let stop = self.stop.take();
+            let Some(stage) = self.view.current_stage().cloned() else {
+                return Ok(stop.filter(|stop| matches!(stop, Ending::RollbackAsked { .. })).unwrap_or(Ending::Complete));
+            };
+            if let Some(stop) = stop {
                 return Ok(stop);
             }
             let begun = stage.steps().any(|step| self.view.state(&step.id) != StepState::Pending);

@@ -168,7 +168,7 @@ impl LaneRun<'_> {
         cx: &Context<'_>,
         params: &Value,
     ) -> Result<Result<Value, StepEnd>, Gone> {
-        let failure = match self.unless_left(code.prepare(cx, params)).await {
+        let failure = match self.unless_left(look::prepare(code, cx, params)).await {
             None => return Ok(Err(StepEnd::Lane(LaneEnd::Stopped))),
             Some(Ok(Prepared::Act(intent))) => return Ok(Ok(intent)),
             Some(Ok(Prepared::Already(output))) => {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::aws::{SETTLE_WINDOW, STALENESS};
 use crate::model::{Progress, StepPlan, Verdict};
-use crate::stages::step::{Context, MutationStep, StepError};
+use crate::stages::step::{Context, MutationStep, Prepared, StepError};
 
 /// Between looks while an effect may still land.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -22,10 +22,10 @@ pub(super) async fn settle(
     let began = cx.aws.clock.elapsed();
     let mut told = false;
     loop {
-        let mut verdict = step.observe(cx, params, intent).await?;
+        let mut verdict = found(step.observe(cx, params, intent).await)?;
         if contradicts(&verdict) {
             cx.aws.clock.sleep(STALENESS).await;
-            verdict = step.observe(cx, params, intent).await?;
+            verdict = found(step.observe(cx, params, intent).await)?;
         }
         let waited = cx.aws.clock.elapsed().saturating_sub(began);
         if !matches!(verdict, Verdict::NotDone { .. }) || waited >= SETTLE_WINDOW {
@@ -49,12 +49,32 @@ pub(super) async fn revisit(
     intent: &Value,
     output: &Value,
 ) -> Result<Verdict, StepError> {
-    let first = step.revisit(cx, params, intent, output).await?;
+    let first = found(step.revisit(cx, params, intent, output).await)?;
     if !contradicts(&first) {
         return Ok(first);
     }
     cx.aws.clock.sleep(STALENESS).await;
-    step.revisit(cx, params, intent, output).await
+    found(step.revisit(cx, params, intent, output).await)
+}
+
+/// Prepares a mutation. That nothing needs to be sent is believed only past the staleness window: right after our own call a
+/// read may show what was before it, which to an undo looks like the end.
+pub(super) async fn prepare(step: &dyn MutationStep, cx: &Context<'_>, params: &Value) -> Result<Prepared, StepError> {
+    let first = step.prepare(cx, params).await?;
+    if !matches!(first, Prepared::Already(_)) {
+        return Ok(first);
+    }
+    cx.aws.clock.sleep(STALENESS).await;
+    step.prepare(cx, params).await
+}
+
+/// Something else than planned is there: that is a verdict like any other. As an error it would bar the way back, which leaves
+/// alone what is somebody else's.
+fn found(looked: Result<Verdict, StepError>) -> Result<Verdict, StepError> {
+    match looked {
+        Err(StepError::Diverged(differences)) => Ok(Verdict::Diverged { differences }),
+        other => other,
+    }
 }
 
 /// Whether a verdict takes something back that the journal says, so that a stale read must be ruled out.

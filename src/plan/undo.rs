@@ -147,6 +147,7 @@ fn detach_only(steps: &mut Vec<UndoStep>) {
         let registries = step.params["set"]["serviceRegistries"].clone();
         step.params["set"] = json!({ "serviceRegistries": registries });
         step.params["expect"] = json!({});
+        step.params["orGone"] = json!(true);
         step.title = format!("take {} out of its service registry", step.params["service"].as_str().unwrap_or_default());
     }
 }

@@ -1,8 +1,12 @@
 //! Rollouts that fail, and people who deploy in between.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use serde_json::json;
-use sidestep::model::{Failure, FailureKind};
-use sidestep::sim::{Fault, ImageFault};
+use sidestep::engine::Control;
+use sidestep::model::{Event, Failure, FailureKind, RecordBody};
+use sidestep::sim::{Fault, ImageFault, RequestFaultKind};
 
 use super::common::{back_to, done, lab, reference, same, service};
 use crate::support::compare::How;
@@ -147,5 +151,44 @@ fn a_rollback_does_not_overwrite_a_foreign_deployment_silently() {
         assert_eq!(failure.kind, FailureKind::Drift, "{failure:?}");
         assert_eq!(service(&lab.settled().await, worlds::API)["taskDefinition"], theirs);
         assert_eq!(service(&lab.settled().await, worlds::JAEGER)["runningCount"], 1, "nothing further was taken away");
+    });
+}
+
+#[test]
+fn somebody_deleted_the_shared_service_before_the_way_back() {
+    paused(async {
+        let lab = lab();
+        done(lab.run().await);
+        // As a whole migration it is broken now; what the run made and is still there goes, the API gets its sidecar back.
+        lab.foreign("DeleteService", &json!({ "cluster": worlds::CLUSTER, "service": worlds::JAEGER, "force": true }));
+        lab.live(2_000).await;
+        let stop = lab.roll_back(None).await;
+        assert!(matches!(stop, Stop::RolledBack), "{stop:?}");
+        same(&reference().start, &lab.settled().await, How::WentBack);
+    });
+}
+
+#[test]
+fn somebody_deleted_the_shared_service_while_an_update_of_it_is_in_doubt() {
+    paused(async {
+        let lab = lab();
+        // The update that attaches the registry is lost, and so is every look at what became of it.
+        lab.fault("ecs:UpdateService", 1, RequestFaultKind::DropBefore);
+        let stopped = Rc::new(Cell::new(false));
+        let seen = Rc::clone(&stopped);
+        *lab.watcher.borrow_mut() = Box::new(move |_, event, line| {
+            if let Event::Record(record) = event
+                && matches!(record.body, RecordBody::StepInDoubt { .. })
+                && !seen.replace(true)
+            {
+                line.send(Control::StopNow).expect("the engine listens");
+            }
+        });
+        let stop = lab.run().await;
+        assert!(matches!(stop, Stop::Paused) && stopped.get(), "{stop:?}");
+        lab.foreign("DeleteService", &json!({ "cluster": worlds::CLUSTER, "service": worlds::JAEGER, "force": true }));
+        lab.live(60_000).await;
+        assert_eq!(lab.resume().await.kind(), Some(FailureKind::Drift), "forward, somebody must decide");
+        back_to(&lab, &reference().start).await;
     });
 }

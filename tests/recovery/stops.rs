@@ -1,10 +1,11 @@
 //! Runs that are stopped by a person: paused in each wait, held before a stage, abandoned, taken part of the way back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use sidestep::engine::Control;
+use sidestep::journal::{Journal, Request};
 use sidestep::model::{Actor, Event, Outcome, RecordBody, StepClass};
 
 use super::common::{as_reference, back_to, done, lab, reference, same};
@@ -148,4 +149,57 @@ fn a_half_migrated_world_is_finished_by_a_new_run() {
         // The second run undoes what it did, and nothing of the first.
         back_to(&second, &half).await;
     });
+}
+
+#[test]
+fn turned_back_from_another_terminal() {
+    for step in [
+        "create-service/nexus-ai-jaeger-staging/rollout",
+        "retarget-api-env/nexus-ai-api-staging/rollout",
+        "strip-sidecar/nexus-ai-api-staging/rollout",
+        "strip-sidecar/nexus-ai-api-staging/drained",
+    ] {
+        paused(async {
+            let lab = lab();
+            let dir = lab.state_dir();
+            let asked = Cell::new(false);
+            *lab.watcher.borrow_mut() = Box::new(move |view, event, _| {
+                let Event::Record(record) = event else { return };
+                let RecordBody::StepStarted { step: begun, .. } = &record.body else { return };
+                if begun.as_str() == step && !asked.replace(true) {
+                    let other = Journal::open(&dir).expect("the journal opens a second time");
+                    let request = Request::Rollback { by: somebody(), to: None };
+                    other.post(&view.id, request, record.at).expect("a live run takes requests");
+                }
+            });
+            let stop = lab.run().await;
+            assert!(matches!(stop, Stop::RolledBack), "{step}: {stop:?}");
+            same(&reference().start, &lab.settled().await, How::WentBack);
+            assert_eq!(lab.spans_lost(), 0, "{step}: spans lost");
+        });
+    }
+}
+
+/// The way back begins the moment an update was sent: what is read then may be from before it.
+#[test]
+fn turned_back_right_after_each_mutation() {
+    for nth in 1..=10 {
+        paused(async {
+            let lab = lab();
+            let mut seen = 0;
+            *lab.watcher.borrow_mut() = Box::new(move |view, event, line| {
+                let Event::Record(record) = event else { return };
+                let RecordBody::StepSucceeded { step, .. } = &record.body else { return };
+                seen += i32::from(view.plan.step(step).is_some_and(|step| step.class == StepClass::Mutation));
+                if seen == nth {
+                    seen += 1;
+                    line.send(Control::StopNow).expect("the engine listens");
+                }
+            });
+            let stop = lab.run().await;
+            assert!(matches!(stop, Stop::Paused), "{nth}: {stop:?}");
+            *lab.watcher.borrow_mut() = Box::new(|_, _, _| {});
+            back_to(&lab, &reference().start).await;
+        });
+    }
 }

@@ -146,7 +146,7 @@ impl MutationStep for CreateService {
                 "ecs.update-service",
                 StepClass::Mutation,
                 format!("scale {name} to 0"),
-                json!({ "cluster": cluster, "service": service, "set": { "desiredCount": 0 }, "expect": {}, "restore": true }),
+                json!({ "cluster": cluster, "service": service, "set": { "desiredCount": 0 }, "expect": {}, "restore": true, "orGone": true }),
                 None,
             ),
             step(

@@ -11,10 +11,11 @@ use crate::aws::{CallError, STALENESS};
 use crate::model::{CallNote, Mutation, StepClass, Verdict};
 use crate::stages::step::{Applied, Context, MutationStep, Prepared, StepError, UndoStep, text};
 
-/// `ecs.update-service`: `{cluster, service, set, expect, restore?, noteTargets?, deadline_s?}`.
+/// `ecs.update-service`: `{cluster, service, set, expect, restore?, orGone?, noteTargets?, deadline_s?}`.
 ///
 /// `set` holds the members to send. `expect` holds what `taskDefinition`, `loadBalancers` and `serviceRegistries` must be before.
-/// With `restore` the members are what was there before the run: finding them already so is fine. `noteTargets` is a target group
+/// With `restore` the members are what was there before the run: finding them already so is fine. With
+/// `orGone` the service is to go anyway: finding it gone is fine too. `noteTargets` is a target group
 /// of which the addresses of the service's tasks are noted before the update.
 pub struct UpdateService;
 
@@ -137,6 +138,11 @@ fn entry(value: &Value) -> String {
     }
 }
 
+async fn gone(cx: &Context<'_>, params: &Value) -> Result<bool, StepError> {
+    let service = cx.aws.service(text(params, "/cluster")?, text(params, "/service")?).await?;
+    Ok(service.is_none_or(|service| service["status"] != "ACTIVE"))
+}
+
 async fn active(cx: &Context<'_>, params: &Value) -> Result<Value, StepError> {
     let (cluster, name) = (text(params, "/cluster")?, text(params, "/service")?);
     match cx.aws.service(cluster, name).await? {
@@ -167,6 +173,9 @@ async fn newest_deployment(cx: &Context<'_>, params: &Value) -> Result<Option<(V
 #[async_trait(?Send)]
 impl MutationStep for UpdateService {
     async fn prepare(&self, cx: &Context<'_>, params: &Value) -> Result<Prepared, StepError> {
+        if params["orGone"] == true && gone(cx, params).await? {
+            return Ok(Prepared::Already(json!({ "found": "already gone", "set": params["set"] })));
+        }
         let mut service = active(cx, params).await?;
         if matches!(standing(&service, params), Standing::Other(_)) {
             // What is read may be from before somebody's last update, ours included.

@@ -1,0 +1,17 @@
+//! The last words of any run.
+
+use super::context::Context;
+use crate::model::{Error, Exit, Outcome, RunView};
+use crate::ui::{closing, summary};
+
+/// What was done, and after a migration that is done, what to look at.
+pub fn tell_end(context: &Context, view: &RunView, result: &Result<Exit, Error>) {
+    if context.json() {
+        return;
+    }
+    context.out.status(&format!("\n{}\n", summary::render(view, &context.err_style)));
+    let done = matches!(view.ended, Some((Outcome::Done, _)));
+    if done && result.is_ok() {
+        context.out.data(&closing::render(&view.forward.closing, &context.out_style));
+    }
+}
