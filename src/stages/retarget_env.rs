@@ -200,7 +200,8 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
     let mut lane = LaneBuilder::new(decl, service);
     let verify = settings.verify.get(SPANS_ARRIVE);
     let traffic = verify.map(|verify| {
-        let params = json!({ "cluster": cluster, "service": service, "port": verify.port, "ignore": verify.ignore });
+        let params =
+            json!({ "cluster": cluster, "service": service, "port": verify.port, "url": verify.url, "ignore": verify.ignore });
         lane.step(
             "traffic",
             "jaeger.traffic-before",

@@ -16,7 +16,7 @@ use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, text};
 
 /// `jaeger.spans-arrive`: `{shared: {cluster, service}, port, url, basePath, names, ignore, withinS, since, traffic?}`.
 pub struct SpansArrive;
-/// `jaeger.traffic-before`: `{cluster, service, port, ignore}`: did the sidecars receive anything?
+/// `jaeger.traffic-before`: `{cluster, service, port, url, ignore}`: did the sidecars receive anything?
 pub struct TrafficBefore;
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -179,6 +179,10 @@ struct Before {
 #[async_trait(?Send)]
 impl Waiter for Before {
     async fn poll(&mut self, cx: &Context<'_>, _waited: Duration) -> Result<Polled, StepError> {
+        // Who gives an address for Jaeger does not reach the tasks' own: the sidecars cannot be asked from there.
+        if self.params["url"].as_str().is_some_and(|url| !url.is_empty()) {
+            return Ok(Polled::Done(json!({ "traffic": null })));
+        }
         let port = self.params["port"].as_u64().unwrap_or_default();
         let ignore: Vec<&str> = strings(&self.params["ignore"]).collect();
         let tasks = tasks::running(cx.aws, text(&self.params, "/cluster")?, text(&self.params, "/service")?).await?;
