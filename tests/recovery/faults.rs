@@ -65,7 +65,7 @@ fn requests_that_take_effect_after_their_connection_broke() {
 
 #[test]
 fn expired_credentials_stop_the_run_and_resume_goes_on() {
-    for (action, nth) in [("*", 60), ("ecs:UpdateService", 2), ("*", 250)] {
+    for (action, nth) in [("*", 60), ("ecs:UpdateService", 2), ("*", 150)] {
         paused(async {
             let lab = lab();
             lab.fault(action, nth, RequestFaultKind::Expire);
