@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::closing;
 use crate::model::{Direction, Plan, Problem, RunId, Runbook, Target};
+use crate::runbook::near_miss;
 use crate::stages::facts::Facts;
 use crate::stages::kind::{Planning, Sketch, check_common, common};
 use crate::stages::registry;
@@ -19,7 +20,10 @@ pub fn check(runbook: &Runbook) -> Vec<Problem> {
             }
             None => {
                 let known: Vec<_> = registry::kinds().iter().map(|kind| kind.kind()).collect();
-                let hint = format!("the stage kinds are {}", known.join(", "));
+                let hint = match near_miss(&decl.kind, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the stage kinds are {}", known.join(", ")),
+                };
                 problems.push(Problem {
                     message: format!("there is no stage kind `{}`", decl.kind),
                     span: Some(decl.span.clone()),

@@ -1,6 +1,6 @@
 //! What a stage kind is to planning: it checks its block, says what must be read, and turns facts into steps. All of it pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -191,26 +191,102 @@ impl Planning<'_> {
 /// Reads a stage's body as its settings.
 ///
 /// # Errors
-/// The problem, placed at the member that is wrong.
-pub fn settings<T: DeserializeOwned>(decl: &StageDecl) -> Result<T, Problem> {
+/// Every problem of the body, each placed at the member that is wrong.
+pub fn settings<T: DeserializeOwned>(decl: &StageDecl) -> Result<T, Vec<Problem>> {
     let mut body = decl.body.clone();
     if let Some(members) = body.as_object_mut() {
         // Every kind has these two; see `common`.
         members.remove("confirm");
         members.remove("warning");
     }
-    serde_path_to_error::deserialize(body).map_err(|error| {
-        let pointer: String = error
-            .path()
-            .iter()
-            .map(|segment| match segment {
-                serde_path_to_error::Segment::Map { key } => format!("/{key}"),
-                serde_path_to_error::Segment::Seq { index } => format!("/{index}"),
-                _ => String::new(),
-            })
-            .collect();
-        decl.problem_at(&pointer, format!("stage `{}`: {}", decl.id, error.inner()), None)
-    })
+    let mut problems = Vec::new();
+    let mut mended = BTreeSet::new();
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, T>(body.clone()) {
+            Ok(settings) if problems.is_empty() => return Ok(settings),
+            Ok(_) => return Err(problems),
+            Err(error) => error,
+        };
+        let (mut pointer, message) = (pointer_of(error.path()), error.inner().to_string());
+        if let Some(field) = quoted_after(&message, "missing field `") {
+            pointer = format!("{pointer}/{field}");
+        }
+        // A member that was mended before is a problem already told.
+        if !mended.contains(&pointer) {
+            problems.push(decl.problem_at(&pointer, format!("stage `{}`: {}", decl.id, in_words(&pointer, &message)), None));
+        }
+        // Reading stops at the first problem: put something fitting there and read on, to find them all.
+        if !mend(&mut body, &pointer, &message) || !mended.insert(format!("{pointer} {message}")) {
+            return Err(problems);
+        }
+        mended.insert(pointer);
+    }
+}
+
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    path.iter()
+        .map(|segment| match segment {
+            serde_path_to_error::Segment::Map { key } => format!("/{key}"),
+            serde_path_to_error::Segment::Seq { index } => format!("/{index}"),
+            _ => String::new(),
+        })
+        .collect()
+}
+
+fn quoted_after<'a>(message: &'a str, before: &str) -> Option<&'a str> {
+    message.strip_prefix(before)?.split('`').next()
+}
+
+/// The deserialiser's message as this program speaks; one that it does not know is passed on.
+fn in_words(pointer: &str, message: &str) -> String {
+    let member = pointer.rsplit('/').next().unwrap_or_default();
+    if let Some(field) = quoted_after(message, "missing field `") {
+        return format!("`{field}` is missing");
+    }
+    if let Some((field, known)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected ")) {
+        return format!("`{field}` is not known here; known: {}", known.trim_start_matches("one of "));
+    }
+    let found = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    let Some((found, expected)) = found.and_then(|rest| rest.rsplit_once(", expected ")) else { return message.to_owned() };
+    let wants = match expected {
+        "a string" => "a text",
+        "a sequence" => "a list",
+        "a boolean" => "true or false",
+        "u16" => "a whole number up to 65535",
+        "u64" => "a whole number",
+        struct_ if struct_.starts_with("struct ") => "a block",
+        other => other,
+    };
+    let found = match found.split_once(' ') {
+        Some(("string", text)) => text.to_owned(),
+        Some((_, quoted)) => quoted.trim_matches('`').to_owned(),
+        None => format!("a {found}").replace("a sequence", "a list").replace("a null", "nothing"),
+    };
+    format!("`{member}` wants {wants}, not {found}")
+}
+
+/// Makes the member at `pointer` one that reads, going by what was wrong with it; `false` when nothing is known to fit.
+fn mend(body: &mut Value, pointer: &str, message: &str) -> bool {
+    if message.starts_with("unknown field") {
+        let Some((parent, field)) = pointer.rsplit_once('/') else { return false };
+        let members = body.pointer_mut(parent).and_then(Value::as_object_mut);
+        return members.is_some_and(|members| members.remove(field).is_some());
+    }
+    let expected = message.rsplit("expected ").next().unwrap_or_default();
+    let fitting = match expected {
+        // What type it has shows when null does not fit.
+        _ if message.starts_with("missing field") => Value::Null,
+        _ if message.contains("is not a duration") => json!("1m"),
+        "a string" => json!("x"),
+        "a sequence" => json!([]),
+        "a map" => json!({}),
+        "a boolean" => json!(true),
+        "u16" | "u64" => json!(1),
+        struct_ if struct_.starts_with("struct ") => json!({}),
+        _ => return false,
+    };
+    place(body, pointer, fitting);
+    true
 }
 
 /// Reads settings for planning: the block has been checked, so a failure is a mistake of ours and yields the default.
@@ -281,6 +357,42 @@ fn seconds(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_tells_all_that_is_wrong_with_it_at_once() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(dead_code)]
+        struct Settings {
+            name: String,
+            days: u64,
+            ports: Vec<u16>,
+            within: Seconds,
+        }
+        let decl = StageDecl {
+            id: crate::model::StageId::new("one"),
+            kind: "k".to_owned(),
+            span: crate::model::SourceSpan {
+                file: std::sync::Arc::new(crate::model::SourceFile { path: "f".to_owned(), text: String::new() }),
+                range: 0..0,
+            },
+            body: json!({ "days": "a week", "ports": [80, -1], "colour": "red", "within": "soon", "confirm": true }),
+            spans: BTreeMap::new(),
+        };
+        let problems = settings::<Settings>(&decl).expect_err("much is wrong");
+        let mut messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        messages.sort_unstable();
+        assert_eq!(
+            messages,
+            [
+                "stage `one`: \"soon\" is not a duration; write for example \"30m\"",
+                "stage `one`: `1` wants a whole number up to 65535, not -1",
+                "stage `one`: `colour` is not known here; known: `name`, `days`, `ports`, `within`",
+                "stage `one`: `days` wants a whole number, not \"a week\"",
+                "stage `one`: `name` is missing",
+            ]
+        );
+    }
 
     #[test]
     fn durations_read_as_people_write_them() {

@@ -38,7 +38,7 @@ impl StageKind for LogGroup {
     fn check(&self, decl: &StageDecl) -> Vec<Problem> {
         let settings: Settings = match settings(decl) {
             Ok(settings) => settings,
-            Err(problem) => return vec![problem],
+            Err(problems) => return problems,
         };
         let mut problems = Vec::new();
         if !RETENTIONS.contains(&settings.retention_in_days) {

@@ -84,7 +84,7 @@ impl StageKind for Service {
     fn check(&self, decl: &StageDecl) -> Vec<Problem> {
         let settings: Settings = match settings(decl) {
             Ok(settings) => settings,
-            Err(problem) => return vec![problem],
+            Err(problems) => return problems,
         };
         let mut problems = Vec::new();
         if settings.desired_count == 0 {

@@ -30,7 +30,7 @@ impl StageKind for StripSidecar {
     fn check(&self, decl: &StageDecl) -> Vec<Problem> {
         let settings: Settings = match settings(decl) {
             Ok(settings) => settings,
-            Err(problem) => return vec![problem],
+            Err(problems) => return problems,
         };
         let mut problems = Vec::new();
         if settings.services.is_empty() {

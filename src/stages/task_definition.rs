@@ -116,7 +116,7 @@ impl StageKind for TaskDefinition {
     fn check(&self, decl: &StageDecl) -> Vec<Problem> {
         let settings: Settings = match settings(decl) {
             Ok(settings) => settings,
-            Err(problem) => return vec![problem],
+            Err(problems) => return problems,
         };
         let mut problems = Vec::new();
         if let Some((pointer, message, hint)) = wrong_size(settings.cpu, settings.memory) {

@@ -195,22 +195,34 @@ stage "dns" "three" {
     let path = desk.write("mine.hcl", text);
     assert_snapshot!(checked(&desk, &[&path]), @r#"
     exit 3
-    error: 3 problems in the runbook or its variables
+    error: 5 problems in the runbook or its variables
 
     error: there is no stage kind `log_gruop`
       --> DIR/mine.hcl:12:1
        |
     12 | stage "log_gruop" "one" {
        | ^^^^^^^^^^^^^^^^^^^^^^^
-      hint: the stage kinds are log_group, task_definition, service, dns, retarget_env, strip_sidecar
+      hint: did you mean `log_group`?
 
-    error: stage `two`: unknown field `colour`, expected one of `name`, `retention_in_days`, `tags`
+    error: stage `two`: `colour` is not known here; known: `name`, `retention_in_days`, `tags`
       --> DIR/mine.hcl:19:23
        |
     19 |   colour            = "red"
        |                       ^^^^^
 
-    error: stage `three`: missing field `namespace`
+    error: stage `two`: `retention_in_days` wants a whole number, not "a week"
+      --> DIR/mine.hcl:18:23
+       |
+    18 |   retention_in_days = "a week"
+       |                       ^^^^^^^^
+
+    error: stage `three`: `namespace` is missing
+      --> DIR/mine.hcl:22:1
+       |
+    22 | stage "dns" "three" {
+       | ^^^^^^^^^^^^^^^^^^^
+
+    error: stage `three`: `service` is missing
       --> DIR/mine.hcl:22:1
        |
     22 | stage "dns" "three" {
