@@ -216,6 +216,9 @@ impl MutationStep for UpdateService {
     }
 
     async fn observe(&self, cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Verdict, StepError> {
+        if params["orGone"] == true && gone(cx, params).await? {
+            return Ok(Verdict::Done { output: json!({ "found": "already gone", "set": params["set"] }) });
+        }
         let service = active(cx, params).await?;
         let known = intent["deployments"].as_array().cloned().unwrap_or_default();
         let new_deployment = !known.contains(&primary_id(&service));
@@ -230,6 +233,10 @@ impl MutationStep for UpdateService {
     }
 
     async fn revisit(&self, cx: &Context<'_>, params: &Value, intent: &Value, output: &Value) -> Result<Verdict, StepError> {
+        // Gone is further than what this step does to it: a later one of the same undo deleted it.
+        if params["orGone"] == true && gone(cx, params).await? {
+            return Ok(Verdict::Done { output: output.clone() });
+        }
         let service = active(cx, params).await?;
         match standing(&service, params) {
             Standing::After => {
