@@ -362,7 +362,7 @@ mod tests {
     fn a_block_tells_all_that_is_wrong_with_it_at_once() {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "only read by the deserialiser")]
         struct Settings {
             name: String,
             days: u64,
