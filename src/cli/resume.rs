@@ -15,6 +15,7 @@ use super::{account, plan, runbooks, signals};
 use crate::aws::Aws;
 use crate::journal::{OpenRun, Store as _};
 use crate::model::{Actor, Direction, Error, Exit, RecordBody, RunView, Runbook, Severity, StageId};
+use crate::runbook::VariableSources;
 use crate::session::{amended, changes};
 use crate::ui::{Ask, plan_view};
 
@@ -89,8 +90,9 @@ async fn prepare(
     ask: &mut Option<Box<dyn Ask>>,
     holds: &[StageId],
 ) -> Result<(), Error> {
-    if let Some(runbook) = amended {
-        amend(context, args, aws, open, runbook, by, ask).await?;
+    match amended {
+        Some(runbook) => amend(context, args, aws, open, runbook, by, ask).await?,
+        None => read_again(context, args, aws, open, by).await?,
     }
     // A hold has served when the run is taken up again, unless it is asked for anew.
     let now = aws.clock.now();
@@ -156,6 +158,46 @@ async fn amend(
         news.map(|finding| RecordBody::FindingAccepted { finding: finding.id.clone(), by: by.clone() }).collect();
     bodies.push(amended(new, changes, by.clone()));
     open.append(aws.clock.now(), bodies).map(|_| ())
+}
+
+/// A blocker that our own rollout under way would give.
+const OUR_OWN_DEPLOYMENT: &str = "deployment-in-flight";
+
+/// AWS may have changed while the run stood still: what would block the remaining stages now, and did not when the run was agreed
+/// to, stops it. Where the runbook is not found with the text that the run began with, this cannot be read, and is said.
+async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut OpenRun, by: &Actor) -> Result<(), Error> {
+    let view = open.view();
+    if view.plan.direction == Direction::Back {
+        return Ok(());
+    }
+    let before = &view.forward;
+    let journaled = VariableSources {
+        var_files: vec![("<the run's variables>".to_owned(), variables_as_hcl(&before.variables))],
+        ..VariableSources::default()
+    };
+    let runbook = runbooks::open(&before.runbook).and_then(|file| runbooks::load(file, &journaled)).ok();
+    let Some(runbook) = runbook.filter(|runbook| runbook.digest == before.runbook_digest) else {
+        let name = &before.runbook;
+        context
+            .out
+            .status(&format!("Findings are not read again: runbook `{name}` is not found with the text this run began with."));
+        return Ok(());
+    };
+    let identity = aws.identity().await?;
+    let now = account::plan(context, aws, &identity, &runbook, &view.id).await?;
+    let new = now.blockers(&[]).filter(|finding| {
+        let known = before.findings.iter().any(|old| old.id == finding.id) || view.accepted.contains(&finding.id);
+        !known && finding.id != OUR_OWN_DEPLOYMENT
+    });
+    let (accepted, findings): (Vec<_>, Vec<_>) = new.cloned().partition(|finding| args.accept.contains(&finding.id));
+    if !findings.is_empty() {
+        return Err(Error::Blocked { findings });
+    }
+    if accepted.is_empty() {
+        return Ok(());
+    }
+    let accepted = accepted.into_iter().map(|finding| RecordBody::FindingAccepted { finding: finding.id, by: by.clone() });
+    open.append(aws.clock.now(), accepted.collect()).map(|_| ())
 }
 
 #[cfg(test)]

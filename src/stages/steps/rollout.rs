@@ -43,7 +43,7 @@ pub(super) fn failing(service: &Value, deployment: &str, tolerated: i64) -> Opti
     let found = service["deployments"].as_array()?.iter().find(|known| known["id"] == deployment)?;
     if found["rolloutState"] == "FAILED" {
         let reason = found["rolloutStateReason"].as_str().unwrap_or("no reason given");
-        return Some(format!("deployment {deployment} failed: {}", reason.trim_end_matches('.')));
+        return Some(format!("deployment {deployment} failed: {reason}"));
     }
     let breaker = service["deploymentConfiguration"]["deploymentCircuitBreaker"]["enable"] == true;
     let failed = found["failedTasks"].as_i64().unwrap_or(0);

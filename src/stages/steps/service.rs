@@ -118,7 +118,7 @@ impl MutationStep for CreateService {
             Verdict::Done { output } => {
                 let service = cx.aws.service(cluster, name).await?.unwrap_or(Value::Null);
                 Ok(match failing(&service, output["deployment"].as_str().unwrap_or_default(), 0) {
-                    Some(why) => Verdict::TakenBack { why: format!("{why}; it is deployed again") },
+                    Some(why) => Verdict::TakenBack { why: format!("{}; it is deployed again", why.trim_end_matches('.')) },
                     None => Verdict::Done { output },
                 })
             }

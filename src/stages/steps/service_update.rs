@@ -242,7 +242,7 @@ impl MutationStep for UpdateService {
             Standing::After => {
                 let primary = primary_id(&service);
                 if let Some(why) = failing(&service, primary.as_str().unwrap_or_default(), 0) {
-                    return Ok(Verdict::TakenBack { why: format!("{why}; it is deployed again") });
+                    return Ok(Verdict::TakenBack { why: format!("{}; it is deployed again", why.trim_end_matches('.')) });
                 }
                 let mut output = output.clone();
                 // Somebody may have deployed the same revision again: then that deployment is the one to wait for.
