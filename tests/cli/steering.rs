@@ -41,6 +41,22 @@ fn a_run_stops_before_a_stage_and_goes_on() {
 }
 
 #[test]
+fn what_changed_meanwhile_is_found_when_it_is_taken_up() {
+    let desk = Desk::new();
+    let ran = desk.end(desk.live(&["run", "--yes", "--pause-before", "create-service"]));
+    assert_eq!(ran.code, Some(6), "{}", ran.err);
+    desk.sim.close_the_ports();
+    let before = desk.sim.effects();
+    let ran = desk.call(&["resume", "--yes"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.err);
+    assert!(ran.err.contains("otlp-port-closed") && ran.err.contains("sg-05687f8926f501d48"), "{}", ran.err);
+    assert_eq!(desk.sim.effects(), before, "nothing was changed");
+    let ran = desk.call(&["resume", "--yes", "--accept", "otlp-port-closed"]);
+    assert_eq!(ran.code, Some(6), "the way to stage 6 stays shut: {}", ran.err);
+    assert_eq!(desk.sim.count("UpdateService"), 2, "the name and the endpoint, not the sidecar");
+}
+
+#[test]
 fn another_terminal_pauses_it() {
     let desk = Desk::new();
     let running = desk.frozen_in_stage_3();

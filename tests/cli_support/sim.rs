@@ -39,6 +39,24 @@ impl Sim {
         body.to_owned()
     }
 
+    /// Somebody else takes the rule away that lets spans in.
+    pub fn close_the_ports(&self) {
+        let group = "sg-05687f8926f501d48";
+        let body = format!(
+            "Action=RevokeSecurityGroupIngress&Version=2016-11-15&GroupId={group}&IpPermissions.1.IpProtocol=tcp\
+             &IpPermissions.1.FromPort=4317&IpPermissions.1.ToPort=4318&IpPermissions.1.Groups.1.GroupId={group}"
+        );
+        let mut stream = TcpStream::connect(&self.address).expect("the simulator listens");
+        let signed =
+            "AWS4-HMAC-SHA256 Credential=AKIASOMEBODYEXAMPLE/20250101/us-west-2/ec2/aws4_request, SignedHeaders=host, Signature=0";
+        let head = format!("POST / HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nauthorization: {signed}\r\n", self.address);
+        let form = "content-type: application/x-www-form-urlencoded";
+        write!(stream, "{head}{form}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     fn lines(&self, path: &str) -> Vec<Value> {
         self.ask("GET", path, "").lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     }
