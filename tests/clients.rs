@@ -122,3 +122,19 @@ async fn unknown_members_of_an_answer_reach_us() {
     assert_eq!(found.body["fromTheFuture"], json!({ "kept": [1, 2.5, "x"] }));
     assert_eq!(found.register_input()["fromTheFuture"], json!({ "kept": [1, 2.5, "x"] }));
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_changes_after_the_machine_slept_until_the_run_is_checked_again() {
+    thread_local! { static ASLEEP: std::cell::Cell<Duration> = const { std::cell::Cell::new(Duration::ZERO) }; }
+    let sim = simulated();
+    let aws = client(&sim, Access::ReadWrite).with_sleep_meter(|| ASLEEP.get());
+    aws.note_lease();
+    ASLEEP.set(Duration::from_secs(3600));
+    let error = aws.mutate("CreateLogGroup", "/a", &json!({ "logGroupName": "/a" })).await.expect_err("not sent");
+    assert_eq!((error.class, error.reason), (Class::Rejected, Reason::Other));
+    assert!(error.message.contains("slept"), "{}", error.message);
+    assert_eq!(sim.requests().len(), 0, "nothing left the process");
+    aws.read("DescribeLogGroups", "/a", json!({})).await.expect("reading is harmless");
+    aws.note_lease();
+    aws.mutate("CreateLogGroup", "/a", &json!({ "logGroupName": "/a" })).await.expect("checked again");
+}

@@ -60,6 +60,21 @@ impl Clock {
     }
 }
 
+/// How long the machine has been suspended since it was started: the clock that goes on in its sleep, less the one that stands
+/// still. A process that was suspended does not notice by its own timers. It is no time of day and is never written down.
+pub fn time_asleep() -> Duration {
+    let read = |clock| {
+        let now = rustix::time::clock_gettime(clock);
+        Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
+    };
+    #[cfg(target_os = "linux")]
+    let awake_and_asleep = read(rustix::time::ClockId::Boottime);
+    // Elsewhere the monotonic clock itself goes on: then a sleep is not seen here, and the lock and the fence must do.
+    #[cfg(not(target_os = "linux"))]
+    let awake_and_asleep = read(rustix::time::ClockId::Monotonic);
+    awake_and_asleep.saturating_sub(read(rustix::time::ClockId::Monotonic))
+}
+
 impl TimeSource for Clock {
     fn now(&self) -> SystemTime {
         self.system_now()

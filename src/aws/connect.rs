@@ -13,7 +13,8 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
-use super::guard::ReadOnlyGuard;
+use super::clock::time_asleep;
+use super::guard::{Lease, ReadOnlyGuard};
 use super::watch::ServiceWatch;
 use super::{ATTEMPT_TIMEOUT, CallError, Clock};
 use crate::model::Error;
@@ -65,6 +66,8 @@ pub struct Aws {
     pub(super) ec2_endpoint: String,
     pub(super) watch: ServiceWatch,
     random: Mutex<fastrand::Rng>,
+    sleep_meter: fn() -> Duration,
+    lease: Mutex<Option<Lease>>,
 }
 
 /// One client of a service, with our settings over the shared ones.
@@ -139,11 +142,31 @@ impl Aws {
             endpoint_url: config.endpoint_url().map(str::to_owned),
             watch: ServiceWatch::default(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
+            sleep_meter: time_asleep,
+            lease: Mutex::new(None),
             clock,
             region,
             config,
             access,
         }
+    }
+
+    /// Reads the time asleep from somewhere else, for tests.
+    #[must_use]
+    pub fn with_sleep_meter(mut self, meter: fn() -> Duration) -> Self {
+        self.sleep_meter = meter;
+        self
+    }
+
+    /// Notes that the run was just seen to be this process's: should the machine sleep before the next mutation is handed to the
+    /// connection, that one is not sent.
+    pub fn note_lease(&self) {
+        let lease = Lease { asleep: (self.sleep_meter)(), meter: self.sleep_meter };
+        *self.lease.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(lease);
+    }
+
+    pub(super) fn lease(&self) -> Option<Lease> {
+        *self.lease.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Who the credentials belong to.

@@ -141,6 +141,7 @@ struct Seen<'a> {
 struct Chain {
     never_connected: bool,
     credentials: bool,
+    slept: bool,
 }
 
 fn chain<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Chain {
@@ -153,6 +154,7 @@ fn chain<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Chain {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
             found.never_connected |= io.kind() == std::io::ErrorKind::ConnectionRefused;
         }
+        found.slept |= cause.is::<super::guard::Slept>();
         found.credentials |= cause.is::<aws_credential_types::provider::error::CredentialsError>();
         next = cause.source();
     }
@@ -162,6 +164,9 @@ fn chain<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Chain {
 fn classify(seen: &Seen<'_>) -> (Class, Reason) {
     if seen.chain.credentials {
         return (Class::Rejected, Reason::Credentials);
+    }
+    if seen.chain.slept {
+        return (Class::Rejected, Reason::Other);
     }
     if seen.transmits == 0 {
         return (Class::Rejected, if seen.status.is_none() && seen.code.is_empty() { Reason::Unreachable } else { Reason::Other });

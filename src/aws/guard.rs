@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -76,14 +77,38 @@ impl Intercept for ReadOnlyGuard {
     }
 }
 
+/// The machine slept between the check that the run is still ours and the moment of sending.
+#[derive(Debug, thiserror::Error)]
+#[error("the machine slept right before this request: it was not sent, for somebody else may have taken over meanwhile")]
+pub struct Slept;
+
+/// Longer than any clock's rounding.
+const A_SLEEP: Duration = Duration::from_secs(1);
+
+/// What a mutation is held against when it is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lease {
+    /// Time asleep when the run was last seen to be ours.
+    pub(super) asleep: Duration,
+    /// Reads the time asleep.
+    pub(super) meter: fn() -> Duration,
+}
+
 /// Attached to one call: counts transmissions and keeps the answer's body as it arrived.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Witness {
+    /// For mutations.
+    lease: Option<Lease>,
     transmits: Arc<AtomicU32>,
     body: Arc<std::sync::Mutex<Option<Vec<u8>>>>,
 }
 
 impl Witness {
+    /// A witness of a mutation, which must not leave after a sleep.
+    pub(super) fn under(lease: Option<Lease>) -> Self {
+        Self { lease, ..Self::default() }
+    }
+
     /// How often a request was handed to the connection.
     pub(super) fn transmits(&self) -> u32 {
         self.transmits.load(Ordering::Relaxed)
@@ -106,6 +131,9 @@ impl Intercept for Witness {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        if self.lease.is_some_and(|lease| (lease.meter)().saturating_sub(lease.asleep) >= A_SLEEP) {
+            return Err(Slept.into());
+        }
         self.transmits.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

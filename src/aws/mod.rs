@@ -21,12 +21,12 @@ pub mod task_definition;
 mod watch;
 mod wire;
 
-pub use clock::Clock;
+pub use clock::{Clock, time_asleep};
 pub use connect::{Access, Aws, ConnectOptions, Identity};
 pub use ec2::{SecurityGroup, SecurityRule};
 pub use elb::{ListenerRule, LoadBalancer, TargetGroup, TargetHealth};
 pub use error::{CallError, Class, Reason};
-pub use guard::{READ_ONLY_OPERATIONS, Refused};
+pub use guard::{READ_ONLY_OPERATIONS, Refused, Slept};
 pub use jaeger::HttpReply;
 pub use retry::{ATTEMPT_TIMEOUT, SETTLE_WINDOW, STALENESS};
 pub use wire::Answer;

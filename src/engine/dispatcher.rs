@@ -274,6 +274,7 @@ impl<'a, S: Store> Engine<'a, S> {
                 // A mutation leaves as soon as this is answered.
                 if started.iter().any(|step| self.view.plan.step(step).is_some_and(|step| step.class == StepClass::Mutation)) {
                     self.store.check()?;
+                    self.aws.note_lease();
                 }
                 // A lane that is gone needs no answer.
                 let _ = done.send(go || !started.is_empty());

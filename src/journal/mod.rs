@@ -19,7 +19,6 @@
 
 mod claims;
 mod db;
-mod lease;
 mod lock;
 mod open_run;
 mod place;
@@ -32,7 +31,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use lease::boot_time;
 pub use open_run::OpenRun;
 pub use read::RunSummary;
 pub use request::Request;

@@ -209,10 +209,3 @@ fn an_id_that_leads_out_of_the_directory_is_none() {
         assert!(matches!(refused, Err(Error::Usage { .. })), "{id:?}: {refused:?}");
     }
 }
-
-#[test]
-fn the_clock_that_counts_sleep_goes_forward() {
-    let first = crate::journal::boot_time();
-    assert!(first > std::time::Duration::ZERO);
-    assert!(crate::journal::boot_time() >= first);
-}
