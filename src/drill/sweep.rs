@@ -42,6 +42,8 @@ pub enum Choice {
     Every,
     /// So many of those that differ, drawn by a seed, one from each stretch of the run.
     Sample(usize, u64),
+    /// Those of these that differ.
+    Where(fn(&Point) -> bool),
     /// The one of this number: how a failure is replayed.
     One(usize),
 }
@@ -187,10 +189,14 @@ pub fn sweep(case: &Case, choice: Choice, depth: Depth, progress: &(dyn Fn(usize
     let (send, receive) = mpsc::sync_channel::<Fork>(WORKERS);
     let receive = Mutex::new(receive);
     let done = Mutex::new(0);
+    #[cfg(test)]
+    let flaw = crate::flaw::get();
     let recording = std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             let (receive, tally, goal, done, of) = (&receive, &tally, &goal, &done, wanted.len());
             scope.spawn(move || {
+                #[cfg(test)]
+                crate::flaw::set(flaw);
                 // The lock is let go before the fork is worked on.
                 let next = || locked(receive).recv();
                 while let Ok(fork) = next() {
@@ -302,6 +308,7 @@ fn choose(points: &[Point], choice: Choice) -> BTreeSet<usize> {
     let mut numbers: Vec<usize> = points.iter().map(|point| point.number).collect();
     match choice {
         Choice::All | Choice::Every => {}
+        Choice::Where(fits) => numbers = points.iter().filter(|point| fits(point)).map(|point| point.number).collect(),
         Choice::Sample(count, seed) => {
             let mut random = fastrand::Rng::with_seed(seed);
             let stretch = numbers.len().div_ceil(count.max(1)).max(1);
@@ -318,8 +325,8 @@ fn try_fork(fork: &Fork, way: Way, goal: &Goal, case: &Case, depth: Depth) -> (u
     let mut tried = 0;
     let mut attempt = |what: String, from: &Fork, way: Way| {
         tried += 1;
-        let lines = catch_unwind(AssertUnwindSafe(|| taken_up(from, way, goal, case)))
-            .unwrap_or_else(|_| vec!["it panicked".to_owned()]);
+        let lines =
+            catch_unwind(AssertUnwindSafe(|| taken_up(from, way, goal, case))).unwrap_or_else(|_| vec!["it panicked".to_owned()]);
         if !lines.is_empty() {
             failures.push(Failed { point: fork.point.clone(), what, lines });
         }
