@@ -111,6 +111,8 @@ pub struct Failed {
 pub struct Tally {
     /// By stage, in the order of the run.
     pub rows: Vec<Row>,
+    /// The points that were tried.
+    pub points: Vec<Point>,
     /// Every failure.
     pub failures: Vec<Failed>,
 }
@@ -185,6 +187,7 @@ pub fn sweep(case: &Case, choice: Choice, depth: Depth, progress: &(dyn Fn(usize
         for point in &goal.points {
             tally.row(&point.stage).distinct += 1;
         }
+        tally.points = goal.points.iter().filter(|point| wanted.contains(&point.number)).cloned().collect();
     }
     let (send, receive) = mpsc::sync_channel::<Fork>(WORKERS);
     let receive = Mutex::new(receive);
@@ -275,7 +278,7 @@ fn goal(case: &Case, choice: Choice) -> Result<Goal, Error> {
     let points = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&points);
     let recorder = Recorder {
-        distinct: !matches!(choice, Choice::Every),
+        distinct: !matches!(choice, Choice::Every | Choice::One(_)),
         wanted: Box::new(move |point| {
             // Before the run is in the journal there is nothing to take up, and nothing was sent that changes anything.
             if point.commits > 0 {
