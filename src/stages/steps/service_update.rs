@@ -138,6 +138,10 @@ fn entry(value: &Value) -> String {
     }
 }
 
+fn failed(service: &Value) -> bool {
+    primary_id(service).as_str().is_some_and(|primary| failing(service, primary, 0).is_some())
+}
+
 async fn gone(cx: &Context<'_>, params: &Value) -> Result<bool, StepError> {
     let service = cx.aws.service(text(params, "/cluster")?, text(params, "/service")?).await?;
     Ok(service.is_none_or(|service| service["status"] != "ACTIVE"))
@@ -184,7 +188,8 @@ impl MutationStep for UpdateService {
         }
         let mode = match standing(&service, params) {
             Standing::Before => "update",
-            Standing::After if params["restore"] == true => {
+            // What is as wanted and whose deployment failed is deployed again: without a rollback of AWS's it would stay so.
+            Standing::After if params["restore"] == true && (params["orGone"] == true || !failed(&service)) => {
                 return Ok(Prepared::Already(
                     json!({ "found": "already so", "deployment": primary_id(&service), "set": params["set"] }),
                 ));
