@@ -10,12 +10,14 @@ mod comparing;
 mod failures;
 #[path = "recovery/faults.rs"]
 mod faults;
+#[path = "recovery/lanes.rs"]
+mod lanes;
 #[path = "recovery/stops.rs"]
 mod stops;
 #[path = "recovery/worlds_tried.rs"]
 mod worlds_tried;
 
-use support::sweep::{Case, Choice, Depth, sweep};
+use support::sweep::{Case, Choice, Course, Depth, sweep};
 use support::worlds;
 
 /// Some of the points, from all over the run. SIDESTEP_SEED draws others; SIDESTEP_POINT replays one.
@@ -43,11 +45,11 @@ fn check(case: &Case, choice: Choice, depth: Depth) {
 }
 
 fn shipped() -> Case {
-    Case { name: "shipped runbook, staging", start: worlds::start(), runbook: worlds::shipped(""), back: false }
+    Case { name: "shipped runbook, staging", start: worlds::start(), runbook: worlds::shipped(""), course: Course::Forward }
 }
 
 fn shipped_back() -> Case {
-    Case { name: "its way back", back: true, ..shipped() }
+    Case { name: "its way back", course: Course::Back, ..shipped() }
 }
 
 #[test]
@@ -83,7 +85,7 @@ fn a_second_crash_after_each_is_recovered_from() {
 #[test]
 #[ignore = "every crash point: minutes in a debug build"]
 fn a_crash_everywhere_in_other_worlds_is_recovered_from() {
-    for case in worlds_tried::cases() {
-        check(&case, Choice::All, Depth::Once);
+    for case in worlds_tried::cases().iter().chain(&[lanes::taken_back()]) {
+        check(case, Choice::All, Depth::Once);
     }
 }

@@ -1,16 +1,44 @@
 //! Where a run stands when it stops, in words, and the commands that go on.
 
 use super::context::Context;
-use crate::model::{Direction, RunView, StageId, StepClass, StepPlan, StepState, Where};
+use crate::model::{Direction, Lane, RunView, StageId, StagePlan, StepClass, StepId, StepPlan, StepState, Where};
+use crate::ui::text::shell_word;
 
 /// See the module's text. `retry` is the reason before the command that goes on: `after repairing the cause`.
 pub fn standing(context: &Context, view: &RunView, retry: &str) -> Where {
     let run = &view.id;
-    let mut next = vec![format!("{retry}, run `{}`", context.command(&format!("resume {run}")))];
+    let resume = format!("resume {run}{}", lane_options(view.lanes.iter().map(String::as_str)));
+    let mut next = vec![format!("{retry}, run `{}`", context.command(&resume))];
     if view.plan.direction == Direction::Forward && !view.mutations.is_empty() {
         next.push(format!("to go back, run `{}`", context.command(&format!("rollback {run}"))));
     }
     Where { run: run.clone(), state: stages(view), meanwhile: meanwhile(view), next }
+}
+
+/// Targets as the options that name their lanes.
+pub fn lane_options<'a>(targets: impl Iterator<Item = &'a str>) -> String {
+    targets.map(|target| format!(" --lane {}", shell_word(target))).collect()
+}
+
+/// What can be done with the lanes of a step's stage, where it has several: go on with those that nothing is wrong with, or take
+/// the failed one back alone.
+pub fn lane_by_lane(context: &Context, view: &RunView, step: &StepId) -> Vec<String> {
+    let of_step = |stage: &&StagePlan| stage.steps().any(|planned| planned.id == *step);
+    let Some(stage) = view.plan.stages.iter().find(of_step).filter(|stage| stage.lanes().count() > 1) else { return Vec::new() };
+    let troubled = |lane: &Lane| view.troubled().any(|(planned, _)| lane.steps.iter().any(|known| known.id == planned.id));
+    let well: Vec<&str> = view.lanes_left(stage).filter(|lane| !troubled(lane)).map(|lane| lane.target.as_str()).collect();
+    let mut next = Vec::new();
+    if !well.is_empty() && view.lanes.is_empty() {
+        let resume = format!("resume {}{}", view.id, lane_options(well.iter().copied()));
+        next.push(format!("to go on with {} alone, run `{}`", well.join(", "), context.command(&resume)));
+    }
+    let failed = stage.lanes().find(|lane| lane.steps.iter().any(|planned| planned.id == *step)).map(|lane| lane.target.as_str());
+    let made = |target: &str| view.mutations.iter().any(|made| made.target == target && made.direction == Direction::Forward);
+    if let (Some(target), Direction::Forward) = (failed.filter(|target| made(target)), view.plan.direction) {
+        let rollback = format!("rollback {}{}", view.id, lane_options(std::iter::once(target)));
+        next.push(format!("to take back {target} alone, run `{}`", context.command(&rollback)));
+    }
+    next
 }
 
 /// `stages 1-4 done, stage 5 (retarget-api-env) not done`.

@@ -29,8 +29,13 @@ pub struct RunView {
     pub steps: BTreeMap<StepId, StepView>,
     /// Every mutation that took effect and was not taken back, in order: what a rollback inverts.
     pub mutations: Vec<Mutation>,
+    /// Where the steps of the forward plan stood when the run turned back: what is not undone meanwhile stays done.
+    #[serde(skip)]
+    pub(super) turned_from: BTreeMap<StepId, StepView>,
     /// Stages before which the run is to stop.
     pub holds: BTreeSet<StageId>,
+    /// The targets whose lanes alone run in this session; all lanes where it is empty.
+    pub lanes: BTreeSet<String>,
     /// Findings accepted, by id.
     pub accepted: BTreeSet<String>,
     /// The process that took the run up last.
@@ -198,7 +203,9 @@ impl RunView {
             adoption: why.clone(),
             steps: plan.steps().map(|(_, _, step)| (step.id.clone(), StepView::pending())).collect(),
             mutations: Vec::new(),
+            turned_from: BTreeMap::new(),
             holds: BTreeSet::new(),
+            lanes: BTreeSet::new(),
             accepted: BTreeSet::new(),
             holder: None,
             closed: true,
@@ -236,7 +243,9 @@ impl RunView {
             RecordBody::SessionOpened { holder } => {
                 self.holder = Some(holder.clone());
                 self.closed = false;
+                self.lanes.clear();
             }
+            RecordBody::LanesNamed { lanes, .. } => self.lanes.clone_from(lanes),
             RecordBody::SessionClosed { .. } => self.closed = true,
             RecordBody::FindingAccepted { finding, .. } => {
                 self.accepted.insert(finding.clone());
@@ -259,6 +268,15 @@ impl RunView {
     /// A step whose input comes from one that begins anew would be done with another value now; a wait or a verification after
     /// one that begins anew has seen something else. Both begin anew too.
     fn adopt(&mut self, plan: &Plan, why: &Adoption) {
+        if self.plan.direction == Direction::Forward && plan.direction == Direction::Back {
+            self.turned_from = std::mem::take(&mut self.steps);
+        }
+        // A plan made anew from what is found in the account does not need to know what was done; the old one does.
+        let again = *why == Adoption::Forward;
+        if again {
+            self.steps = self.still_standing();
+        }
+        let before = if again { &self.forward } else { &self.plan };
         let mut steps = BTreeMap::new();
         let mut anew = BTreeSet::new();
         for (_, lane) in plan.lanes() {
@@ -266,7 +284,7 @@ impl RunView {
             for step in &lane.steps {
                 let rests_on_new = step.inputs.values().any(|input| anew.contains(&input.step));
                 let sees_new = lane_anew && step.class != StepClass::Mutation;
-                let same = self.plan.step(&step.id).is_some_and(|old| same_to_the_letter(old, step));
+                let same = before.step(&step.id).is_some_and(|old| same_to_the_letter(old, step));
                 let kept = self.steps.remove(&step.id).filter(|_| same && !rests_on_new && !sees_new);
                 if kept.is_none() {
                     anew.insert(step.id.clone());
@@ -282,6 +300,7 @@ impl RunView {
         }
         self.epoch += 1;
         self.adoption = why.clone();
+        self.lanes.clear();
         // A run that was over is taken up again, for example to roll back a migration that is done.
         self.ended = None;
     }
@@ -342,6 +361,9 @@ impl RunView {
         if class == StepClass::Mutation {
             self.note_mutation(record, id, body);
         }
+        if state == StepState::Done {
+            self.forget_undone(id);
+        }
         Ok(())
     }
 
@@ -370,13 +392,11 @@ impl RunView {
                     self.mutations[at].output = Some(output.clone());
                     self.mutations[at].call = call.clone();
                 }
-                self.forget_undone(id);
             }
             RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => {
                 if let Some(at) = position {
                     self.mutations[at].output = Some(output.clone());
                 }
-                self.forget_undone(id);
             }
             RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. } => {
                 // One that has an output was made once, whatever is found later: it stays to be undone.

@@ -1,15 +1,19 @@
 //! Other worlds and another order of stages.
 
 use super::common::{back_to, done, uninterrupted};
-use crate::support::sweep::{Case, Depth};
+use crate::support::sweep::{Case, Course, Depth};
 use crate::support::{Lab, paused, worlds};
 
 pub fn cases() -> [Case; 3] {
-    let both = format!("api_services = [\"{}\", \"{}\"]\n", worlds::API, worlds::SECOND_API);
     [
-        Case { name: "two API services", start: worlds::two_apis(), runbook: worlds::shipped(&both), back: false },
-        Case { name: "dns before service", start: worlds::start(), runbook: worlds::dns_first(), back: false },
-        Case { name: "adopted log group", start: worlds::log_group_exists(), runbook: worlds::shipped(""), back: false },
+        Case { name: "two API services", start: worlds::two_apis(), runbook: worlds::for_two_apis(), course: Course::Forward },
+        Case { name: "dns before service", start: worlds::start(), runbook: worlds::dns_first(), course: Course::Forward },
+        Case {
+            name: "adopted log group",
+            start: worlds::log_group_exists(),
+            runbook: worlds::shipped(""),
+            course: Course::Forward,
+        },
     ]
 }
 

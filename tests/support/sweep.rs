@@ -21,8 +21,18 @@ pub struct Case {
     pub name: &'static str,
     pub start: State,
     pub runbook: Runbook,
-    /// The run is finished, and its points are those of the way back.
-    pub back: bool,
+    pub course: Course,
+}
+
+/// What the process does that dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// It runs.
+    Forward,
+    /// The run is finished, and it goes back.
+    Back,
+    /// The run is finished, and it takes back one lane, to do it again afterwards.
+    LaneBack(&'static str),
 }
 
 /// How long nobody works on the run after a crash, in turn.
@@ -32,6 +42,7 @@ const WORKERS: usize = 2;
 
 /// What the run that nothing interrupts gives.
 struct Goal {
+    course: Course,
     run: RunId,
     start: Value,
     done: Value,
@@ -115,16 +126,17 @@ fn lab(case: &Case) -> Lab {
 /// The course whose points are swept, with nothing in its way; gives how many points it had.
 async fn recorded(case: &Case, recorder: Recorder) -> usize {
     let lab = lab(case);
-    let stop = if case.back {
+    if case.course != Course::Forward {
         let stop = lab.run().await;
         assert!(matches!(stop, Stop::Done), "{}: {stop:?}", case.name);
-        lab.record(recorder);
-        lab.roll_back(None).await
-    } else {
-        lab.record(recorder);
-        lab.run().await
+    }
+    lab.record(recorder);
+    let stop = match case.course {
+        Course::Forward => lab.run().await,
+        Course::Back => lab.roll_back(None).await,
+        Course::LaneBack(lane) => lab.roll_back_lanes(&[lane]).await,
     };
-    assert!(matches!(stop, Stop::Done | Stop::RolledBack), "{}: {stop:?}", case.name);
+    assert!(matches!(stop, Stop::Done | Stop::RolledBack | Stop::Partly), "{}: {stop:?}", case.name);
     lab.tap.close().0
 }
 
@@ -147,10 +159,15 @@ fn goal(case: &Case, choice: Choice) -> Goal {
         let lab = lab(case);
         let stop = lab.run().await;
         assert!(matches!(stop, Stop::Done), "{}: {stop:?}", case.name);
+        if let Course::LaneBack(lane) = case.course {
+            let stop = lane_again(&lab, lane).await;
+            assert!(matches!(stop, Stop::Done), "{}: {stop:?}", case.name);
+        }
         let done = lab.settled().await;
         let untouched = Lab::on(case.start.clone(), &case.runbook, SEED);
         let points = points.lock().expect("no panic under the lock").clone();
         Goal {
+            course: case.course,
             run: lab.run_id(),
             start: untouched.settled().await,
             effects: effects(&lab.sim.ledger(), &done),
@@ -217,6 +234,14 @@ fn lab_of(fork: &Fork, goal: &Goal, runbook: &Runbook) -> Lab {
     Lab::from_fork(fork, away(fork), runbook, &goal.run, SEED + 1 + fork.point.number as u64)
 }
 
+/// Takes a lane of a finished run back, and does it again.
+async fn lane_again(lab: &Lab, lane: &str) -> Stop {
+    match lab.roll_back_lanes(&[lane]).await {
+        Stop::Partly => lab.resume().await,
+        other => other,
+    }
+}
+
 async fn go(lab: &Lab, way: Way) -> Stop {
     match way {
         Way::Resume => lab.resume().await,
@@ -228,7 +253,15 @@ async fn go(lab: &Lab, way: Way) -> Stop {
 fn taken_up(fork: &Fork, way: Way, goal: &Goal, runbook: &Runbook) -> Vec<String> {
     paused(async {
         let lab = lab_of(fork, goal, runbook);
-        let stop = go(&lab, way).await;
+        let mut stop = go(&lab, way).await;
+        if let (Course::LaneBack(lane), Way::Resume) = (goal.course, way) {
+            stop = match stop {
+                // It died before anything was taken back, or resumed on its way back it went on going back.
+                Stop::Over(Outcome::Done) => lane_again(&lab, lane).await,
+                Stop::Partly => lab.resume().await,
+                other => other,
+            };
+        }
         let found = lab.settled().await;
         let mut lines = match stop {
             Stop::Done | Stop::Over(Outcome::Done) if way == Way::Resume => {
