@@ -44,7 +44,7 @@ pub fn forward_again(view: &RunView, by: Actor) -> Option<RecordBody> {
 /// Why some lanes cannot be taken back alone, if they cannot: what was built on them is left standing.
 pub fn not_alone(view: &RunView, extent: &Extent) -> Option<String> {
     let (above, below) = view.rests_on(&extent.lanes)?;
-    Some(format!("`{above}` rests on `{below}`: taken back alone, it would leave that without what it needs"))
+    Some(format!("`{above}` rests on `{below}` and would be left without it"))
 }
 
 /// The record that takes an amended plan into force.

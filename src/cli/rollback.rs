@@ -23,7 +23,8 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         return Err(Error::NotApplicable { run, verb: "rolled back".to_owned(), why, hint: None });
     }
     if let Some(why) = not_alone(&view, &extent) {
-        let hint = Some(format!("name both, or go back as a whole with `{}`", context.command(&format!("rollback {run}"))));
+        let whole = context.command(&format!("rollback {run}"));
+        let hint = Some(format!("go back in all lanes with `{whole}`, or part of the way by adding `--to STAGE` to it"));
         return Err(Error::NotApplicable { run, verb: "rolled back".to_owned(), why, hint });
     }
     if journal.is_live(&run)?.is_some() {

@@ -35,7 +35,7 @@ impl RunView {
 
     /// The target that stands in the way of taking `lanes` back alone, with the one among them that it rests on. The stages of a
     /// runbook build on one another: a target whose first stage comes later rests on it, unless the two are worked on side by
-    /// side in some stage.
+    /// side in some stage. Of several the one that comes last is told: what serves.
     pub fn rests_on<'a>(&'a self, lanes: &'a BTreeSet<String>) -> Option<(&'a str, &'a str)> {
         let places = self.places();
         let standing: BTreeSet<&str> = self
@@ -50,7 +50,7 @@ impl RunView {
         };
         let others = || standing.iter().copied().filter(|target| !lanes.contains(*target));
         lanes.iter().filter(|target| standing.contains(target.as_str())).find_map(|below| {
-            let above = others().find(|above| rests(above, below))?;
+            let above = others().filter(|above| rests(above, below)).max_by_key(|above| places.get(above))?;
             Some((above, below.as_str()))
         })
     }

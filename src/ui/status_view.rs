@@ -339,7 +339,11 @@ pub(super) fn reason(view: &RunView) -> Option<String> {
         let step = view.plan.steps().map(|(_, _, step)| step).find(|step| started(step))?;
         Some(format!("the run was left while `{}` was under way", title(view, &step.id)))
     };
-    ended.or(in_the_way).or_else(hold).or_else(left).or_else(in_flight)
+    let others = || {
+        let names: Vec<&str> = view.lanes.iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| format!("only the lanes of {} were to run", text::clean(&names.join(", "))))
+    };
+    ended.or(in_the_way).or_else(hold).or_else(left).or_else(in_flight).or_else(others)
 }
 
 #[cfg(test)]
