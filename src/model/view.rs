@@ -308,9 +308,9 @@ impl RunView {
     fn apply_to_step(&mut self, record: &Record, body: &RecordBody) -> Result<(), FoldError> {
         let (Some(id), Some(event)) = (body.step(), StepEvent::of(body)) else { return Ok(()) };
         let unknown = || FoldError::UnknownStep { seq: record.seq, step: id.clone() };
-        let class = self.plan.step(id).ok_or_else(unknown)?.class;
+        let (stage, lane, planned) = self.plan.steps().find(|(_, _, planned)| planned.id == *id).ok_or_else(unknown)?;
         let step = self.steps.get_mut(id).ok_or_else(unknown)?;
-        let state = next_state(class, step.state, event).map_err(|source| FoldError::Illegal {
+        let state = next_state(planned.class, step.state, event).map_err(|source| FoldError::Illegal {
             seq: record.seq,
             step: id.clone(),
             source,
@@ -358,62 +358,29 @@ impl RunView {
             },
             _ => {}
         }
-        if class == StepClass::Mutation {
-            self.note_mutation(record, id, body);
+        if planned.class == StepClass::Mutation {
+            let made = || Mutation {
+                seq: record.seq,
+                stage: stage.id.clone(),
+                target: lane.target.clone(),
+                step: planned.clone(),
+                attempt: 0,
+                intent: Value::Null,
+                output: None,
+                call: None,
+                at: record.at,
+                direction: self.plan.direction,
+                epoch: self.epoch,
+            };
+            note_mutation(&mut self.mutations, made, id, body);
         }
-        if state == StepState::Done {
-            self.forget_undone(id);
+        if state == StepState::Done
+            && let Some(undone) = planned.params["undoes"].as_array()
+        {
+            // What a step of a rollback has undone does not stand any more.
+            self.mutations.retain(|mutation| !undone.iter().any(|seq| seq.as_u64() == Some(mutation.seq)));
         }
         Ok(())
-    }
-
-    /// Keeps the list of mutations that stand (or may stand).
-    fn note_mutation(&mut self, record: &Record, id: &StepId, body: &RecordBody) {
-        let position = self.mutations.iter().rposition(|mutation| mutation.step.id == *id);
-        match body {
-            RecordBody::StepStarted { attempt, intent, .. } => {
-                let Some((stage, lane, step)) = self.plan.steps().find(|(_, _, step)| step.id == *id) else { return };
-                self.mutations.push(Mutation {
-                    seq: record.seq,
-                    stage: stage.id.clone(),
-                    target: lane.target.clone(),
-                    step: step.clone(),
-                    attempt: *attempt,
-                    intent: intent.clone(),
-                    output: None,
-                    call: None,
-                    at: record.at,
-                    direction: self.plan.direction,
-                    epoch: self.epoch,
-                });
-            }
-            RecordBody::StepSucceeded { output, call, .. } => {
-                if let Some(at) = position {
-                    self.mutations[at].output = Some(output.clone());
-                    self.mutations[at].call = call.clone();
-                }
-            }
-            RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => {
-                if let Some(at) = position {
-                    self.mutations[at].output = Some(output.clone());
-                }
-            }
-            RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. } => {
-                // One that has an output was made once, whatever is found later: it stays to be undone.
-                if let Some(at) = position.filter(|at| self.mutations[*at].output.is_none()) {
-                    self.mutations.remove(at);
-                }
-            }
-            // Taken back by AWS: the mutation was made, and what it left behind (a revision, say) is still to be undone.
-            _ => {}
-        }
-    }
-
-    /// What a step of a rollback has undone does not stand any more.
-    fn forget_undone(&mut self, id: &StepId) {
-        let Some(plan) = self.plan.step(id) else { return };
-        let undone: Vec<u64> = plan.params["undoes"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
-        self.mutations.retain(|mutation| !undone.contains(&mutation.seq));
     }
 
     /// The state of a step; a step that the plan does not have is pending.
@@ -476,6 +443,30 @@ impl RunView {
     /// The output of a step that is done.
     pub fn output(&self, step: &StepId) -> Option<&Value> {
         self.steps.get(step).and_then(|view| view.output.as_ref())
+    }
+}
+
+/// Keeps the list of mutations that stand (or may stand). `begun` gives one that is about to be made.
+fn note_mutation(mutations: &mut Vec<Mutation>, begun: impl FnOnce() -> Mutation, id: &StepId, body: &RecordBody) {
+    if let RecordBody::StepStarted { attempt, intent, .. } = body {
+        mutations.push(Mutation { attempt: *attempt, intent: intent.clone(), ..begun() });
+        return;
+    }
+    let Some(at) = mutations.iter().rposition(|mutation| mutation.step.id == *id) else { return };
+    match body {
+        RecordBody::StepSucceeded { output, call, .. } => {
+            mutations[at].output = Some(output.clone());
+            mutations[at].call.clone_from(call);
+        }
+        RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => mutations[at].output = Some(output.clone()),
+        // One that has an output was made once, whatever is found later: it stays to be undone.
+        RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. }
+            if mutations[at].output.is_none() =>
+        {
+            mutations.remove(at);
+        }
+        // Taken back by AWS: the mutation was made, and what it left behind (a revision, say) is still to be undone.
+        _ => {}
     }
 }
 
