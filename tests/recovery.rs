@@ -17,8 +17,9 @@ mod stops;
 #[path = "recovery/worlds_tried.rs"]
 mod worlds_tried;
 
-use support::sweep::{Case, Choice, Course, Depth, sweep};
-use support::worlds;
+use sidestep::model::Runbook;
+use sidestep::sim::State;
+use support::{Case, Choice, Course, Depth, sweep, worlds};
 
 /// Some of the points, from all over the run. SIDESTEP_SEED draws others; SIDESTEP_POINT replays one.
 fn choice(sample: usize) -> Choice {
@@ -31,25 +32,33 @@ fn choice(sample: usize) -> Choice {
 
 fn check(case: &Case, choice: Choice, depth: Depth) {
     let began = std::time::Instant::now();
-    let tally = sweep(case, choice, depth);
+    let tally =
+        sweep(case, choice, depth, &|_, _| {}).unwrap_or_else(|error| panic!("{}: {error} {:?}", case.name, error.causes()));
+    let total = tally.total();
     println!(
         "{}, {depth:?}: {} crash points, {} distinct; {choice:?}: {} tried, {} failed, {:.1?}",
         case.name,
-        tally.counted,
-        tally.distinct,
-        tally.tried,
+        total.points,
+        total.distinct,
+        total.resumed.tried + total.rolled_back.tried,
         tally.failures.len(),
         began.elapsed()
     );
-    assert!(tally.failures.is_empty(), "{}, {choice:?}:\n{}", case.name, tally.failures.join("\n"));
+    let failures: Vec<String> =
+        tally.failures.iter().map(|failed| format!("{}: {}", failed.what, failed.lines.join("\n    "))).collect();
+    assert!(failures.is_empty(), "{}, {choice:?}:\n{}", case.name, failures.join("\n"));
+}
+
+fn case(name: &str, start: State, runbook: Runbook) -> Case {
+    Case { name: name.to_owned(), start, runbook, accepted: Vec::new(), course: Course::Forward, seed: 11 }
 }
 
 fn shipped() -> Case {
-    Case { name: "shipped runbook, staging", start: worlds::start(), runbook: worlds::shipped(""), course: Course::Forward }
+    case("shipped runbook, staging", worlds::start(), worlds::shipped(""))
 }
 
 fn shipped_back() -> Case {
-    Case { name: "its way back", course: Course::Back, ..shipped() }
+    Case { name: "its way back".to_owned(), course: Course::Back, ..shipped() }
 }
 
 #[test]

@@ -87,3 +87,69 @@ fn meanwhile(view: &RunView) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::Cli;
+    use crate::model::RecordBody;
+    use crate::ui::fixtures::{self, Story};
+
+    /// A run of which the first of two lanes in stage 5 fails after its first change; the step that fails, and the lanes' targets.
+    fn one_of_two_fails(named: &[&str]) -> (RunView, StepId, [String; 2]) {
+        let mut plan = fixtures::plan();
+        let lanes = &mut plan.stages[4].waves[0].lanes;
+        let (first, mut second) = (lanes[0].clone(), lanes[0].clone());
+        second.target = "other-api".to_owned();
+        for step in &mut second.steps {
+            step.id = StepId::new(step.id.as_str().replace(&first.target, &second.target));
+        }
+        let targets = [first.target.clone(), second.target.clone()];
+        lanes.push(second);
+        let mut story = Story::of(plan);
+        if !named.is_empty() {
+            let lanes = named.iter().map(|name| (*name).to_owned()).collect();
+            story.then(0, RecordBody::LanesNamed { lanes, by: fixtures::alice() });
+        }
+        story.through(4);
+        let change = first.steps.iter().position(|step| step.class == StepClass::Mutation).expect("it changes something");
+        for step in &first.steps[..=change] {
+            story.does(1, &step.id);
+        }
+        let failed = first.steps[change + 1].id.clone();
+        story.then(0, fixtures::started(&failed, 1));
+        story.then(1, RecordBody::StepFailed { step: failed.clone(), failure: fixtures::rollout_failure() });
+        (story.view(), failed, targets)
+    }
+
+    fn context() -> Context {
+        Context::of(Cli::try_parse_from(["sidestep", "runs"]).expect("options").common)
+    }
+
+    #[test]
+    fn a_failed_lane_is_left_behind_or_taken_back() {
+        let (view, failed, [first, second]) = one_of_two_fails(&[]);
+        let run = &view.id;
+        assert_eq!(
+            lane_by_lane(&context(), &view, &failed),
+            [
+                format!("to go on with {second} alone, run `sidestep resume {run} --lane {second}`"),
+                format!("to take back {first} alone, run `sidestep rollback {run} --lane {first}`"),
+            ]
+        );
+        let alone = view.plan.stages[3].steps().next().expect("a step").id.clone();
+        assert!(lane_by_lane(&context(), &view, &alone).is_empty(), "a stage of one lane has nothing to choose");
+    }
+
+    #[test]
+    fn who_named_a_lane_goes_on_with_that_lane() {
+        let (view, failed, [first, _]) = one_of_two_fails(&["nexus-ai-api-dev"]);
+        let (named, run) = (view.lanes.first().expect("a name"), &view.id);
+        let next = &standing(&context(), &view, "after repairing the cause").next;
+        assert_eq!(next[0], format!("after repairing the cause, run `sidestep resume {run} --lane {named}`"));
+        let alone = format!("to take back {first} alone, run `sidestep rollback {run} --lane {first}`");
+        assert_eq!(lane_by_lane(&context(), &view, &failed), [alone]);
+    }
+}

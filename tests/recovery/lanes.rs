@@ -9,15 +9,14 @@ use sidestep::sim::{Fault, ImageFault};
 
 use super::common::{Reference, back_to, done, same, service, uninterrupted};
 use crate::support::compare::How;
-use crate::support::sweep::{Case, Course, Depth};
-use crate::support::{Lab, Stop, paused, worlds};
+use crate::support::{Case, Course, Depth, Lab, Stop, paused, worlds};
 
 const BOTH: [&str; 2] = [worlds::API, worlds::SECOND_API];
 
 /// One lane of a finished run is taken back and done again.
 pub fn taken_back() -> Case {
-    let course = Course::LaneBack(worlds::API);
-    Case { name: "one lane back and forth", start: worlds::two_apis(), runbook: worlds::for_two_apis(), course }
+    let course = Course::LaneBack(worlds::API.to_owned());
+    Case { course, ..super::case("one lane back and forth", worlds::two_apis(), worlds::for_two_apis()) }
 }
 
 fn reference() -> &'static Reference {

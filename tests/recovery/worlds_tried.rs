@@ -1,19 +1,14 @@
 //! Other worlds and another order of stages.
 
+use super::case;
 use super::common::{back_to, done, uninterrupted};
-use crate::support::sweep::{Case, Course, Depth};
-use crate::support::{Lab, paused, worlds};
+use crate::support::{Case, Depth, Lab, paused, worlds};
 
 pub fn cases() -> [Case; 3] {
     [
-        Case { name: "two API services", start: worlds::two_apis(), runbook: worlds::for_two_apis(), course: Course::Forward },
-        Case { name: "dns before service", start: worlds::start(), runbook: worlds::dns_first(), course: Course::Forward },
-        Case {
-            name: "adopted log group",
-            start: worlds::log_group_exists(),
-            runbook: worlds::shipped(""),
-            course: Course::Forward,
-        },
+        case("two API services", worlds::two_apis(), worlds::for_two_apis()),
+        case("dns before service", worlds::start(), worlds::dns_first()),
+        case("adopted log group", worlds::log_group_exists(), worlds::shipped("")),
     ]
 }
 
