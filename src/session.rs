@@ -5,13 +5,14 @@
 //!   engine ─ Complete ──────────▶ ended ──────────▶ RunEnded, unless only a part of the way back is gone
 //!          ─ RollbackAsked ─────▶ plan_back ─▶ turned_back
 //!   other variables, or forward again ─▶ changes ─▶ amended
+//!   forward again in lanes that went back alone ──▶ forward_again
 //! ```
 
 use serde_json::Value;
 
 use crate::engine::{Ending, Engine};
 use crate::journal::Store;
-use crate::model::{Actor, Adoption, Direction, Error, Failure, Outcome, Plan, RecordBody, RunView, StageId, StepId};
+use crate::model::{Actor, Adoption, Direction, Error, Extent, Failure, Outcome, Plan, RecordBody, RunView, StepId};
 use crate::plan::undo;
 
 /// Looks at every step whose outcome is not known, then plans the way back from the journal. The inner error is the step that
@@ -19,17 +20,31 @@ use crate::plan::undo;
 ///
 /// # Errors
 /// As [`Engine::run`].
-pub async fn plan_back<S: Store>(engine: Engine<'_, S>, to: Option<&StageId>) -> Result<Result<Plan, (StepId, Failure)>, Error> {
+pub async fn plan_back<S: Store>(engine: Engine<'_, S>, extent: &Extent) -> Result<Result<Plan, (StepId, Failure)>, Error> {
     let (ending, view) = engine.settle_unknown().await?;
     Ok(match ending {
         Some(Ending::Failed { step, failure }) => Err((step, failure)),
-        _ => Ok(undo(&view, to)),
+        _ => Ok(undo(&view, extent)),
     })
 }
 
 /// The record that takes the plan of the way back into force.
-pub fn turned_back(plan: Plan, to: Option<StageId>, by: Actor) -> RecordBody {
-    RecordBody::PlanAdopted { plan: Box::new(plan), why: Adoption::Rollback { to }, by }
+pub fn turned_back(plan: Plan, extent: Extent, by: Actor) -> RecordBody {
+    RecordBody::PlanAdopted { plan: Box::new(plan), why: Adoption::Rollback(extent), by }
+}
+
+/// The record that takes the forward plan into force again, where the run went back in some of its lanes only: the others stand
+/// somewhere in that plan, so it is not planned anew but gone on with. None in any other case.
+pub fn forward_again(view: &RunView, by: Actor) -> Option<RecordBody> {
+    let lanes_back = matches!(&view.adoption, Adoption::Rollback(extent) if !extent.lanes.is_empty());
+    let gone = lanes_back && view.all_done() && view.ended.is_none();
+    gone.then(|| RecordBody::PlanAdopted { plan: Box::new(view.forward.clone()), why: Adoption::Forward, by })
+}
+
+/// Why some lanes cannot be taken back alone, if they cannot: what was built on them is left standing.
+pub fn not_alone(view: &RunView, extent: &Extent) -> Option<String> {
+    let (above, below) = view.rests_on(&extent.lanes)?;
+    Some(format!("`{above}` rests on `{below}` and would be left without it"))
 }
 
 /// The record that takes an amended plan into force.
@@ -40,7 +55,7 @@ pub fn amended(plan: Plan, changes: Vec<String>, by: Actor) -> RecordBody {
 /// The record that ends a run whose plan is done; none where only a part of the way back was to go.
 pub fn ended(view: &RunView) -> Option<RecordBody> {
     let (outcome, why) = match (view.plan.direction, &view.adoption) {
-        (Direction::Back, Adoption::Rollback { to: Some(_) }) => return None,
+        (Direction::Back, Adoption::Rollback(extent)) if !extent.is_whole() => return None,
         (Direction::Back, _) => (Outcome::RolledBack, "rolled back to the start"),
         (Direction::Forward, _) => (Outcome::Done, "all stages are done"),
     };

@@ -139,6 +139,9 @@ pub struct ResumeArgs {
     /// Go on although this finding blocks an amended plan (repeatable)
     #[arg(long, value_name = "FINDING")]
     pub accept: Vec<String>,
+    /// Go on with this target's lanes alone, until they have nothing more to do (repeatable)
+    #[arg(long = "lane", value_name = "TARGET")]
+    pub lanes: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -148,6 +151,9 @@ pub struct RollbackArgs {
     /// Go back only so far: this stage and those before it stay done
     #[arg(long, value_name = "STAGE")]
     pub to: Option<String>,
+    /// Take back only what was done for this target (repeatable)
+    #[arg(long = "lane", value_name = "TARGET")]
+    pub lanes: Vec<String>,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,

@@ -7,7 +7,7 @@ use super::args::RehearseArgs;
 use super::context::Context;
 use super::world::not_a_world;
 use super::{account, plan, runbooks};
-use crate::drill::{Case, Choice, Depth, Lab, Row, Tally, Tries, lived_in, paused, sweep};
+use crate::drill::{Case, Choice, Course, Depth, Lab, Row, Tally, Tries, lived_in, paused, sweep};
 use crate::model::{Error, Exit, Runbook};
 use crate::sim::State;
 use crate::ui::sweep_view::{self, Counting, SweepRow};
@@ -19,10 +19,10 @@ pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &st
         start: start(context, args, runbook, path, world)?,
         runbook: runbook.clone(),
         accepted: args.accept.clone(),
-        back: false,
+        course: Course::Forward,
         seed: args.seed,
     };
-    let back = Case { name: "The way back".to_owned(), back: true, ..there.clone() };
+    let back = Case { name: "The way back".to_owned(), course: Course::Back, ..there.clone() };
     let mut cases = vec![there];
     // A point is replayed on the way there, unless it is said to be one of the way back.
     if args.point.is_none() || args.way_back {
@@ -98,7 +98,7 @@ fn tell(context: &Context, args: &RehearseArgs, case: &Case, tally: &Tally) {
             .iter()
             .map(|failed| json!({ "point": failed.point.number, "what": failed.what, "differences": failed.lines }))
             .collect();
-        let line = json!({ "event": "crash-sweep", "back": case.back, "seed": case.seed, "stages": rows, "failures": failures });
+        let line = json!({ "event": "crash-sweep", "back": case.course == Course::Back, "seed": case.seed, "stages": rows, "failures": failures });
         context.out.data(&line.to_string());
         return;
     }
@@ -129,7 +129,7 @@ fn verdict(context: &Context, args: &RehearseArgs, found: &[(Case, Tally)]) -> R
     };
     let mut first = vec![failed.what.clone()];
     first.extend(failed.lines.iter().cloned());
-    let back = if case.back { " --way-back" } else { "" };
+    let back = if case.course == Course::Back { " --way-back" } else { "" };
     let replay = format!("{} --faults crashes --point {}{back}", rehearsal(context, args), failed.point.number);
     Err(Error::DrillFailed { failed: failures().count(), tried, first, replay })
 }

@@ -14,11 +14,13 @@ use tokio::sync::mpsc;
 
 use super::context::Context;
 use super::screen::Screen;
-use super::standing::{name_stage, standing};
+use super::standing::{lane_by_lane, name_stage, standing};
 use crate::aws::Aws;
 use crate::engine::{Control, Ending, Engine, StageStop};
 use crate::journal::{OpenRun, Store as _};
-use crate::model::{Actor, Direction, Error, Event, Exit, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId};
+use crate::model::{
+    Actor, Direction, Error, Event, Exit, Extent, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId,
+};
 use crate::session;
 use crate::ui::prompt::{FailureChoice, HeldChoice};
 use crate::ui::{Ask, plan_view};
@@ -83,8 +85,8 @@ impl<'a> Drive<'a> {
     }
 
     /// Adopts the way back and runs it.
-    pub async fn roll_back(mut self, to: Option<StageId>, by: Actor) -> (Result<Exit, Error>, RunView) {
-        match self.turn_back(to, by).await {
+    pub async fn roll_back(mut self, extent: Extent, by: Actor) -> (Result<Exit, Error>, RunView) {
+        match self.turn_back(extent, by).await {
             Ok(()) => self.run().await,
             Err(error) => self.leave(error),
         }
@@ -112,10 +114,11 @@ impl<'a> Drive<'a> {
             let next = match ending {
                 Ending::Complete => self.complete()?,
                 Ending::BeforeStage { stage, why } => self.before_stage(stage, why)?,
+                Ending::LanesDone { stage } => Next::Stop(self.lanes_done(&stage)),
                 Ending::Held { step, result, why } => self.held(&step, &result, &why).await?,
                 Ending::Paused { how } => Next::Stop(self.paused(how)),
-                Ending::RollbackAsked { to, by } => {
-                    self.turn_back(to, by).await?;
+                Ending::RollbackAsked { extent, by } => {
+                    self.turn_back(extent, by).await?;
                     self.turned = true;
                     Next::Again
                 }
@@ -217,6 +220,19 @@ impl<'a> Drive<'a> {
         }
     }
 
+    /// The lanes that were named are done; what is left of the stage is what `resume` by itself goes on with.
+    fn lanes_done(&self, stage: &StageId) -> Error {
+        let mut view = self.open.view().clone();
+        view.lanes.clear();
+        let planned = view.plan.stages.iter().find(|known| known.id == *stage);
+        let left: Vec<&str> =
+            planned.into_iter().flat_map(|stage| view.lanes_left(stage)).map(|lane| lane.target.as_str()).collect();
+        let name = name_stage(&view, stage);
+        let are = if left.len() == 1 { "1 lane is left".to_owned() } else { format!("{} lanes are left", left.len()) };
+        let headline = format!("paused: the lanes named are done; {are} in {name}: {}", left.join(", "));
+        Error::Paused { headline, causes: Vec::new(), at: standing(self.context, &view, "to go on with all lanes") }
+    }
+
     fn paused(&self, how: String) -> Error {
         self.pause_error(format!("paused: {how}"), Vec::new())
     }
@@ -263,6 +279,7 @@ impl<'a> Drive<'a> {
             let remains = view.mutations.iter().filter(|mutation| mutation.direction == Direction::Forward).map(remains).collect();
             return Error::Stuck { headline: format!("{name} cannot be undone: {}", failure.message), remains, at };
         }
+        at.next.extend(lane_by_lane(self.context, view, step));
         if let Some(serves) = serves(view) {
             at.state = format!("{}; {serves}", at.state);
         }
@@ -280,19 +297,19 @@ impl<'a> Drive<'a> {
 
     async fn turn_back_here(&mut self) -> Result<Next, Error> {
         let by = self.by.clone();
-        self.turn_back(None, by).await?;
+        self.turn_back(Extent::default(), by).await?;
         self.turned = true;
         Ok(Next::Again)
     }
 
     /// Settles what is not known, plans the way back from the journal, and adopts it.
-    async fn turn_back(&mut self, to: Option<StageId>, by: Actor) -> Result<(), Error> {
-        let plan = self.plan_back(to.as_ref()).await?;
-        self.append(vec![session::turned_back(plan, to, by)])
+    async fn turn_back(&mut self, extent: Extent, by: Actor) -> Result<(), Error> {
+        let plan = self.plan_back(&extent).await?;
+        self.append(vec![session::turned_back(plan, extent, by)])
     }
 
     /// The plan of the way back, after looking at whatever is not known.
-    pub async fn plan_back(&mut self, to: Option<&StageId>) -> Result<Plan, Error> {
+    pub async fn plan_back(&mut self, extent: &Extent) -> Result<Plan, Error> {
         let view = self.open.view().clone();
         let (screen, also) = (self.screen, &self.also);
         let mut sink = |view: &RunView, event: &Event| {
@@ -300,7 +317,7 @@ impl<'a> Drive<'a> {
             also(view, event);
         };
         let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
-        session::plan_back(engine, to).await?.map_err(|(step, failure)| match failure.kind {
+        session::plan_back(engine, extent).await?.map_err(|(step, failure)| match failure.kind {
             FailureKind::Credentials => Error::Credentials {
                 why: failure.causes.join("; "),
                 at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),

@@ -9,14 +9,14 @@ use super::args::ResumeArgs;
 use super::context::Context;
 use super::drive::Drive;
 use super::ending::tell_end;
-use super::holds::{hold, plan_stages, stages_named};
+use super::holds::{hold, lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
 use super::{account, plan, runbooks, signals};
 use crate::aws::Aws;
 use crate::journal::{OpenRun, Store as _};
-use crate::model::{Actor, Direction, Error, Exit, RecordBody, RunView, Runbook, Severity, StageId};
+use crate::model::{Actor, Adoption, Direction, Error, Exit, RecordBody, RunView, Runbook, Severity, StageId};
 use crate::runbook::VariableSources;
-use crate::session::{amended, changes};
+use crate::session::{amended, changes, forward_again};
 use crate::ui::{Ask, plan_view};
 
 pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
@@ -29,6 +29,9 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
     }
     let holds = stages_named(plan_stages(&view.forward), &args.pause_before)?;
     let amended = amended_runbook(context, args, &view)?;
+    if amended.is_none() {
+        lanes_named(&view, &args.lanes)?;
+    }
     context.runtime()?.block_on(async {
         let aws = account::connect_bound(context, &view).await?;
         let identity = aws.identity().await?;
@@ -50,11 +53,12 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
 }
 
 /// The runbook for an amendment: when variables or a runbook are given, or when a part of the way back was gone and forward is
-/// planned anew.
+/// planned anew. Where it was gone in some lanes only, the plan that the other lanes stand in goes on.
 fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Result<Option<Runbook>, Error> {
     let asked = args.runbook.is_some() || !context.common.vars.is_empty() || !context.common.var_files.is_empty();
     let turned_back = view.plan.direction == Direction::Back && view.all_done();
-    if !asked && !turned_back {
+    let in_lanes = matches!(&view.adoption, Adoption::Rollback(extent) if !extent.lanes.is_empty());
+    if !asked && (!turned_back || in_lanes) {
         return Ok(None);
     }
     if view.plan.direction == Direction::Back && !view.all_done() {
@@ -92,7 +96,12 @@ async fn prepare(
 ) -> Result<(), Error> {
     match amended {
         Some(runbook) => amend(context, args, aws, open, runbook, by, ask).await?,
-        None => read_again(context, args, aws, open, by).await?,
+        None => {
+            if let Some(again) = forward_again(open.view(), by.clone()) {
+                open.append(aws.clock.now(), vec![again])?;
+            }
+            read_again(context, args, aws, open, by).await?;
+        }
     }
     // A hold has served when the run is taken up again, unless it is asked for anew.
     let now = aws.clock.now();
@@ -107,7 +116,12 @@ async fn prepare(
     if !lifted.is_empty() {
         open.append(now, lifted)?;
     }
-    hold(open, holds, by, now)
+    hold(open, holds, by, now)?;
+    let lanes = lanes_named(open.view(), &args.lanes)?;
+    if !lanes.is_empty() {
+        open.append(now, vec![RecordBody::LanesNamed { lanes, by: by.clone() }])?;
+    }
+    Ok(())
 }
 
 async fn amend(
@@ -122,6 +136,9 @@ async fn amend(
     let before = open.view().forward.clone();
     let identity = aws.identity().await?;
     let new = account::plan(context, aws, &identity, runbook, open.run()).await?;
+    let mut planned = open.view().clone();
+    planned.forward = new.clone();
+    lanes_named(&planned, &args.lanes)?;
     let changes = changes(&before, &new);
     if changes.is_empty() && open.view().plan.direction == Direction::Forward {
         return Ok(());
@@ -185,9 +202,11 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
     };
     let identity = aws.identity().await?;
     let now = account::plan(context, aws, &identity, &runbook, &view.id).await?;
+    let mut named = view.clone();
+    named.lanes = lanes_named(view, &args.lanes)?;
     let new = now.blockers(&[]).filter(|finding| {
         let known = before.findings.iter().any(|old| old.id == finding.id) || view.accepted.contains(&finding.id);
-        !known && finding.id != OUR_OWN_DEPLOYMENT
+        !known && finding.id != OUR_OWN_DEPLOYMENT && concerns(&named, &finding.resource)
     });
     let (accepted, findings): (Vec<_>, Vec<_>) = new.cloned().partition(|finding| args.accept.contains(&finding.id));
     if !findings.is_empty() {
@@ -198,6 +217,12 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
     }
     let accepted = accepted.into_iter().map(|finding| RecordBody::FindingAccepted { finding: finding.id, by: by.clone() });
     open.append(aws.clock.now(), accepted.collect()).map(|_| ())
+}
+
+/// Whether a finding about this resource matters to the lanes that are to run: one about a service in another lane does not.
+fn concerns(view: &RunView, resource: &str) -> bool {
+    let mut lanes = view.plan.lanes().filter(|(_, lane)| lane.target == resource).peekable();
+    lanes.peek().is_none() || lanes.any(|(stage, lane)| view.is_wanted(stage, lane))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub fn call(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
             pause_before: args.pause_before.clone(),
             runbook: None,
             accept: args.accept.clone(),
+            lanes: Vec::new(),
         };
         return resume::call(context, &resume);
     }

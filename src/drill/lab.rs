@@ -15,7 +15,8 @@ use crate::aws::{Access, Aws, Clock};
 use crate::engine::{Control, Ending, Engine, StageStop};
 use crate::journal::{Journal, OpenRun, Store as _};
 use crate::model::{
-    Actor, Direction, Error, Event, Failure, FailureKind, Outcome, Plan, RecordBody, RunId, RunView, Runbook, StageId, StepId,
+    Actor, Adoption, Direction, Error, Event, Extent, Failure, FailureKind, Outcome, Plan, RecordBody, RunId, RunView, Runbook,
+    StageId, StepId,
 };
 use crate::sim::{Fault, Handled, Millis, RequestFault, RequestFaultKind, Sim, SimClock, SimConnector, State};
 use crate::{plan, session};
@@ -39,6 +40,8 @@ pub enum Stop {
     RolledBack,
     /// A part of the way back is gone.
     Partly,
+    /// The lanes that were named have nothing more to do in this stage.
+    LanesDone(StageId),
     /// Nothing was planned.
     NothingToDo,
     /// The plan is blocked by findings that nobody accepted.
@@ -360,6 +363,11 @@ impl Lab {
 
     /// `sidestep resume --yes`.
     pub async fn resume(&self) -> Stop {
+        self.resume_lanes(&[]).await
+    }
+
+    /// `sidestep resume --yes --lane …`.
+    pub async fn resume_lanes(&self, lanes: &[&str]) -> Stop {
         match self.view() {
             Ok(RunView { ended: Some((outcome, _)), .. }) => return Stop::Over(outcome),
             Ok(_) => {}
@@ -367,12 +375,20 @@ impl Lab {
         }
         match self.take_up() {
             Ok(mut open) => {
-                // As `resume` does: a hold has served when the run is taken up again.
+                // As `resume` does: forward again where only some lanes went back, and a hold has served.
+                let again = session::forward_again(open.view(), self.by.clone());
+                if let Err(error) = self.watched(&mut open).append(self.aws.clock.now(), again.into_iter().collect()) {
+                    return Stop::Error(error);
+                }
                 let reached = open.view().current_stage().map(|stage| stage.id.clone());
-                let lifted: Vec<RecordBody> = (open.view().holds.iter())
+                let mut lifted: Vec<RecordBody> = (open.view().holds.iter())
                     .filter(|stage| Some(*stage) == reached.as_ref())
                     .map(|stage| RecordBody::HoldCleared { stage: stage.clone(), by: self.by.clone() })
                     .collect();
+                if !lanes.is_empty() {
+                    let lanes = lanes.iter().map(|lane| (*lane).to_owned()).collect();
+                    lifted.push(RecordBody::LanesNamed { lanes, by: self.by.clone() });
+                }
                 if let Err(error) = self.watched(&mut open).append(self.aws.clock.now(), lifted) {
                     return Stop::Error(error);
                 }
@@ -403,14 +419,22 @@ impl Lab {
 
     /// `sidestep rollback --yes [--to STAGE]`.
     pub async fn roll_back(&self, to: Option<&str>) -> Stop {
+        self.take_back(Extent { to: to.map(StageId::new), ..Extent::default() }).await
+    }
+
+    /// `sidestep rollback --yes --lane …`.
+    pub async fn roll_back_lanes(&self, lanes: &[&str]) -> Stop {
+        self.take_back(Extent { to: None, lanes: lanes.iter().map(|lane| (*lane).to_owned()).collect() }).await
+    }
+
+    async fn take_back(&self, extent: Extent) -> Stop {
         let mut open = match self.take_up() {
             Ok(open) => open,
             Err(error) => return Stop::Error(error),
         };
-        let to = to.map(StageId::new);
         let under_way = open.view().plan.direction == Direction::Back && !open.view().all_done();
-        if !(under_way && to.is_none())
-            && let Err(stop) = self.turn_back(&mut open, to).await
+        if !(under_way && open.view().adoption == Adoption::Rollback(extent.clone()))
+            && let Err(stop) = self.turn_back(&mut open, extent).await
         {
             return stop;
         }
@@ -444,18 +468,18 @@ impl Lab {
         }
     }
 
-    async fn turn_back(&self, open: &mut OpenRun, to: Option<StageId>) -> Result<(), Stop> {
+    async fn turn_back(&self, open: &mut OpenRun, extent: Extent) -> Result<(), Stop> {
         let view = open.view().clone();
         let mut store = self.watched(open);
         let mut sink = |_: &RunView, _: &Event| {};
         let (_line, mut control) = mpsc::unbounded_channel();
         let engine = Engine::new(&self.aws, &mut store, view, &mut sink, &mut control, BTreeSet::new(), false);
-        let plan = match session::plan_back(engine, to.as_ref()).await {
+        let plan = match session::plan_back(engine, &extent).await {
             Ok(Ok(plan)) => plan,
             Ok(Err((step, failure))) => return Err(Stop::Failed(step, failure)),
             Err(error) => return Err(Stop::Error(error)),
         };
-        let record = session::turned_back(plan, to, self.by.clone());
+        let record = session::turned_back(plan, extent, self.by.clone());
         store.append(self.aws.clock.now(), vec![record]).map(|_| ()).map_err(Stop::Error)
     }
 
@@ -487,6 +511,7 @@ impl Lab {
                     if back { Stop::RolledBack } else { Stop::Done }
                 }
                 Ending::BeforeStage { stage, why } => Stop::Before(stage, why),
+                Ending::LanesDone { stage } => Stop::LanesDone(stage),
                 Ending::Held { step, .. } if self.approves => {
                     let comment = "approved in the drill".to_owned();
                     store.append(self.aws.clock.now(), vec![RecordBody::StepApproved { step, by: self.by.clone(), comment }])?;
@@ -494,7 +519,7 @@ impl Lab {
                 }
                 Ending::Held { step, result, .. } => Stop::Held(step, result),
                 Ending::Paused { .. } => Stop::Paused,
-                Ending::RollbackAsked { to, .. } => match self.turn_back(open, to).await {
+                Ending::RollbackAsked { extent, .. } => match self.turn_back(open, extent).await {
                     Ok(()) => continue,
                     Err(stop) => stop,
                 },

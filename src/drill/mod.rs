@@ -25,7 +25,7 @@ mod tests;
 
 pub use lab::{Lab, Stop, foreign, paused};
 pub use swarm::{Ended, Ground, Herd, Trial, swarm, trial};
-pub use sweep::{Case, Choice, Depth, Failed, Row, Tally, Tries, sweep};
+pub use sweep::{Case, Choice, Course, Depth, Failed, Row, Tally, Tries, sweep};
 pub use tap::{Counted, Fork, Point, PointKind, Recorder, Tap};
 pub use watch::SharedWatch;
 pub use weather::{Kind, Weather};

@@ -27,10 +27,21 @@ pub struct Case {
     pub runbook: Runbook,
     /// Blockers that the operator accepts.
     pub accepted: Vec<String>,
-    /// The run is finished, and its points are those of the way back.
-    pub back: bool,
+    /// What the process does that dies.
+    pub course: Course,
     /// Of everything random in the run.
     pub seed: u64,
+}
+
+/// What the process does that dies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// It runs.
+    Forward,
+    /// The run is finished, and it goes back.
+    Back,
+    /// The run is finished, and it takes back one target's lanes, to do them again afterwards.
+    LaneBack(String),
 }
 
 /// Which points to try.
@@ -245,7 +256,7 @@ fn operated(mut lab: Lab, case: &Case) -> Result<Lab, Error> {
 
 fn came_to_its_end(stop: Stop) -> Result<(), Error> {
     let causes = match stop {
-        Stop::Done | Stop::RolledBack => return Ok(()),
+        Stop::Done | Stop::RolledBack | Stop::Partly => return Ok(()),
         Stop::Error(error) => return Err(error),
         Stop::Failed(step, failure) => {
             let mut causes = vec![format!("step `{step}`: {}", failure.message)];
@@ -262,13 +273,14 @@ fn came_to_its_end(stop: Stop) -> Result<(), Error> {
 /// The course whose points are swept, with nothing in its way; gives how many points it had.
 async fn recorded(case: &Case, recorder: Recorder) -> Result<Counted, Error> {
     let lab = lab(case)?;
-    let stop = if case.back {
+    if case.course != Course::Forward {
         came_to_its_end(lab.run().await)?;
-        lab.record(recorder);
-        lab.roll_back(None).await
-    } else {
-        lab.record(recorder);
-        lab.run().await
+    }
+    lab.record(recorder);
+    let stop = match &case.course {
+        Course::Forward => lab.run().await,
+        Course::Back => lab.roll_back(None).await,
+        Course::LaneBack(lane) => lab.roll_back_lanes(&[lane]).await,
     };
     came_to_its_end(stop)?;
     lab.tap.close()
@@ -292,6 +304,9 @@ fn goal(case: &Case, choice: Choice) -> Result<Goal, Error> {
         let counted = recorded(case, recorder).await?;
         let lab = lab(case)?;
         came_to_its_end(lab.run().await)?;
+        if let Course::LaneBack(lane) = &case.course {
+            came_to_its_end(lane_again(&lab, lane).await)?;
+        }
         let done = lab.settled().await;
         let untouched = Lab::on(case.start.clone(), &case.runbook, case.seed)?;
         let points = std::mem::take(&mut *locked(&points));
@@ -361,6 +376,14 @@ fn lab_of(fork: &Fork, goal: &Goal, case: &Case) -> Result<Lab, Error> {
     operated(Lab::from_fork(fork, away, &case.runbook, &goal.run, seed)?, case)
 }
 
+/// Takes a lane of a finished run back, and does it again.
+async fn lane_again(lab: &Lab, lane: &str) -> Stop {
+    match lab.roll_back_lanes(&[lane]).await {
+        Stop::Partly => lab.resume().await,
+        other => other,
+    }
+}
+
 async fn go(lab: &Lab, way: Way) -> Stop {
     match way {
         Way::Resume => lab.resume().await,
@@ -372,7 +395,15 @@ async fn go(lab: &Lab, way: Way) -> Stop {
 fn taken_up(fork: &Fork, way: Way, goal: &Goal, case: &Case) -> Vec<String> {
     let found = paused(async {
         let lab = lab_of(fork, goal, case)?;
-        let stop = go(&lab, way).await;
+        let mut stop = go(&lab, way).await;
+        if let (Course::LaneBack(lane), Way::Resume) = (&case.course, way) {
+            stop = match stop {
+                // It died before anything was taken back, or resumed on its way back it went on going back.
+                Stop::Over(Outcome::Done) => lane_again(&lab, lane).await,
+                Stop::Partly => lab.resume().await,
+                other => other,
+            };
+        }
         let found = lab.settled().await;
         let mut lines = match stop {
             Stop::Done | Stop::Over(Outcome::Done) if way == Way::Resume => {

@@ -222,9 +222,7 @@ impl Plan {
 
     /// Every lane with its stage, in order.
     pub fn lanes(&self) -> impl Iterator<Item = (&StagePlan, &Lane)> {
-        self.stages
-            .iter()
-            .flat_map(|stage| stage.waves.iter().flat_map(move |wave| wave.lanes.iter().map(move |lane| (stage, lane))))
+        self.stages.iter().flat_map(|stage| stage.lanes().map(move |lane| (stage, lane)))
     }
 
     /// Every step with its stage and lane, in order.
@@ -251,6 +249,6 @@ impl Plan {
 impl StagePlan {
     /// Every step of the stage, in order.
     pub fn steps(&self) -> impl Iterator<Item = &StepPlan> {
-        self.waves.iter().flat_map(|wave| wave.lanes.iter()).flat_map(|lane| lane.steps.iter())
+        self.lanes().flat_map(|lane| lane.steps.iter())
     }
 }

@@ -133,6 +133,7 @@ impl StepEvent {
             | RecordBody::FindingAccepted { .. }
             | RecordBody::HoldSet { .. }
             | RecordBody::HoldCleared { .. }
+            | RecordBody::LanesNamed { .. }
             | RecordBody::PauseAsked { .. }
             | RecordBody::RunEnded { .. } => return None,
         })

@@ -29,8 +29,13 @@ pub struct RunView {
     pub steps: BTreeMap<StepId, StepView>,
     /// Every mutation that took effect and was not taken back, in order: what a rollback inverts.
     pub mutations: Vec<Mutation>,
+    /// Where the steps of the forward plan stood when the run turned back: what is not undone meanwhile stays done.
+    #[serde(skip)]
+    pub(super) turned_from: BTreeMap<StepId, StepView>,
     /// Stages before which the run is to stop.
     pub holds: BTreeSet<StageId>,
+    /// The targets whose lanes alone run in this session; all lanes where it is empty.
+    pub lanes: BTreeSet<String>,
     /// Findings accepted, by id.
     pub accepted: BTreeSet<String>,
     /// The process that took the run up last.
@@ -198,7 +203,9 @@ impl RunView {
             adoption: why.clone(),
             steps: plan.steps().map(|(_, _, step)| (step.id.clone(), StepView::pending())).collect(),
             mutations: Vec::new(),
+            turned_from: BTreeMap::new(),
             holds: BTreeSet::new(),
+            lanes: BTreeSet::new(),
             accepted: BTreeSet::new(),
             holder: None,
             closed: true,
@@ -236,7 +243,9 @@ impl RunView {
             RecordBody::SessionOpened { holder } => {
                 self.holder = Some(holder.clone());
                 self.closed = false;
+                self.lanes.clear();
             }
+            RecordBody::LanesNamed { lanes, .. } => self.lanes.clone_from(lanes),
             RecordBody::SessionClosed { .. } => self.closed = true,
             RecordBody::FindingAccepted { finding, .. } => {
                 self.accepted.insert(finding.clone());
@@ -259,6 +268,15 @@ impl RunView {
     /// A step whose input comes from one that begins anew would be done with another value now; a wait or a verification after
     /// one that begins anew has seen something else. Both begin anew too.
     fn adopt(&mut self, plan: &Plan, why: &Adoption) {
+        if self.plan.direction == Direction::Forward && plan.direction == Direction::Back {
+            self.turned_from = std::mem::take(&mut self.steps);
+        }
+        // A plan made anew from what is found in the account does not need to know what was done; the old one does.
+        let again = *why == Adoption::Forward;
+        if again {
+            self.steps = self.still_standing();
+        }
+        let before = if again { &self.forward } else { &self.plan };
         let mut steps = BTreeMap::new();
         let mut anew = BTreeSet::new();
         for (_, lane) in plan.lanes() {
@@ -266,7 +284,7 @@ impl RunView {
             for step in &lane.steps {
                 let rests_on_new = step.inputs.values().any(|input| anew.contains(&input.step));
                 let sees_new = lane_anew && step.class != StepClass::Mutation;
-                let same = self.plan.step(&step.id).is_some_and(|old| same_to_the_letter(old, step));
+                let same = before.step(&step.id).is_some_and(|old| same_to_the_letter(old, step));
                 let kept = self.steps.remove(&step.id).filter(|_| same && !rests_on_new && !sees_new);
                 if kept.is_none() {
                     anew.insert(step.id.clone());
@@ -282,6 +300,7 @@ impl RunView {
         }
         self.epoch += 1;
         self.adoption = why.clone();
+        self.lanes.clear();
         // A run that was over is taken up again, for example to roll back a migration that is done.
         self.ended = None;
     }
@@ -289,9 +308,9 @@ impl RunView {
     fn apply_to_step(&mut self, record: &Record, body: &RecordBody) -> Result<(), FoldError> {
         let (Some(id), Some(event)) = (body.step(), StepEvent::of(body)) else { return Ok(()) };
         let unknown = || FoldError::UnknownStep { seq: record.seq, step: id.clone() };
-        let class = self.plan.step(id).ok_or_else(unknown)?.class;
+        let (stage, lane, planned) = self.plan.steps().find(|(_, _, planned)| planned.id == *id).ok_or_else(unknown)?;
         let step = self.steps.get_mut(id).ok_or_else(unknown)?;
-        let state = next_state(class, step.state, event).map_err(|source| FoldError::Illegal {
+        let state = next_state(planned.class, step.state, event).map_err(|source| FoldError::Illegal {
             seq: record.seq,
             step: id.clone(),
             source,
@@ -339,61 +358,29 @@ impl RunView {
             },
             _ => {}
         }
-        if class == StepClass::Mutation {
-            self.note_mutation(record, id, body);
+        if planned.class == StepClass::Mutation {
+            let made = || Mutation {
+                seq: record.seq,
+                stage: stage.id.clone(),
+                target: lane.target.clone(),
+                step: planned.clone(),
+                attempt: 0,
+                intent: Value::Null,
+                output: None,
+                call: None,
+                at: record.at,
+                direction: self.plan.direction,
+                epoch: self.epoch,
+            };
+            note_mutation(&mut self.mutations, made, id, body);
+        }
+        if state == StepState::Done
+            && let Some(undone) = planned.params["undoes"].as_array()
+        {
+            // What a step of a rollback has undone does not stand any more.
+            self.mutations.retain(|mutation| !undone.iter().any(|seq| seq.as_u64() == Some(mutation.seq)));
         }
         Ok(())
-    }
-
-    /// Keeps the list of mutations that stand (or may stand).
-    fn note_mutation(&mut self, record: &Record, id: &StepId, body: &RecordBody) {
-        let position = self.mutations.iter().rposition(|mutation| mutation.step.id == *id);
-        match body {
-            RecordBody::StepStarted { attempt, intent, .. } => {
-                let Some((stage, lane, step)) = self.plan.steps().find(|(_, _, step)| step.id == *id) else { return };
-                self.mutations.push(Mutation {
-                    seq: record.seq,
-                    stage: stage.id.clone(),
-                    target: lane.target.clone(),
-                    step: step.clone(),
-                    attempt: *attempt,
-                    intent: intent.clone(),
-                    output: None,
-                    call: None,
-                    at: record.at,
-                    direction: self.plan.direction,
-                    epoch: self.epoch,
-                });
-            }
-            RecordBody::StepSucceeded { output, call, .. } => {
-                if let Some(at) = position {
-                    self.mutations[at].output = Some(output.clone());
-                    self.mutations[at].call = call.clone();
-                }
-                self.forget_undone(id);
-            }
-            RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => {
-                if let Some(at) = position {
-                    self.mutations[at].output = Some(output.clone());
-                }
-                self.forget_undone(id);
-            }
-            RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. } => {
-                // One that has an output was made once, whatever is found later: it stays to be undone.
-                if let Some(at) = position.filter(|at| self.mutations[*at].output.is_none()) {
-                    self.mutations.remove(at);
-                }
-            }
-            // Taken back by AWS: the mutation was made, and what it left behind (a revision, say) is still to be undone.
-            _ => {}
-        }
-    }
-
-    /// What a step of a rollback has undone does not stand any more.
-    fn forget_undone(&mut self, id: &StepId) {
-        let Some(plan) = self.plan.step(id) else { return };
-        let undone: Vec<u64> = plan.params["undoes"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
-        self.mutations.retain(|mutation| !undone.contains(&mutation.seq));
     }
 
     /// The state of a step; a step that the plan does not have is pending.
@@ -456,6 +443,30 @@ impl RunView {
     /// The output of a step that is done.
     pub fn output(&self, step: &StepId) -> Option<&Value> {
         self.steps.get(step).and_then(|view| view.output.as_ref())
+    }
+}
+
+/// Keeps the list of mutations that stand (or may stand). `begun` gives one that is about to be made.
+fn note_mutation(mutations: &mut Vec<Mutation>, begun: impl FnOnce() -> Mutation, id: &StepId, body: &RecordBody) {
+    if let RecordBody::StepStarted { attempt, intent, .. } = body {
+        mutations.push(Mutation { attempt: *attempt, intent: intent.clone(), ..begun() });
+        return;
+    }
+    let Some(at) = mutations.iter().rposition(|mutation| mutation.step.id == *id) else { return };
+    match body {
+        RecordBody::StepSucceeded { output, call, .. } => {
+            mutations[at].output = Some(output.clone());
+            mutations[at].call.clone_from(call);
+        }
+        RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => mutations[at].output = Some(output.clone()),
+        // One that has an output was made once, whatever is found later: it stays to be undone.
+        RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. }
+            if mutations[at].output.is_none() =>
+        {
+            mutations.remove(at);
+        }
+        // Taken back by AWS: the mutation was made, and what it left behind (a revision, say) is still to be undone.
+        _ => {}
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! | # | a mutation that stands | its inverse |
 //! | --- | --- | --- |
-//! | 1 | in a stage that stays | none |
+//! | 1 | in a stage, or for a target, that stays | none |
 //! | 2 | its outcome is not known | none: it must be settled first, which the engine does before it asks for this plan |
 //! | 3 | several updates of one service in one stage | one: back to what the first of them replaced |
 //! | 4 | an update of a service that this run created and that goes as well | only its registry is detached, and nobody waits for a rollout of it |
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::model::{
-    Direction, Disposition, Input, Lane, LaneId, Mutation, Plan, Resource, RunView, StageId, StagePlan, StepClass, StepId,
+    Direction, Disposition, Extent, Input, Lane, LaneId, Mutation, Plan, Resource, RunView, StageId, StagePlan, StepClass, StepId,
     StepPlan, Wave,
 };
 use crate::stages::registry;
@@ -24,16 +24,19 @@ use crate::stages::step::{Step, UndoStep};
 const UPDATE: &str = "ecs.update-service";
 const CREATE: &str = "ecs.create-service";
 
-/// The plan that takes a run back: to the start, or so far that `to` and what stands above it in the runbook stay done.
-/// Empty when there is nothing to undo.
-pub fn undo(view: &RunView, to: Option<&StageId>) -> Plan {
+/// The plan that takes a run back: all of it or some lanes, to the start or so far that a stage and what stands above it in the
+/// runbook stay done. Empty when there is nothing to undo.
+pub fn undo(view: &RunView, extent: &Extent) -> Plan {
     let order: Vec<&StageId> = view.forward.stages.iter().map(|stage| &stage.id).collect();
-    let keep = to.and_then(|to| order.iter().position(|stage| *stage == to)).map_or(0, |position| position + 1);
-    let goes = |stage: &StageId| order.iter().position(|known| *known == stage).is_none_or(|position| position >= keep);
+    let keep = extent.to.as_ref().and_then(|to| order.iter().position(|stage| *stage == to)).map_or(0, |position| position + 1);
+    let goes = |made: &Mutation| {
+        order.iter().position(|known| **known == made.stage).is_none_or(|position| position >= keep)
+            && (extent.lanes.is_empty() || extent.lanes.contains(&made.target))
+    };
     let mutations: Vec<&Mutation> = view
         .mutations
         .iter()
-        .filter(|mutation| mutation.direction == Direction::Forward && mutation.output.is_some() && goes(&mutation.stage))
+        .filter(|mutation| mutation.direction == Direction::Forward && mutation.output.is_some() && goes(mutation))
         .collect();
     let created: BTreeSet<&str> =
         mutations.iter().filter(|mutation| mutation.step.action == CREATE).filter_map(|mutation| service(mutation)).collect();
@@ -113,7 +116,7 @@ impl LaneOfUndo {
         } else {
             String::new()
         };
-        let last_mutation = steps.iter().rposition(|step| step.class == StepClass::Mutation);
+        let last = steps.len() - 1;
         for (index, undo) in steps.into_iter().enumerate() {
             let id = |name: &str| StepId::of(&self.lane, &format!("{name}{suffix}"));
             let inputs = undo
@@ -122,8 +125,9 @@ impl LaneOfUndo {
                 .map(|(here, step, there)| ((*here).to_owned(), Input { step: id(step), pointer: (*there).to_owned() }))
                 .collect();
             let mut params = undo.params;
-            if Some(index) == last_mutation {
-                // When this one is done, the mutations are undone.
+            if index == last {
+                // When this one is done, the mutations are undone. Not before: a way back that is planned anew would not wait any
+                // more for what the next undo needs.
                 params["undoes"] = json!(std::mem::take(&mut self.pending));
             }
             self.steps.push(StepPlan {

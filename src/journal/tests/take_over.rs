@@ -146,7 +146,8 @@ fn a_finished_run_taken_up_again_claims_its_services_anew() {
 
     let mut back = plan("r7k2", "api");
     back.direction = Direction::Back;
-    let adopted = RecordBody::PlanAdopted { plan: Box::new(back), why: Adoption::Rollback { to: None }, by: alice() };
+    let adopted =
+        RecordBody::PlanAdopted { plan: Box::new(back), why: Adoption::Rollback(crate::model::Extent::default()), by: alice() };
     again.append(at(5), vec![adopted]).expect("a rollback");
     again.check().expect("it is ours");
     assert_eq!(journal.find(None, true).expect("it is unfinished again"), id);

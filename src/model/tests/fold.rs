@@ -176,7 +176,7 @@ fn after_the_end_only_a_session_or_a_new_plan_may_follow() {
     let may = [
         RecordBody::SessionOpened { holder },
         RecordBody::SessionClosed { why: String::new() },
-        adopted(plan(), Adoption::Rollback { to: None }),
+        adopted(plan(), Adoption::Rollback(crate::model::Extent::default())),
     ];
     for body in may {
         let text = format!("{body:?}");
@@ -204,7 +204,7 @@ fn an_end_is_shown_until_a_plan_takes_the_run_up_again() {
     for (outcome, status) in ends {
         let end = RecordBody::RunEnded { outcome, why: "because".into() };
         assert_eq!(journal(vec![end.clone()]).expect("a journal").status(), status);
-        let view = journal(vec![end, adopted(plan(), Adoption::Rollback { to: None })]).expect("a journal");
+        let view = journal(vec![end, adopted(plan(), Adoption::Rollback(crate::model::Extent::default()))]).expect("a journal");
         assert_eq!((view.status(), view.ended), (RunStatus::Open, None));
     }
 }
