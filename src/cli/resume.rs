@@ -189,7 +189,7 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
         let known = before.findings.iter().any(|old| old.id == finding.id) || view.accepted.contains(&finding.id);
         !known && finding.id != OUR_OWN_DEPLOYMENT
     });
-    let (accepted, findings): (Vec<_>, Vec<_>) = new.cloned().partition(|finding| args.accept.contains(&finding.id));
+    let (accepted, findings): (Vec<_>, Vec<_>) = new.cloned().partition(|finding| finding.is_accepted(&args.accept));
     if !findings.is_empty() {
         return Err(Error::Blocked { findings });
     }

@@ -283,6 +283,25 @@ pub enum Error {
     },
 }
 
+/// What to do about blockers: only some can be accepted.
+fn blocked(findings: &[Finding]) -> String {
+    let (must, may): (Vec<&Finding>, Vec<&Finding>) = findings.iter().partition(|finding| finding.must_repair);
+    let accept: Vec<String> = may.iter().map(|finding| format!("--accept {}", finding.id)).collect();
+    let must: Vec<String> = must.iter().map(|finding| format!("`{}`", finding.id)).collect();
+    match (must.as_slice(), accept.as_slice()) {
+        ([], accept) => format!("repair what is named above; or, knowing the consequence, add `{}`", accept.join(" ")),
+        ([one], []) => format!("repair what is named above: {one} cannot be accepted"),
+        (must, []) => format!("repair what is named above: {} cannot be accepted", must.join(", ")),
+        (must, accept) => {
+            format!(
+                "repair {}, which cannot be accepted; the rest too, or, knowing the consequence, add `{}`",
+                must.join(", "),
+                accept.join(" ")
+            )
+        }
+    }
+}
+
 fn count(n: usize, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
 }
@@ -377,10 +396,7 @@ impl Error {
                 format!("to go on with the plan as it was agreed to, run `sidestep resume {run}` without other variables"),
                 format!("to go back, run `sidestep rollback {run}`"),
             ],
-            Self::Blocked { findings } => {
-                let ids: Vec<_> = findings.iter().map(|finding| format!("--accept {}", finding.id)).collect();
-                vec![format!("repair what is named above; or, knowing the consequence, add `{}`", ids.join(" "))]
-            }
+            Self::Blocked { findings } => vec![blocked(findings)],
             Self::Credentials { .. } => one("refresh the credentials (for example `aws sso login`) and run the same command again"),
             Self::Unreachable { .. } => one("check the network, `--region` and `--endpoint-url`, and run the same command again"),
             Self::WrongTarget { .. } => one("use the profile, Region and endpoint that the run was started with"),

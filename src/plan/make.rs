@@ -46,13 +46,20 @@ pub fn check(runbook: &Runbook) -> Vec<Problem> {
 
 /// Plans a runbook that has passed [`check`]: pure, so the same facts give the same plan.
 pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
-    let mut planning =
-        Planning { facts, run, sketch: Sketch::default(), findings: Vec::new(), closing: std::collections::BTreeMap::new() };
+    let mut planning = Planning {
+        facts,
+        run,
+        sketch: Sketch::default(),
+        findings: Vec::new(),
+        blocking: Vec::new(),
+        closing: std::collections::BTreeMap::new(),
+    };
     let mut stages = Vec::new();
     for decl in &runbook.stages {
         if let Some(kind) = registry::kind(&decl.kind) {
             let mut stage = kind.plan(decl, &mut planning);
             common(decl, &mut stage);
+            stage.blocked_by = std::mem::take(&mut planning.blocking);
             stages.push(stage);
         }
     }

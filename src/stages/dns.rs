@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::facts::Wants;
 use super::kind::{Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
-use crate::model::{Change, Disposition, Problem, Resource, Severity, StageDecl, StagePlan, StepClass};
+use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
 pub struct Dns;
@@ -98,7 +98,7 @@ impl StageKind for Dns {
                     found["Id"].as_str().unwrap_or_default()
                 );
                 let fix = "choose another `jaeger_dns_name`, or remove the service if nobody uses it".to_owned();
-                planning.find("name-foreign", Severity::Blocker, &host, words, "its record type cannot be changed afterwards", fix);
+                planning.block("name-foreign", &host, words, "its record type cannot be changed afterwards", fix);
                 return stage_plan(decl, vec![resource("DNS name", &host, Disposition::Foreign, Vec::new())], Vec::new());
             }
             None => {
@@ -137,15 +137,14 @@ fn namespace(settings: &Settings, planning: &mut Planning<'_>) -> Option<String>
         [] => {
             let words = format!("there is no private DNS namespace `{name}`");
             let fix = "create it (in Terraform: aws_service_discovery_private_dns_namespace), or set `namespace_name`".to_owned();
-            planning.find("namespace-missing", Severity::Blocker, &name, words, "the shared service could not get a name", fix);
+            planning.block("namespace-missing", &name, words, "the shared service could not get a name", fix);
             None
         }
         several => {
             let ids: Vec<_> = several.iter().filter_map(|namespace| namespace["Id"].as_str()).collect();
             let words = format!("{} namespaces are called `{name}`: {}", ids.len(), ids.join(", "));
-            planning.find(
+            planning.block(
                 "namespace-ambiguous",
-                Severity::Blocker,
                 &name,
                 words,
                 "the wrong VPC could get the name",

@@ -164,14 +164,7 @@ fn plan_service(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'
         Now::Already => return (resource(Disposition::AlreadySo, Vec::new()), None),
         Now::Other(found) => {
             let fix = "set the runbook's `from` to the value in use, or the service's variable to the expected one".to_owned();
-            planning.find(
-                "endpoint-unexpected",
-                Severity::Blocker,
-                service,
-                found,
-                "the service would not be pointed at the shared one",
-                fix,
-            );
+            planning.block("endpoint-unexpected", service, found, "the service would not be pointed at the shared one", fix);
             return (resource(Disposition::Foreign, Vec::new()), None);
         }
         Now::Expected(changes) => changes,

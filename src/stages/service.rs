@@ -11,7 +11,7 @@ use super::kind::{
 };
 use super::steps::same_list;
 use crate::aws::task_definition::family_of;
-use crate::model::{Change, Disposition, Problem, Resource, Severity, StageDecl, StagePlan, StepClass};
+use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
 pub struct Service;
@@ -175,14 +175,7 @@ fn target_group(settings: &Settings, balancer: &LoadBalancer, planning: &mut Pla
         if found.is_none() {
             let words = format!("there is no target group `{}`", balancer.target_group);
             let fix = "name an existing one in `target_group`".to_owned();
-            planning.find(
-                "target-group-missing",
-                Severity::Blocker,
-                &balancer.target_group,
-                words,
-                "the UI would not be reachable",
-                fix,
-            );
+            planning.block("target-group-missing", &balancer.target_group, words, "the UI would not be reachable", fix);
         }
         return found;
     }
@@ -195,14 +188,7 @@ fn target_group(settings: &Settings, balancer: &LoadBalancer, planning: &mut Pla
         let words =
             format!("service `{}` has no load-balancer entry of container `{}`", settings.like_service, balancer.from_sidecar);
         let fix = "set `target_group = \"NAME\"` in the service stage's load_balancer block".to_owned();
-        planning.find(
-            "target-group-unknown",
-            Severity::Blocker,
-            &settings.like_service,
-            words,
-            "the shared service would not be reachable",
-            fix,
-        );
+        planning.block("target-group-unknown", &settings.like_service, words, "the shared service would not be reachable", fix);
     }
     found
 }
@@ -314,13 +300,13 @@ fn adopt(
         let words = format!("service `{name}` is DRAINING");
         let fix =
             format!("wait until `aws ecs describe-services --cluster {} --services {name}` shows INACTIVE", planning.facts.cluster);
-        planning.find("service-draining", Severity::Blocker, name, words, "ECS does not create a service of that name now", fix);
+        planning.block("service-draining", name, words, "ECS does not create a service of that name now", fix);
         return stage_plan(decl, vec![resource(Disposition::Foreign, Vec::new())], Vec::new());
     }
     if family_of(runs) != settings.task_definition {
         let words = format!("service `{name}` exists and runs `{}`", family_of(runs));
         let fix = "choose another name for the shared service".to_owned();
-        planning.find("service-foreign", Severity::Blocker, name, words, "it is somebody else's and is left alone", fix);
+        planning.block("service-foreign", name, words, "it is somebody else's and is left alone", fix);
         return stage_plan(decl, vec![resource(Disposition::Foreign, Vec::new())], Vec::new());
     }
     let same_revision = revision.now().is_some_and(|arn| *arn == found["taskDefinition"]);

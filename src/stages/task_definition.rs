@@ -230,14 +230,7 @@ fn content(settings: &Settings, planning: &mut Planning<'_>) -> Value {
     if content["executionRoleArn"].is_null() && settings.container.values().any(|container| container.log.is_some()) {
         let found = format!("the task definition of `{}` has no execution role, and none is given", settings.like_service);
         let fix = "set `execution_role_arn`".to_owned();
-        planning.find(
-            "no-execution-role",
-            Severity::Blocker,
-            &settings.family,
-            found,
-            "Fargate cannot write the containers' logs",
-            fix,
-        );
+        planning.block("no-execution-role", &settings.family, found, "Fargate cannot write the containers' logs", fix);
     }
     content
 }

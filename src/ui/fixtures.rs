@@ -71,7 +71,15 @@ fn resource(kind: &str, name: &str, disposition: Disposition, changes: Vec<Chang
 
 fn stage(id: &str, kind: &str, resources: Vec<Resource>, lanes: Vec<Lane>) -> StagePlan {
     let waves = if lanes.is_empty() { Vec::new() } else { vec![Wave { lanes }] };
-    StagePlan { id: StageId::new(id), kind: kind.to_owned(), resources, waves, warnings: Vec::new(), confirm: false }
+    StagePlan {
+        id: StageId::new(id),
+        kind: kind.to_owned(),
+        resources,
+        waves,
+        warnings: Vec::new(),
+        confirm: false,
+        blocked_by: Vec::new(),
+    }
 }
 
 fn log_group() -> StagePlan {
@@ -254,6 +262,7 @@ pub(crate) fn findings() -> Vec<Finding> {
         found: found.to_owned(),
         consequence: consequence.to_owned(),
         fix: fix.to_owned(),
+        must_repair: false,
     };
     vec![
         finding(

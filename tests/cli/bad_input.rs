@@ -83,8 +83,9 @@ fn what_the_runbook_names() {
         found:       there is no private DNS namespace `other.local`
         consequence: the shared service could not get a name
         fix:         create it (in Terraform: aws_service_discovery_private_dns_namespace), or set `namespace_name`
+        --accept:    not possible: because of it a part of the plan is missing
 
-    hint: repair what is named above; or, knowing the consequence, add `--accept namespace-missing`
+    hint: repair what is named above: `namespace-missing` cannot be accepted
     "#);
     assert_snapshot!(planned(&desk, &["--var", "sidecar_name=zipkin"]), @r#"
     exit 4
@@ -94,9 +95,20 @@ fn what_the_runbook_names() {
         found:       service `nexus-ai-api-staging` has no load-balancer entry of container `zipkin`
         consequence: the shared service would not be reachable
         fix:         set `target_group = "NAME"` in the service stage's load_balancer block
+        --accept:    not possible: because of it a part of the plan is missing
 
-    hint: repair what is named above; or, knowing the consequence, add `--accept target-group-unknown`
+    hint: repair what is named above: `target-group-unknown` cannot be accepted
     "#);
+    // Naming it does not lift it: the plan would lack a stage.
+    let accepting = ["--var", "namespace_name=other.local", "--accept", "namespace-missing"];
+    assert!(planned(&desk, &accepting).contains("`namespace-missing` cannot be accepted"));
+    let ran = desk.end(desk.live(&["plan", "--var", "namespace_name=other.local"]));
+    assert!(ran.out.contains("Stage 4/6 register-dns  (blocked by namespace-missing)\n"), "{}", ran.out);
+    assert!(!ran.out.contains("nothing to do"), "{}", ran.out);
+    let ran = desk.end(desk.live(&["plan", "--var", "namespace_name=other.local", "--output", "json"]));
+    let plan: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(plan["findings"][0]["acceptable"], false);
+    assert_eq!(plan["stages"][3]["blockedBy"], serde_json::json!(["namespace-missing"]));
     assert_snapshot!(planned(&desk, &["--accept", "no-such-finding"]), @r#"
     exit 2
     error: the plan has no finding `no-such-finding` to accept

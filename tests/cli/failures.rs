@@ -110,8 +110,9 @@ fn a_task_definition_that_cannot_be_registered_is_said_before_anything_is_made()
         found:       the task definition of `nexus-ai-api-staging` has no execution role, and none is given
         consequence: Fargate cannot write the containers' logs
         fix:         set `execution_role_arn`
+        --accept:    not possible: because of it a part of the plan is missing
 
-    hint: repair what is named above; or, knowing the consequence, add `--accept no-execution-role`
+    hint: repair what is named above: `no-execution-role` cannot be accepted
     "#);
 }
 

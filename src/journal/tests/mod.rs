@@ -73,6 +73,7 @@ fn plan(run: &str, service: &str) -> Plan {
             waves: vec![Wave { lanes: vec![Lane { id: lane.clone(), target: service.to_owned(), steps }] }],
             warnings: Vec::new(),
             confirm: true,
+            blocked_by: Vec::new(),
         }],
         findings: Vec::new(),
         closing: BTreeMap::new(),

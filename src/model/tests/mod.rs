@@ -71,6 +71,7 @@ fn plan() -> Plan {
         waves: vec![Wave { lanes: targets.iter().map(|target| lane(id, target)).collect() }],
         warnings: Vec::new(),
         confirm: false,
+        blocked_by: Vec::new(),
     };
     Plan {
         run: RunId::new("r7k2"),

@@ -351,6 +351,21 @@ fn several_blockers_are_all_shown() {
 }
 
 #[test]
+fn only_what_can_be_accepted_is_offered() {
+    let mut findings = fixtures::findings();
+    findings[0].must_repair = true;
+    let hint = |findings: &[crate::model::Finding]| Error::Blocked { findings: findings.to_vec() }.hints().join("");
+    assert_eq!(hint(&findings[..1]), "repair what is named above: `memory-only` cannot be accepted");
+    assert_eq!(
+        hint(&findings[..2]),
+        "repair `memory-only`, which cannot be accepted; the rest too, or, knowing the consequence, add `--accept otlp-port-closed`"
+    );
+    findings[1].must_repair = true;
+    assert_eq!(hint(&findings[..2]), "repair what is named above: `memory-only`, `otlp-port-closed` cannot be accepted");
+    assert!(!findings[0].is_accepted(&["memory-only".to_owned()]));
+}
+
+#[test]
 fn foreign_words_stay_on_their_line() {
     let error =
         Error::FileUnreadable { what: text("runbook"), path: text("a\u{1b}[31m.hcl"), why: text("first\nsecond"), hint: None };
