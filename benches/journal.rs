@@ -193,6 +193,7 @@ fn plan(run: &str) -> Plan {
             waves: vec![Wave { lanes: vec![Lane { id: lane, target: "api".into(), steps }] }],
             warnings: Vec::new(),
             confirm: false,
+            blocked_by: Vec::new(),
         }],
         findings: Vec::new(),
         closing: BTreeMap::new(),
