@@ -176,6 +176,7 @@ fn plan(run: &str) -> Plan {
         direction: Direction::Forward,
         runbook: "bench".into(),
         runbook_digest: String::new(),
+        runbook_path: None,
         variables: BTreeMap::new(),
         target: Target {
             account: "111122223333".into(),

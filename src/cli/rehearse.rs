@@ -32,7 +32,7 @@ pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
         None => vec![("<built-in>/nexus-ai-staging.tfvars".to_owned(), BUILT_IN_VARIABLES.to_owned())],
         Some(_) => Vec::new(),
     };
-    let runbook = runbooks::load(runbooks::open(&args.runbook.runbook)?, &runbooks::sources(context, first)?)?;
+    let runbook = runbooks::load(&args.runbook.runbook, &runbooks::sources(context, first)?)?;
     let state = State::load(&world, args.seed).map_err(|why| not_a_world(&path, why))?;
     let directory = tempfile::tempdir().map_err(|error| Error::JournalUnusable {
         path: std::env::temp_dir().display().to_string(),

@@ -29,6 +29,10 @@ pub struct Plan {
     pub runbook: String,
     /// SHA-256 of the runbook's text.
     pub runbook_digest: String,
+    /// The absolute path of the runbook's file, by which a run taken up again finds it; `None` for a runbook that is part of the
+    /// program, and in plans of versions that did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook_path: Option<String>,
     /// The resolved variables.
     pub variables: BTreeMap<String, Value>,
     /// The account, Region, endpoint and services the plan is for.
@@ -218,11 +222,13 @@ pub struct Finding {
 }
 
 impl Plan {
-    /// SHA-256 over the whole plan but the run's id: the same account state and runbook give the same digest.
+    /// SHA-256 over the whole plan but the run's id and the place of the runbook's file: the same account state and runbook give
+    /// the same digest.
     pub fn digest(&self) -> String {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         if let Some(object) = value.as_object_mut() {
             object.remove("run");
+            object.remove("runbook_path");
         }
         digest(&value)
     }

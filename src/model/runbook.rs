@@ -17,6 +17,8 @@ pub struct Runbook {
     pub description: String,
     /// SHA-256 of the runbook file's text.
     pub digest: String,
+    /// The absolute path of its file; `None` for one that is part of the program.
+    pub path: Option<String>,
     /// The resolved variables by name, declared ones only.
     pub variables: BTreeMap<String, Variable>,
     /// The evaluated attributes of the `target` block: `region`, `cluster`, `environment` and the like.

@@ -88,6 +88,7 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
         direction: Direction::Forward,
         runbook: runbook.name.clone(),
         runbook_digest: runbook.digest.clone(),
+        runbook_path: runbook.path.clone(),
         variables: runbook.variable_values(),
         target: Target {
             account: facts.account.clone(),

@@ -30,6 +30,8 @@ pub struct VariableSources {
 
 /// The runbook with every expression evaluated.
 ///
+/// Where the file lies is for the caller to say ([`Runbook::path`]): a text is all that is known here.
+///
 /// `target` holds two members besides the block's own: `__enabled`, whether the runbook agrees to run at all, and
 /// `__refusal`, what it says if not.
 ///
@@ -101,6 +103,7 @@ fn resolve_body(
     Some(Runbook {
         name,
         description,
+        path: None,
         digest: Sha256::digest(file.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
         variables: resolved,
         target,

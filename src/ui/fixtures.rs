@@ -237,6 +237,7 @@ pub(crate) fn plan() -> Plan {
         direction: Direction::Forward,
         runbook: "jaeger-sidecar-to-shared".to_owned(),
         runbook_digest: "0".repeat(64),
+        runbook_path: None,
         variables: BTreeMap::from([("project_name".to_owned(), json!("nexus-ai"))]),
         target: target(),
         stages: vec![log_group(), task_definition(), service(), dns(), retarget(&[API]), strip()],

@@ -56,6 +56,7 @@ fn plan(run: &str, service: &str) -> Plan {
         direction: Direction::Forward,
         runbook: "jaeger-sidecar-to-shared".into(),
         runbook_digest: "d0".into(),
+        runbook_path: None,
         variables: BTreeMap::from([("environment".to_owned(), json!("dev"))]),
         target: Target {
             account: "111122223333".into(),

@@ -78,6 +78,7 @@ fn plan() -> Plan {
         direction: Direction::Forward,
         runbook: "test".into(),
         runbook_digest: String::new(),
+        runbook_path: None,
         variables: BTreeMap::new(),
         target: Target {
             account: "111122223333".into(),
