@@ -11,7 +11,7 @@ use sidestep::stages::steps::{last_log_lines, logged_service};
 
 use super::common::{back_to, done, lab, reference, same, service};
 use crate::support::compare::How;
-use crate::support::{Lab, Stop, paused, worlds};
+use crate::support::{Lab, Stop, StopExt as _, paused, worlds};
 
 fn image(lab: &Lab, image: &str, fault: Option<ImageFault>) {
     lab.sim.with(|state| state.add_fault(Fault::Image { image: image.to_owned(), fault }));
