@@ -30,7 +30,8 @@ fn choice(sample: usize) -> Choice {
 
 fn check(case: &Case, choice: Choice, depth: Depth) {
     let began = std::time::Instant::now();
-    let tally = sweep(case, choice, depth, &|_, _| {}).unwrap_or_else(|error| panic!("{}: {error} {:?}", case.name, error.causes()));
+    let tally =
+        sweep(case, choice, depth, &|_, _| {}).unwrap_or_else(|error| panic!("{}: {error} {:?}", case.name, error.causes()));
     let total = tally.total();
     println!(
         "{}, {depth:?}: {} crash points, {} distinct; {choice:?}: {} tried, {} failed, {:.1?}",

@@ -318,8 +318,8 @@ fn try_fork(fork: &Fork, way: Way, goal: &Goal, case: &Case, depth: Depth) -> (u
     let mut tried = 0;
     let mut attempt = |what: String, from: &Fork, way: Way| {
         tried += 1;
-        let lines = catch_unwind(AssertUnwindSafe(|| taken_up(from, way, goal, case)))
-            .unwrap_or_else(|_| vec!["it panicked".to_owned()]);
+        let lines =
+            catch_unwind(AssertUnwindSafe(|| taken_up(from, way, goal, case))).unwrap_or_else(|_| vec!["it panicked".to_owned()]);
         if !lines.is_empty() {
             failures.push(Failed { point: fork.point.clone(), what, lines });
         }

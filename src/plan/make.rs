@@ -67,6 +67,8 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     values.insert("cluster".to_owned(), json!(facts.cluster));
     values.insert("region".to_owned(), json!(facts.region));
+    values.insert("name".to_owned(), json!(runbook.closing.name));
+    values.insert("code".to_owned(), json!(runbook.closing.code));
     if let Some(url) = &facts.endpoint {
         values.insert("endpoint_url".to_owned(), json!(url));
     }

@@ -249,7 +249,11 @@ pub fn settings<T: DeserializeOwned>(decl: &StageDecl) -> Result<T, Vec<Problem>
         }
         // A member that was mended before is a problem already told.
         if !mended.contains(&pointer) {
-            problems.push(decl.problem_at(&pointer, format!("stage `{}`: {}", decl.id, in_words(&pointer, &message)), None));
+            let words = format!("stage `{}`: {}", decl.id, in_words(&pointer, &message));
+            problems.push(match message.starts_with("unknown field") {
+                true => decl.problem_at_name(&pointer, words, None),
+                false => decl.problem_at(&pointer, words, None),
+            });
         }
         // Reading stops at the first problem: put something fitting there and read on, to find them all.
         if !mend(&mut body, &pointer, &message) || !mended.insert(format!("{pointer} {message}")) {
@@ -414,6 +418,8 @@ mod tests {
             },
             body: json!({ "days": "a week", "ports": [80, -1], "colour": "red", "within": "soon", "confirm": true }),
             spans: BTreeMap::new(),
+            name_spans: BTreeMap::new(),
+            variables: BTreeMap::new(),
         };
         let problems = settings::<Settings>(&decl).expect_err("much is wrong");
         let mut messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();

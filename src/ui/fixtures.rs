@@ -222,8 +222,12 @@ fn closing() -> BTreeMap<String, Value> {
         "namespace_id": "ns-nexusaistaging01",
         "target_group_arn":
             "arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/nexus-ai-jaeger-tg-staging/73e2d6bc24d8a067",
-        "endpoint": "http://jaeger.nexus-ai.local:4318",
-        "env_name": "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "name": "Jaeger",
+        "code": [
+            "infrastructure/05-compute-ecs.tf: remove the container `jaeger` from the task definition",
+            "infrastructure/05-compute-ecs.tf: set OTEL_EXPORTER_OTLP_ENDPOINT to http://jaeger.nexus-ai.local:4318",
+            "infrastructure/07-services.tf: remove the `load_balancer` block of the container `jaeger`",
+        ],
         "api_services": [API],
         "sidecar": "jaeger",
     });

@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn a_table_says_how_many_ended_as_they_must() {
         let first = SweepRow { points: 40, ..SweepRow::default() };
-        let stage = SweepRow { stage: Some("create-service".to_owned()), points: 30, distinct: 9, resumed: (9, 0), rolled_back: (9, 2) };
+        let stage =
+            SweepRow { stage: Some("create-service".to_owned()), points: 30, distinct: 9, resumed: (9, 0), rolled_back: (9, 2) };
         let total = SweepRow { points: 70, ..stage.clone() };
         insta::assert_snapshot!(render("The way there", &[first, stage], &total, &Style::plain()), @r"
         The way there

@@ -67,13 +67,13 @@ fn what_the_runbook_names() {
     exit 4
     error: cluster `nexus-ai-cluster-prod` does not exist in account 111122223333, Region us-west-2
 
-    hint: check project_name, environment and the Region, or set `cluster_name`
+    hint: check the Region, and set the name with variables `cluster_name`, `project_name` or `environment`
     "#);
     assert_snapshot!(planned(&desk, &["--var", r#"api_services=["nexus-ai-web-staging"]"#]), @r#"
     exit 4
     error: service `nexus-ai-web-staging` does not exist in cluster `nexus-ai-cluster-staging`
 
-    hint: check project_name and environment, or name the services in `api_services`
+    hint: set the names with variables `api_services`, `project_name` or `environment`
     "#);
     assert_snapshot!(planned(&desk, &["--var", "namespace_name=other.local"]), @r#"
     exit 4
@@ -82,7 +82,7 @@ fn what_the_runbook_names() {
       namespace-missing: other.local
         found:       there is no private DNS namespace `other.local`
         consequence: the shared service could not get a name
-        fix:         create it (in Terraform: aws_service_discovery_private_dns_namespace), or set `namespace_name`
+        fix:         create it (in Terraform: aws_service_discovery_private_dns_namespace), or name another with variables `namespace_name` or `project_name`
         --accept:    not possible: because of it a part of the plan is missing
 
     hint: repair what is named above: `namespace-missing` cannot be accepted
@@ -94,7 +94,7 @@ fn what_the_runbook_names() {
       target-group-unknown: nexus-ai-api-staging
         found:       service `nexus-ai-api-staging` has no load-balancer entry of container `zipkin`
         consequence: the shared service would not be reachable
-        fix:         set `target_group = "NAME"` in the service stage's load_balancer block
+        fix:         name the sidecar's container with variable `sidecar_name`; or write target_group = "NAME" instead, in the load_balancer block of stage `create-service`
         --accept:    not possible: because of it a part of the plan is missing
 
     hint: repair what is named above: `target-group-unknown` cannot be accepted

@@ -109,7 +109,7 @@ fn a_task_definition_that_cannot_be_registered_is_said_before_anything_is_made()
       no-execution-role: nexus-ai-jaeger-staging
         found:       the task definition of `nexus-ai-api-staging` has no execution role, and none is given
         consequence: Fargate cannot write the containers' logs
-        fix:         set `execution_role_arn`
+        fix:         give one with variable `execution_role_arn`
         --accept:    not possible: because of it a part of the plan is missing
 
     hint: repair what is named above: `no-execution-role` cannot be accepted

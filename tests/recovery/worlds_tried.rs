@@ -1,7 +1,7 @@
 //! Other worlds and another order of stages.
 
-use super::common::{back_to, done, uninterrupted};
 use super::case;
+use super::common::{back_to, done, uninterrupted};
 use crate::support::{Case, Depth, Lab, paused, worlds};
 
 pub fn cases() -> [Case; 3] {

@@ -67,7 +67,7 @@ fn the_whole_migration() {
         read    wait until no sidecar is a target any more (up to 30m)
 
     Plan: 4 to create, 2 to change, 0 to remove, 1 already so.
-    Digest: ae7ab92adc218f2a
+    Digest: 2ced35bacf372646
     "#);
 }
 
@@ -116,7 +116,7 @@ fn findings_come_first_and_the_worst_of_them_first() {
 
     Plan: 1 to create, 0 to change, 0 to remove, 0 already so.
     Blocked: 1 finding blocks this plan.
-    Digest: 40f4a85b8fee87dc
+    Digest: 464caade586dad00
     "#);
 }
 
@@ -253,7 +253,7 @@ fn nothing_to_do() {
       = service nexus-ai-api-staging (already so)
 
     Nothing to do: 7 already so.
-    Digest: 51068013d10281f4
+    Digest: b5b3c201d208a888
     "#);
 }
 
@@ -276,7 +276,7 @@ fn a_rollback_says_so() {
         read    wait for the rollout of nexus-ai-api-staging (up to 30m)
 
     Plan: 0 to create, 1 to change, 0 to remove, 0 already so.
-    Digest: c710d0dc92ac29a5
+    Digest: 8fd70b49367644d6
     "#);
     let nothing = Plan { stages: vec![], ..fixtures::back_plan() };
     assert!(render(&nothing, &Style::plain()).contains("Nothing to undo"));
