@@ -102,15 +102,18 @@ fn stage(plan: &Plan, number: usize, style: &Style) -> String {
         head.push_str("  (asks again before it starts)");
     }
     let mut lines = vec![head];
-    for each in &stage.resources {
-        lines.push(resource(each, style));
-    }
+    lines.extend(changes(stage, style));
     for warning in &stage.warnings {
         let first = format!("  {} ", style.paint(Tone::Warn, "warning:"));
         lines.push(text::wrap(&text::clean(warning), style.width, &first, 4));
     }
     lines.extend(steps(stage, style));
     lines.join("\n")
+}
+
+/// What becomes of a stage's resources, member by member: the lines that the question before the stage shows, too.
+pub fn changes(stage: &StagePlan, style: &Style) -> Vec<String> {
+    stage.resources.iter().map(|each| resource(each, style)).collect()
 }
 
 fn resource(resource: &Resource, style: &Style) -> String {

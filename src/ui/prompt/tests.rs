@@ -95,6 +95,11 @@ fn a_stage_that_destroys_warns() {
       identity     arn:aws:sts::111122223333:assumed-role/deployer/alice
       cluster      nexus-ai-cluster-staging
       services     nexus-ai-api-staging
+      ~ service nexus-ai-api-staging
+          containerDefinitions[jaeger]:
+              {"image":"jaegertracing/all-in-one:latest"}
+            → (removed)
+          loadBalancers[nexus-ai-jaeger-tg-staging]: "jaeger:16686" → (removed)
       warning: traces held in the sidecars' memory are lost when the sidecars go
     ? Start stage strip-sidecar in staging?
     "#);
