@@ -27,6 +27,8 @@ pub mod aws;
 pub mod cli;
 pub mod drill;
 pub mod engine;
+#[cfg(test)]
+mod flaw;
 pub mod journal;
 pub mod model;
 pub mod plan;

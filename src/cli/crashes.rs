@@ -42,7 +42,7 @@ pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &st
     let mut found = Vec::new();
     for case in cases {
         let tally = swept(context, args, &case)?;
-        tell(context, &case, &tally);
+        tell(context, args, &case, &tally);
         found.push((case, tally));
     }
     verdict(context, args, &found)
@@ -79,7 +79,7 @@ fn row(row: &Row) -> SweepRow {
     }
 }
 
-fn tell(context: &Context, case: &Case, tally: &Tally) {
+fn tell(context: &Context, args: &RehearseArgs, case: &Case, tally: &Tally) {
     let rows: Vec<SweepRow> = tally.rows.iter().map(row).collect();
     if context.json() {
         let tries = |(tried, failed): (usize, usize)| json!({ "tried": tried, "failed": failed });
@@ -97,6 +97,13 @@ fn tell(context: &Context, case: &Case, tally: &Tally) {
             .collect();
         let line = json!({ "event": "crash-sweep", "back": case.back, "seed": case.seed, "stages": rows, "failures": failures });
         context.out.data(&line.to_string());
+        return;
+    }
+    if args.point.is_some() {
+        for point in &tally.points {
+            let stage = point.stage.as_ref().map_or_else(|| "before the first stage".to_owned(), |stage| format!("in {stage}"));
+            context.out.data(&format!("{}: {point}, {stage}", case.name));
+        }
         return;
     }
     context.out.data(&format!("\n{}", sweep_view::render(&case.name, &rows, &row(&tally.total()), &context.out_style)));

@@ -391,7 +391,12 @@ impl Lab {
     }
 
     fn watched<'a>(&self, open: &'a mut OpenRun) -> Watched<'a> {
-        Watched { open, tap: self.tap.clone() }
+        Watched {
+            open,
+            tap: self.tap.clone(),
+            #[cfg(test)]
+            behind: super::tests::behind::Behind::default(),
+        }
     }
 
     async fn turn_back(&self, open: &mut OpenRun, to: Option<StageId>) -> Result<(), Stop> {

@@ -16,6 +16,9 @@ mod sweep;
 mod tap;
 mod world;
 
+#[cfg(test)]
+mod tests;
+
 pub use lab::{Lab, Stop, foreign, paused};
 pub use sweep::{Case, Choice, Depth, Failed, Row, Tally, Tries, sweep};
 pub use tap::{Counted, Fork, Point, PointKind, Recorder, Tap};

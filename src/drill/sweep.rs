@@ -42,6 +42,8 @@ pub enum Choice {
     Every,
     /// So many of those that differ, drawn by a seed, one from each stretch of the run.
     Sample(usize, u64),
+    /// Those of these that differ.
+    Where(fn(&Point) -> bool),
     /// The one of this number: how a failure is replayed.
     One(usize),
 }
@@ -109,6 +111,8 @@ pub struct Failed {
 pub struct Tally {
     /// By stage, in the order of the run.
     pub rows: Vec<Row>,
+    /// The points that were tried.
+    pub points: Vec<Point>,
     /// Every failure.
     pub failures: Vec<Failed>,
 }
@@ -183,14 +187,19 @@ pub fn sweep(case: &Case, choice: Choice, depth: Depth, progress: &(dyn Fn(usize
         for point in &goal.points {
             tally.row(&point.stage).distinct += 1;
         }
+        tally.points = goal.points.iter().filter(|point| wanted.contains(&point.number)).cloned().collect();
     }
     let (send, receive) = mpsc::sync_channel::<Fork>(WORKERS);
     let receive = Mutex::new(receive);
     let done = Mutex::new(0);
+    #[cfg(test)]
+    let flaw = crate::flaw::get();
     let recording = std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             let (receive, tally, goal, done, of) = (&receive, &tally, &goal, &done, wanted.len());
             scope.spawn(move || {
+                #[cfg(test)]
+                crate::flaw::set(flaw);
                 // The lock is let go before the fork is worked on.
                 let next = || locked(receive).recv();
                 while let Ok(fork) = next() {
@@ -269,7 +278,7 @@ fn goal(case: &Case, choice: Choice) -> Result<Goal, Error> {
     let points = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&points);
     let recorder = Recorder {
-        distinct: !matches!(choice, Choice::Every),
+        distinct: !matches!(choice, Choice::Every | Choice::One(_)),
         wanted: Box::new(move |point| {
             // Before the run is in the journal there is nothing to take up, and nothing was sent that changes anything.
             if point.commits > 0 {
@@ -302,6 +311,7 @@ fn choose(points: &[Point], choice: Choice) -> BTreeSet<usize> {
     let mut numbers: Vec<usize> = points.iter().map(|point| point.number).collect();
     match choice {
         Choice::All | Choice::Every => {}
+        Choice::Where(fits) => numbers = points.iter().filter(|point| fits(point)).map(|point| point.number).collect(),
         Choice::Sample(count, seed) => {
             let mut random = fastrand::Rng::with_seed(seed);
             let stretch = numbers.len().div_ceil(count.max(1)).max(1);

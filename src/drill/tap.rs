@@ -280,14 +280,23 @@ impl HttpClient for Wire {
 pub(super) struct Watched<'a> {
     pub(super) open: &'a mut OpenRun,
     pub(super) tap: Tap,
+    #[cfg(test)]
+    pub(super) behind: super::tests::behind::Behind,
 }
 
 impl Store for Watched<'_> {
     fn append(&mut self, at: Timestamp, bodies: Vec<RecordBody>) -> Result<Vec<Record>, Error> {
+        #[cfg(test)]
+        let bodies = match self.behind.hold(self.open.view().last_seq, at, bodies) {
+            Ok(records) => return Ok(records),
+            Err(bodies) => bodies,
+        };
         let of = bodies.iter().map(word).collect::<Vec<_>>().join("+");
         self.tap.enter(bodies.iter().rev().find_map(|body| stage_of(self.open.view(), body)));
         self.tap.point(PointKind::BeforeCommit, || of.clone());
         let records = self.open.append(at, bodies)?;
+        #[cfg(test)]
+        let records = self.behind.news(records);
         self.tap.point(PointKind::AfterCommit, || of);
         Ok(records)
     }

@@ -19,7 +19,7 @@ use super::{logs, tasks};
 use crate::aws::STALENESS;
 use crate::aws::task_definition::short_name;
 use crate::model::{Failure, FailureKind, Progress};
-use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, text};
+use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, spell, text};
 
 /// `ecs.await-rollout`: `{cluster, service, deployment, want}`.
 pub struct AwaitRollout;
@@ -103,7 +103,7 @@ impl Waiter for Rollout {
     async fn overdue(&mut self, cx: &Context<'_>, deadline: Duration) -> Failure {
         let cluster = self.params["cluster"].as_str().unwrap_or_default().to_owned();
         let mine = self.params["deployment"].as_str().unwrap_or_default().to_owned();
-        let message = format!("the rollout of {} is not complete after {} min", self.params["service"], deadline.as_secs() / 60);
+        let message = format!("the rollout of {} is not complete after {}", self.params["service"], spell(deadline));
         let causes = tasks::stopped_reasons(cx.aws, &cluster, &mine, 3).await;
         Failure::of(FailureKind::Deadline, message.replace('"', "`")).because(causes)
     }
@@ -223,7 +223,7 @@ impl Waiter for Ending {
     }
 
     async fn overdue(&mut self, _cx: &Context<'_>, deadline: Duration) -> Failure {
-        let message = format!("service {} is still there after {} min", self.params["service"], deadline.as_secs() / 60);
+        let message = format!("service {} is still there after {}", self.params["service"], spell(deadline));
         Failure::of(FailureKind::Stuck, message.replace('"', "`"))
     }
 }
