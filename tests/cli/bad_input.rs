@@ -201,10 +201,10 @@ fn the_run_that_is_meant() {
     assert_eq!(ran.code, Some(2));
     let mut lines: Vec<String> = shown(&ran.err).lines().map(|line| line.replace("RUN2, RUN1", "RUN1, RUN2")).collect();
     lines.retain(|line| !line.is_empty());
-    assert_snapshot!(lines.join("\n").replace("status RUN2", "status RUN1"), @r#"
-    error: which run is meant? the unfinished run fits several
-      Caused by: candidates: RUN1, RUN2
-    hint: name one, for example `sidestep status RUN1`
+    assert_snapshot!(lines.join("\n"), @r#"
+    error: several runs are unfinished, and none was named
+      Caused by: they are RUN1, RUN2
+    hint: add the id of the one that is meant; `sidestep runs` tells them apart
     "#);
 }
 

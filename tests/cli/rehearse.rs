@@ -141,9 +141,7 @@ fn a_run_that_does_not_come_to_its_end_cannot_be_swept() {
     assert_snapshot!(format!("exit {}\n{}", ran.code.expect("a code"), ran.err.split_once("error").expect("an error").1), @r"
     exit 5
     : the drill has nothing to hold on to: even with nothing in its way the run does not come to its end
-
-    Caused by:
-        step `create-service/nexus-ai-jaeger-staging/rollout`: the rollout of `nexus-ai-jaeger-staging` is not complete after 10 s
+      Caused by: step `create-service/nexus-ai-jaeger-staging/rollout`: the rollout of `nexus-ai-jaeger-staging` is not complete after 10 s
 
     hint: see the whole run with `sidestep rehearse` and the same options
     ");
