@@ -171,7 +171,7 @@ pub struct AbandonArgs {
     pub reason: String,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RehearseArgs {
     #[command(flatten)]
     pub runbook: RunbookArgs,
@@ -193,6 +193,9 @@ pub struct RehearseArgs {
     /// With `--faults crashes`: only the way back of a finished run
     #[arg(long)]
     pub way_back: bool,
+    /// With `--faults all`: how many runs, each with the next seed (100 unless given)
+    #[arg(long, value_name = "NUMBER")]
+    pub runs: Option<u64>,
 }
 
 /// What goes wrong in a rehearsal.
@@ -202,6 +205,8 @@ pub enum Faults {
     None,
     /// The process is killed at every point, and taken up again: resumed, and rolled back.
     Crashes,
+    /// Run after run, each with other faults: lost and late answers, throttling, crashes, other hands, a journal that fails.
+    All,
 }
 
 #[derive(Debug, Args)]

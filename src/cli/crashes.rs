@@ -14,14 +14,9 @@ use crate::ui::sweep_view::{self, Counting, SweepRow};
 use crate::ui::text::{count, shell_word};
 
 pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &str, world: &Value) -> Result<Exit, Error> {
-    let start = State::load(world, args.seed).map_err(|why| not_a_world(path, why))?;
-    paused(fit(context, args, runbook, &start))??;
-    let services: Vec<&str> = runbook.target["services"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let start =
-        lived_in(world, args.seed, runbooks::target(runbook, "cluster"), &services).map_err(|why| not_a_world(path, why))?;
     let there = Case {
         name: "The way there".to_owned(),
-        start,
+        start: start(context, args, runbook, path, world)?,
         runbook: runbook.clone(),
         accepted: args.accept.clone(),
         back: false,
@@ -50,6 +45,14 @@ pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &st
 
 const EXPLAINED: &str = "the process dies before and after each AWS request and around each journal commit; from the journal as \
     it is then, the run is resumed, and rolled back. Points with the same journal and world are tried once.";
+
+/// The world that a drill starts from, once it is known to be one that a plain rehearsal takes.
+pub fn start(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &str, world: &Value) -> Result<State, Error> {
+    let loaded = State::load(world, args.seed).map_err(|why| not_a_world(path, why))?;
+    paused(fit(context, args, runbook, &loaded))??;
+    let services: Vec<&str> = runbook.target["services"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    lived_in(world, args.seed, runbooks::target(runbook, "cluster"), &services).map_err(|why| not_a_world(path, why))
+}
 
 /// What a plain rehearsal would refuse is refused here too, in the same words.
 async fn fit(context: &Context, args: &RehearseArgs, runbook: &Runbook, start: &State) -> Result<(), Error> {
@@ -132,7 +135,7 @@ fn verdict(context: &Context, args: &RehearseArgs, found: &[(Case, Tally)]) -> R
 }
 
 /// The rehearsal of this command line, without its faults.
-fn rehearsal(context: &Context, args: &RehearseArgs) -> String {
+pub fn rehearsal(context: &Context, args: &RehearseArgs) -> String {
     let mut words = format!("rehearse {} --seed {}", shell_word(&args.runbook.runbook), args.seed);
     let mut option = |name: &str, value: &str| words.push_str(&format!(" {name} {}", shell_word(value)));
     if let Some(path) = &args.world {

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::tap::{Fork, Recorder, Tap, Watched, Wire};
+use super::watch::SharedWatch;
 use crate::aws::{Access, Aws, Clock};
 use crate::engine::{Control, Ending, Engine, StageStop};
 use crate::journal::{Journal, OpenRun, Store as _};
@@ -90,6 +91,8 @@ pub struct Lab {
     pub accepted: Vec<String>,
     /// Whether the operator opens a step that waits for a person.
     pub approves: bool,
+    /// Who looks on, and lets things happen meanwhile.
+    watch: Option<SharedWatch>,
     dir: TempDir,
     seed: u64,
 }
@@ -109,23 +112,34 @@ fn unusable(path: &Path, error: &std::io::Error) -> Error {
     }
 }
 
+fn connected(wire: Wire, runbook: &Runbook, now: Millis, seed: u64) -> Aws {
+    let epoch = SystemTime::UNIX_EPOCH + Duration::from_millis(now.unsigned_abs());
+    let region = runbook.target["region"].as_str().unwrap_or_default();
+    Aws::embedded(wire, region, Access::ReadWrite, Clock::starting_at(epoch), seed)
+}
+
 fn lost(sums: &Value) -> i64 {
     sums["lost"].as_object().into_iter().flat_map(|reasons| reasons.values()).filter_map(Value::as_i64).sum()
 }
 
-/// An ECS call by another access key, at `now`; AWS's answer.
+/// A call by another access key, at `now`; AWS's answer. `UpdateService` is ECS's; of CloudWatch Logs write `logs:DeleteLogGroup`.
 ///
 /// # Errors
 /// AWS's refusal, as text.
 pub fn foreign(sim: &Sim, now: Millis, region: &str, operation: &str, input: &Value) -> Result<Value, String> {
-    let credential = format!("Credential=AKIASOMEBODYEXAMPLE/20250101/{region}/ecs/aws4_request");
-    let request = http::Request::post(format!("https://ecs.{region}.amazonaws.com/"))
+    let (service, prefix, operation) = match operation.strip_prefix("logs:") {
+        Some(operation) => ("logs", "Logs_20140328", operation),
+        None => ("ecs", "AmazonEC2ContainerServiceV20141113", operation),
+    };
+    let credential = format!("Credential=AKIASOMEBODYEXAMPLE/20250101/{region}/{service}/aws4_request");
+    let request = http::Request::post(format!("https://{service}.{region}.amazonaws.com/"))
         .header("content-type", "application/x-amz-json-1.1")
-        .header("x-amz-target", format!("AmazonEC2ContainerServiceV20141113.{operation}"))
+        .header("x-amz-target", format!("{prefix}.{operation}"))
         .header("authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"))
         .body(bytes::Bytes::from(input.to_string()))
         .map_err(|error| error.to_string())?;
     match sim.handle(now, request) {
+        Handled::Respond(answer) if answer.status() == 200 && answer.body().is_empty() => Ok(Value::Null),
         Handled::Respond(answer) if answer.status() == 200 => {
             serde_json::from_slice(answer.body()).map_err(|error| error.to_string())
         }
@@ -157,14 +171,23 @@ impl Lab {
         Ok(lab)
     }
 
+    /// The same, where it is not known whether there is a run in the journal yet: the latest one is taken up, if there is one.
+    ///
+    /// # Errors
+    /// As [`Lab::from_fork`], and when the journal cannot be read.
+    pub fn over_files(fork: &Fork, later: Millis, runbook: &Runbook, seed: u64) -> Result<Self, Error> {
+        let lab = Self::from_fork(fork, later, runbook, &RunId::new("none"), seed)?;
+        let latest = lab.journal()?.runs()?.into_iter().next();
+        *lab.run.borrow_mut() = latest.map(|run| run.id);
+        Ok(lab)
+    }
+
     fn over(state: State, now: Millis, runbook: &Runbook, seed: u64, dir: TempDir) -> Result<Self, Error> {
         let sim = Sim::new(state);
         let clock = SimClock::new(now, 1.0);
         let tap = Tap::default();
-        let wire = Wire { inner: SimConnector::with_clock(sim.clone(), clock.clone()), tap: tap.clone() };
-        let epoch = SystemTime::UNIX_EPOCH + Duration::from_millis(now.unsigned_abs());
-        let region = runbook.target["region"].as_str().unwrap_or_default();
-        let aws = Aws::embedded(wire, region, Access::ReadWrite, Clock::starting_at(epoch), seed);
+        let wire = Wire { inner: SimConnector::with_clock(sim.clone(), clock.clone()), tap: tap.clone(), watch: None };
+        let aws = connected(wire, runbook, now, seed);
         let by = Actor { user: "operator".to_owned(), host: "simulator".to_owned(), identity: None };
         let watcher: Watcher = Box::new(|_, _, _| {});
         Ok(Self {
@@ -178,9 +201,30 @@ impl Lab {
             watcher: RefCell::new(watcher),
             accepted: Vec::new(),
             approves: false,
+            watch: None,
             dir,
             seed,
         })
+    }
+
+    /// The same process under the eyes of `watch`, on a clock that is wrong by `skew`.
+    #[must_use]
+    pub fn watched_by(mut self, watch: SharedWatch, skew: Millis) -> Self {
+        let inner = SimConnector::with_clock(self.sim.clone(), self.clock.clone());
+        let wire = Wire { inner, tap: self.tap.clone(), watch: Some(watch.clone()) };
+        self.aws = connected(wire, &self.runbook, self.clock.now_millis() + skew, self.seed);
+        self.watch = Some(watch);
+        self
+    }
+
+    /// Everything that outlives the process, as it is now.
+    ///
+    /// # Errors
+    /// When the journal's files cannot be read.
+    pub fn leave(&self) -> Result<Fork, Error> {
+        let now = self.clock.now_millis();
+        let state = self.sim.with(|state| state.clone());
+        Fork::left(state, now, self.dir.path()).map_err(|error| unusable(self.dir.path(), &error))
     }
 
     /// Where its journal stands.
@@ -394,6 +438,7 @@ impl Lab {
         Watched {
             open,
             tap: self.tap.clone(),
+            watch: self.watch.clone(),
             #[cfg(test)]
             behind: super::tests::behind::Behind::default(),
         }

@@ -303,6 +303,10 @@ impl MutationStep for UpdateService {
 
 /// The service is as before an update: AWS took it back, somebody else did, or the update never arrived.
 async fn gone_or_never(cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Verdict, StepError> {
+    if !REVISION.iter().any(|member| params["set"].get(*member).is_some()) {
+        // It deploys nothing, so AWS's records of deployments know nothing of it.
+        return Ok(Verdict::NotDone { why: "the service is as before".to_owned() });
+    }
     let Some((deployment, revision)) = newest_deployment(cx, params).await? else {
         return Ok(Verdict::NotDone { why: "the service is as before, and AWS has no record of a newer deployment".to_owned() });
     };
