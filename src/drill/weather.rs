@@ -172,7 +172,7 @@ const SPELL: std::ops::RangeInclusive<Millis> = 20_000..=25 * 60_000;
 impl Weather {
     /// Draws one.
     pub fn draw(seed: u64) -> Self {
-        let mut random = fastrand::Rng::with_seed(seed ^ 0x5eed_0f_5a17);
+        let mut random = fastrand::Rng::with_seed(seed ^ 0x005e_ed0f_5a17);
         let mut kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|_| random.u8(..100) < 25).collect();
         // Most runs are left alone by others: there the verdict is exact.
         if random.u8(..100) < 60 {
