@@ -9,22 +9,30 @@
 
 use serde_json::Value;
 
+use crate::aws::Aws;
 use crate::engine::{Ending, Engine};
 use crate::journal::Store;
 use crate::model::{Actor, Adoption, Direction, Error, Failure, Outcome, Plan, RecordBody, RunView, StageId, StepId};
-use crate::plan::undo;
+use crate::plan::{Newest, read_newest, undo};
 
-/// Looks at every step whose outcome is not known, then plans the way back from the journal. The inner error is the step that
-/// could not be looked at: nothing was planned, and the run is as it was.
+/// Looks at every step whose outcome is not known, then plans the way back from the journal; with `onto_newest`, what others have
+/// deployed since stays, and the run's own changes are taken back on top of it. The inner error is the step that could not be looked
+/// at or taken back: nothing was planned, and the run is as it was.
 ///
 /// # Errors
 /// As [`Engine::run`].
-pub async fn plan_back<S: Store>(engine: Engine<'_, S>, to: Option<&StageId>) -> Result<Result<Plan, (StepId, Failure)>, Error> {
-    let (ending, view) = engine.settle_unknown().await?;
-    Ok(match ending {
-        Some(Ending::Failed { step, failure }) => Err((step, failure)),
-        _ => Ok(undo(&view, to)),
-    })
+pub async fn plan_back<S: Store>(
+    engine: Engine<'_, S>,
+    aws: &Aws,
+    to: Option<&StageId>,
+    onto_newest: bool,
+) -> Result<Result<Plan, (StepId, Failure)>, Error> {
+    let (ending, view) = engine.settle_unknown(onto_newest).await?;
+    if let Some(Ending::Failed { step, failure }) = ending {
+        return Ok(Err((step, failure)));
+    }
+    let newest = if onto_newest { read_newest(aws, &view, to).await } else { Ok(Newest::new()) };
+    Ok(newest.map(|newest| undo(&view, to, &newest)))
 }
 
 /// The record that takes the plan of the way back into force.

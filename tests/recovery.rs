@@ -10,6 +10,8 @@ mod comparing;
 mod failures;
 #[path = "recovery/faults.rs"]
 mod faults;
+#[path = "recovery/newest.rs"]
+mod newest;
 #[path = "recovery/stops.rs"]
 mod stops;
 #[path = "recovery/worlds_tried.rs"]

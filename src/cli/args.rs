@@ -133,6 +133,9 @@ pub struct ResumeArgs {
     /// Stop before a stage (repeatable)
     #[arg(long, value_name = "STAGE")]
     pub pause_before: Vec<String>,
+    /// Accept what others changed since, and plan what is left anew from what is there now
+    #[arg(long)]
+    pub replan: bool,
     /// The runbook for an amended plan, if its file moved; variables given with --var or --var-file amend the plan
     #[arg(long, value_name = "RUNBOOK")]
     pub runbook: Option<String>,
@@ -148,6 +151,9 @@ pub struct RollbackArgs {
     /// Go back only so far: this stage and those before it stay done
     #[arg(long, value_name = "STAGE")]
     pub to: Option<String>,
+    /// Where others deployed a service since, take only this run's changes back, on what it runs now
+    #[arg(long)]
+    pub onto_newest: bool,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,

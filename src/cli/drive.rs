@@ -18,10 +18,12 @@ use super::standing::{name_stage, standing};
 use crate::aws::Aws;
 use crate::engine::{Control, Ending, Engine, StageStop};
 use crate::journal::{OpenRun, Store as _};
-use crate::model::{Actor, Direction, Error, Event, Exit, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId};
+use crate::model::{
+    Actor, Adoption, Direction, Error, Event, Exit, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId,
+};
 use crate::session;
-use crate::ui::prompt::{FailureChoice, HeldChoice};
-use crate::ui::{Ask, plan_view};
+use crate::ui::prompt::{FailureChoice, HeldChoice, Offers};
+use crate::ui::{Ask, plan_view, status_view};
 
 /// Who else hears of each event, after it is shown.
 type Also<'a> = Box<dyn Fn(&RunView, &Event) + 'a>;
@@ -82,9 +84,9 @@ impl<'a> Drive<'a> {
         (result.and_then(|exit| closed.map(|()| exit)), view)
     }
 
-    /// Adopts the way back and runs it.
-    pub async fn roll_back(mut self, to: Option<StageId>, by: Actor) -> (Result<Exit, Error>, RunView) {
-        match self.turn_back(to, by).await {
+    /// Adopts the way back, as it was agreed to, and runs it.
+    pub async fn roll_back(mut self, plan: Plan, to: Option<StageId>, by: Actor) -> (Result<Exit, Error>, RunView) {
+        match self.append(vec![session::turned_back(plan, to, by)]) {
             Ok(()) => self.run().await,
             Err(error) => self.leave(error),
         }
@@ -231,13 +233,18 @@ impl<'a> Drive<'a> {
             return Ok(Next::Stop(Error::Credentials { why: failure.causes.join("; "), at }));
         }
         let error = self.failure_error(step, &failure);
-        let Some(ask) = &mut self.ask else { return Ok(Next::Stop(error)) };
         let plan = self.open.view().plan.clone();
+        let onto_newest = self.open.view().moved_on(step, &failure);
+        let Some(ask) = &mut self.ask else { return Ok(Next::Stop(error)) };
         let (headline, causes) = (error.to_string(), error.causes());
-        let can_wait = matches!(failure.kind, FailureKind::Deadline | FailureKind::Rollout);
+        let offers = Offers {
+            wait: matches!(failure.kind, FailureKind::Deadline | FailureKind::Rollout),
+            roll_back: plan.direction == Direction::Forward,
+            onto_newest,
+        };
         let choice = self.screen.suspend(|| {
             loop {
-                match ask.on_failure(&plan, &headline, &causes, can_wait) {
+                match ask.on_failure(&plan, &headline, &causes, offers) {
                     // The last log lines stand above, from when it failed.
                     FailureChoice::ShowLog => self.context.out.status("the last log lines are shown above, where the step failed"),
                     choice => break choice,
@@ -251,14 +258,33 @@ impl<'a> Drive<'a> {
             }
             FailureChoice::Retry => Ok(Next::Again),
             FailureChoice::RollBack => self.turn_back_here().await,
+            FailureChoice::OntoNewest => self.onto_newest(error).await,
             FailureChoice::Pause | FailureChoice::ShowLog => Ok(Next::Stop(error)),
         }
+    }
+
+    /// The rest of the way back is planned anew on what others have deployed since, shown, and taken if the operator agrees.
+    async fn onto_newest(&mut self, error: Error) -> Result<Next, Error> {
+        let to = match &self.open.view().adoption {
+            Adoption::Rollback { to } => to.clone(),
+            Adoption::Start | Adoption::Amendment { .. } => None,
+        };
+        let plan = self.plan_back(to.as_ref(), true).await?;
+        if !self.agree_back(&plan) {
+            return Ok(Next::Stop(error));
+        }
+        self.append(vec![session::turned_back(plan, to, self.by.clone())])?;
+        Ok(Next::Again)
     }
 
     fn failure_error(&self, step: &StepId, failure: &Failure) -> Error {
         let view = self.open.view();
         let name = self.stage_of(step);
         let mut at = standing(self.context, view, "after repairing the cause");
+        let moved_on = view.moved_on(step, failure);
+        if failure.kind == FailureKind::Drift || moved_on {
+            at.next = status_view::after_drift(view, moved_on).iter().map(|hint| self.context.located(hint)).collect();
+        }
         if view.plan.direction == Direction::Back && failure.kind == FailureKind::Stuck {
             let remains = view.mutations.iter().filter(|mutation| mutation.direction == Direction::Forward).map(remains).collect();
             return Error::Stuck { headline: format!("{name} cannot be undone: {}", failure.message), remains, at };
@@ -287,12 +313,12 @@ impl<'a> Drive<'a> {
 
     /// Settles what is not known, plans the way back from the journal, and adopts it.
     async fn turn_back(&mut self, to: Option<StageId>, by: Actor) -> Result<(), Error> {
-        let plan = self.plan_back(to.as_ref()).await?;
+        let plan = self.plan_back(to.as_ref(), false).await?;
         self.append(vec![session::turned_back(plan, to, by)])
     }
 
     /// The plan of the way back, after looking at whatever is not known.
-    pub async fn plan_back(&mut self, to: Option<&StageId>) -> Result<Plan, Error> {
+    pub async fn plan_back(&mut self, to: Option<&StageId>, onto_newest: bool) -> Result<Plan, Error> {
         let view = self.open.view().clone();
         let (screen, also) = (self.screen, &self.also);
         let mut sink = |view: &RunView, event: &Event| {
@@ -300,7 +326,7 @@ impl<'a> Drive<'a> {
             also(view, event);
         };
         let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
-        session::plan_back(engine, to).await?.map_err(|(step, failure)| match failure.kind {
+        session::plan_back(engine, self.aws, to, onto_newest).await?.map_err(|(step, failure)| match failure.kind {
             FailureKind::Credentials => Error::Credentials {
                 why: failure.causes.join("; "),
                 at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),

@@ -21,6 +21,12 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         return Err(Error::NotApplicable { run, verb: "rolled back".to_owned(), why, hint: None });
     }
     if journal.is_live(&run)?.is_some() {
+        if args.onto_newest {
+            // What would be changed must be shown to whom it is asked of.
+            let why = "a process is at work on it, and what --onto-newest would change is to be read first".to_owned();
+            let hint = Some(format!("pause it with `{}`, then try again", context.command(&format!("pause {run}"))));
+            return Err(Error::NotApplicable { run, verb: "rolled back onto the newest revisions".to_owned(), why, hint });
+        }
         let by = context.actor(None);
         journal.post(&run, Request::Rollback { by, to }, context.clock()?.now())?;
         context.out.status(&format!(
@@ -42,13 +48,13 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         let control = signals::listen(by.clone())?;
         let mut drive = Drive::new(context, &aws, open, &screen, ask, by.clone(), control);
         let under_way = view.plan.direction == Direction::Back && !view.all_done();
-        let (result, view) = if under_way && to.is_none() {
+        let (result, view) = if under_way && to.is_none() && !args.onto_newest {
             // Already on its way: go on where it stopped.
             drive.run().await
         } else {
-            match drive.plan_back(to.as_ref()).await {
+            match drive.plan_back(to.as_ref(), args.onto_newest).await {
                 Err(error) => drive.leave(error),
-                Ok(plan) if drive.agree_back(&plan) => drive.roll_back(to, by).await,
+                Ok(plan) if drive.agree_back(&plan) => drive.roll_back(plan, to, by).await,
                 Ok(_) => {
                     context.out.status("Nothing was changed.");
                     drive.leave_quietly()

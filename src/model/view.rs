@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Adoption, CallNote, Direction, Failure, Holder, IllegalTransition, Outcome, Plan, Record, RecordBody, RunId, StageId,
-    StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
+    Adoption, CallNote, Direction, Failure, FailureKind, Holder, IllegalTransition, Outcome, Plan, Record, RecordBody, RunId,
+    StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
 };
 
 /// Where a run stands.
@@ -29,6 +29,9 @@ pub struct RunView {
     pub steps: BTreeMap<StepId, StepView>,
     /// Every mutation that took effect and was not taken back, in order: what a rollback inverts.
     pub mutations: Vec<Mutation>,
+    /// Mutations that a step of the way back has undone, with that step: they stand again when it is found not to stand.
+    #[serde(skip)]
+    undone: Vec<(StepId, Mutation)>,
     /// Stages before which the run is to stop.
     pub holds: BTreeSet<StageId>,
     /// Findings accepted, by id.
@@ -198,6 +201,7 @@ impl RunView {
             adoption: why.clone(),
             steps: plan.steps().map(|(_, _, step)| (step.id.clone(), StepView::pending())).collect(),
             mutations: Vec::new(),
+            undone: Vec::new(),
             holds: BTreeSet::new(),
             accepted: BTreeSet::new(),
             holder: None,
@@ -329,7 +333,7 @@ impl RunView {
                 }
                 Verdict::Diverged { differences } => {
                     step.trouble = Some(Failure {
-                        kind: super::FailureKind::Drift,
+                        kind: FailureKind::Drift,
                         message: "what is found is not what was left".to_owned(),
                         causes: differences.clone(),
                         code: None,
@@ -384,7 +388,14 @@ impl RunView {
                     self.mutations.remove(at);
                 }
             }
-            // Taken back by AWS: the mutation was made, and what it left behind (a revision, say) is still to be undone.
+            // The mutation was made, and what it left behind (a revision, say) is still to be undone. An undo that is no more
+            // has undone nothing.
+            RecordBody::StepObserved { verdict: Verdict::TakenBack { .. } | Verdict::Diverged { .. }, .. } => {
+                if let Some(at) = position.filter(|at| self.mutations[*at].direction == Direction::Back) {
+                    self.mutations.remove(at);
+                }
+                self.recall_undone(id);
+            }
             _ => {}
         }
     }
@@ -392,8 +403,18 @@ impl RunView {
     /// What a step of a rollback has undone does not stand any more.
     fn forget_undone(&mut self, id: &StepId) {
         let Some(plan) = self.plan.step(id) else { return };
-        let undone: Vec<u64> = plan.params["undoes"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
-        self.mutations.retain(|mutation| !undone.contains(&mutation.seq));
+        let undone: Vec<u64> = plan.undoes().collect();
+        let (gone, standing) = std::mem::take(&mut self.mutations).into_iter().partition(|known| undone.contains(&known.seq));
+        self.mutations = standing;
+        self.undone.extend(Vec::into_iter(gone).map(|mutation| (id.clone(), mutation)));
+    }
+
+    /// What a step of a rollback had undone stands again.
+    fn recall_undone(&mut self, id: &StepId) {
+        let (again, undone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.undone).into_iter().partition(|(by, _)| by == id);
+        self.undone = undone;
+        self.mutations.extend(again.into_iter().map(|(_, mutation)| mutation));
+        self.mutations.sort_by_key(|mutation| mutation.seq);
     }
 
     /// The state of a step; a step that the plan does not have is pending.
@@ -443,7 +464,7 @@ impl RunView {
         for (_, step) in self.troubled() {
             match step.state {
                 StepState::Held if status == RunStatus::Open => status = RunStatus::Held,
-                StepState::Failed if step.trouble.as_ref().is_some_and(|trouble| trouble.kind == super::FailureKind::Stuck) => {
+                StepState::Failed if step.trouble.as_ref().is_some_and(|trouble| trouble.kind == FailureKind::Stuck) => {
                     return RunStatus::Stuck;
                 }
                 StepState::Failed | StepState::Diverged => status = RunStatus::Stopped,
@@ -451,6 +472,13 @@ impl RunView {
             }
         }
         status
+    }
+
+    /// Whether the way back met, in this step, what somebody else made of a service.
+    pub fn moved_on(&self, step: &StepId, failure: &Failure) -> bool {
+        self.plan.direction == Direction::Back
+            && matches!(failure.kind, FailureKind::Drift | FailureKind::Stuck)
+            && self.plan.step(step).is_some_and(StepPlan::restores)
     }
 
     /// The output of a step that is done.

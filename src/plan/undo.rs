@@ -8,33 +8,54 @@
 //! | 3 | several updates of one service in one stage | one: back to what the first of them replaced |
 //! | 4 | an update of a service that this run created and that goes as well | only its registry is detached, and nobody waits for a rollout of it |
 //! | 5 | a redeploy | none: it replaced nothing |
-//! | 6 | anything else | the step's own, in reverse order of making |
+//! | 6 | an update of a service that has moved on since, where the operator asked for it | one for all of them, on what the service runs now ([`super::newest`]) |
+//! | 7 | a revision that an earlier way back registered and that nothing runs | it is deregistered |
+//! | 8 | anything else | the step's own, in reverse order of making |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::newest::{MovedOn, Newest};
 use crate::model::{
-    Direction, Disposition, Input, Lane, LaneId, Mutation, Plan, Resource, RunView, StageId, StagePlan, StepClass, StepId,
+    Direction, Disposition, Finding, Input, Lane, LaneId, Mutation, Plan, Resource, RunView, StageId, StagePlan, StepClass, StepId,
     StepPlan, Wave,
 };
 use crate::stages::registry;
 use crate::stages::step::{Step, UndoStep};
 
-const UPDATE: &str = "ecs.update-service";
-const CREATE: &str = "ecs.create-service";
+pub(super) const UPDATE: &str = "ecs.update-service";
+pub(super) const CREATE: &str = "ecs.create-service";
+pub(super) const REGISTER_EDITED: &str = "ecs.register-edited-task-definition";
 
-/// The plan that takes a run back: to the start, or so far that `to` and what stands above it in the runbook stay done.
-/// Empty when there is nothing to undo.
-pub fn undo(view: &RunView, to: Option<&StageId>) -> Plan {
+/// The mutations that are to be undone, in the order of their making: the last goes first.
+pub(super) fn going<'a>(view: &'a RunView, to: Option<&StageId>) -> Vec<&'a Mutation> {
     let order: Vec<&StageId> = view.forward.stages.iter().map(|stage| &stage.id).collect();
     let keep = to.and_then(|to| order.iter().position(|stage| *stage == to)).map_or(0, |position| position + 1);
     let goes = |stage: &StageId| order.iter().position(|known| *known == stage).is_none_or(|position| position >= keep);
-    let mutations: Vec<&Mutation> = view
-        .mutations
+    let mut mutations: Vec<&Mutation> =
+        view.mutations.iter().filter(|mutation| mutation.output.is_some() && goes(&mutation.stage)).collect();
+    let used: BTreeSet<&str> = mutations
         .iter()
-        .filter(|mutation| mutation.direction == Direction::Forward && mutation.output.is_some() && goes(&mutation.stage))
+        .filter(|mutation| mutation.step.action == UPDATE)
+        .filter_map(|mutation| mutation.output.as_ref()?["set"]["taskDefinition"].as_str())
         .collect();
+    let leftover = |mutation: &Mutation| {
+        let made = mutation.output.as_ref().and_then(|output| output["taskDefinition"].as_str());
+        mutation.step.action == REGISTER_EDITED && made.is_some_and(|made| !used.contains(made))
+    };
+    // An undo is not undone; but what it registered and did not come to use is left over.
+    mutations.retain(|mutation| mutation.direction == Direction::Forward || leftover(mutation));
+    // It goes when what runs is settled, so it counts as made first.
+    mutations.sort_by_key(|mutation| (mutation.direction == Direction::Forward, mutation.seq));
+    mutations
+}
+
+/// The plan that takes a run back: to the start, or so far that `to` and what stands above it in the runbook stay done. What is in
+/// `newest` is undone on what the service runs now. Empty when there is nothing to undo.
+pub fn undo(view: &RunView, to: Option<&StageId>, newest: &Newest) -> Plan {
+    let order: Vec<&StageId> = view.forward.stages.iter().map(|stage| &stage.id).collect();
+    let mutations = going(view, to);
     let created: BTreeSet<&str> =
         mutations.iter().filter(|mutation| mutation.step.action == CREATE).filter_map(|mutation| service(mutation)).collect();
 
@@ -52,13 +73,17 @@ pub fn undo(view: &RunView, to: Option<&StageId>) -> Plan {
                 && other.step.action == UPDATE
                 && service(other) == service(mutation)
         });
-        lane.add(mutation, &created, earlier_update);
+        match service(mutation).filter(|_| mutation.step.action == UPDATE).and_then(|name| newest.get(name)) {
+            Some(moved_on) => lane.add_onto_newest(mutation, moved_on),
+            None => lane.add(mutation, &created, earlier_update),
+        }
     }
     let stages = stages.into_values().rev().filter_map(stage_plan).collect();
-    Plan { direction: Direction::Back, stages, findings: Vec::new(), closing: BTreeMap::new(), ..view.forward.clone() }
+    let findings: Vec<Finding> = newest.values().map(MovedOn::finding).collect();
+    Plan { direction: Direction::Back, stages, findings, closing: BTreeMap::new(), ..view.forward.clone() }
 }
 
-fn service(mutation: &Mutation) -> Option<&str> {
+pub(super) fn service(mutation: &Mutation) -> Option<&str> {
     mutation.step.params["service"].as_str()
 }
 
@@ -105,6 +130,16 @@ impl LaneOfUndo {
         self.pending.push(mutation.seq);
         self.resources.push(resource(mutation, &steps));
         self.append(mutation, steps);
+    }
+
+    /// The last update of the service is undone together with all earlier ones, in any stage.
+    fn add_onto_newest(&mut self, mutation: &Mutation, moved_on: &MovedOn) {
+        if moved_on.undoes.last() != Some(&mutation.seq) {
+            return;
+        }
+        self.pending.extend(&moved_on.undoes);
+        self.resources.push(moved_on.resource());
+        self.append(mutation, moved_on.steps());
     }
 
     fn append(&mut self, mutation: &Mutation, steps: Vec<UndoStep>) {

@@ -29,10 +29,35 @@ pub enum FailureChoice {
     Retry,
     /// Undo what was done.
     RollBack,
+    /// Take only the run's own changes back, on what others have deployed since; shown before it begins.
+    OntoNewest,
     /// Leave it as it is.
     Pause,
     /// Show the last log lines, then ask again.
     ShowLog,
+}
+
+/// Which of the choices about a failure there are, beside those that there always are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offers {
+    /// [`FailureChoice::KeepWaiting`]: the failure is a wait that could go on.
+    pub wait: bool,
+    /// [`FailureChoice::RollBack`]: the run goes forward.
+    pub roll_back: bool,
+    /// [`FailureChoice::OntoNewest`]: the way back met what somebody else deployed.
+    pub onto_newest: bool,
+}
+
+impl Offers {
+    /// What was not offered cannot be chosen.
+    fn allow(self, choice: &FailureChoice) -> bool {
+        match choice {
+            FailureChoice::KeepWaiting => self.wait,
+            FailureChoice::RollBack => self.roll_back,
+            FailureChoice::OntoNewest => self.onto_newest,
+            FailureChoice::Retry | FailureChoice::Pause | FailureChoice::ShowLog => true,
+        }
+    }
 }
 
 /// Asks the operator.
@@ -46,8 +71,8 @@ pub trait Ask: Send {
     /// What becomes of a step that cannot open the way by itself.
     fn approve_held(&mut self, plan: &Plan, step: &StepPlan, result: &str, why: &str) -> HeldChoice;
 
-    /// What to do about a failure. `can_wait`: the failure is a wait that could go on.
-    fn on_failure(&mut self, plan: &Plan, headline: &str, causes: &[String], can_wait: bool) -> FailureChoice;
+    /// What to do about a failure.
+    fn on_failure(&mut self, plan: &Plan, headline: &str, causes: &[String], offers: Offers) -> FailureChoice;
 
     /// Whether to start a rollback's plan, which was shown before.
     fn confirm_rollback(&mut self, plan: &Plan) -> bool;
@@ -87,14 +112,9 @@ impl Ask for Scripted {
         self.held.pop_front().unwrap_or(HeldChoice::Pause)
     }
 
-    fn on_failure(&mut self, _: &Plan, headline: &str, _: &[String], can_wait: bool) -> FailureChoice {
+    fn on_failure(&mut self, _: &Plan, headline: &str, _: &[String], offers: Offers) -> FailureChoice {
         self.asked.push(format!("failure {headline}"));
-        // What was not offered cannot be chosen.
-        match self.failures.pop_front() {
-            Some(FailureChoice::KeepWaiting) if !can_wait => FailureChoice::Pause,
-            Some(choice) => choice,
-            None => FailureChoice::Pause,
-        }
+        self.failures.pop_front().filter(|choice| offers.allow(choice)).unwrap_or(FailureChoice::Pause)
     }
 
     fn confirm_rollback(&mut self, _: &Plan) -> bool {

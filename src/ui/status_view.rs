@@ -287,7 +287,10 @@ pub(super) fn next_commands(view: &RunView, live: Option<&Holder>) -> Vec<String
             ]
         }
         RunStatus::Stopped if troubled_by(view, FailureKind::Drift) => {
-            vec![format!("when what was found is as planned again, run `sidestep resume {run}`")]
+            let moved_on = |(plan, step): (&StepPlan, &StepView)| {
+                step.trouble.as_ref().is_some_and(|trouble| view.moved_on(&plan.id, trouble))
+            };
+            return after_drift(view, view.troubled().any(moved_on));
         }
         RunStatus::Stopped => vec![format!("when the cause is repaired, run `sidestep resume {run}`")],
         RunStatus::Stuck => vec![
@@ -298,6 +301,28 @@ pub(super) fn next_commands(view: &RunView, live: Option<&Holder>) -> Vec<String
         RunStatus::RolledBack | RunStatus::Abandoned => return Vec::new(),
     };
     first.into_iter().chain(back).collect()
+}
+
+/// How to go on when what is there is not what was left. `moved_on`: on the way back, by what somebody else made of a service.
+pub fn after_drift(view: &RunView, moved_on: bool) -> Vec<String> {
+    let run = &view.id;
+    if view.plan.direction == Direction::Forward {
+        let mut next = vec![
+            format!("when what was found is as planned again, run `sidestep resume {run}`"),
+            format!("to accept what was found and plan the rest anew, run `sidestep resume {run} --replan`"),
+        ];
+        if !view.mutations.is_empty() {
+            next.push(format!("to go back without touching what others changed, run `sidestep rollback {run}`"));
+        }
+        return next;
+    }
+    let mut next = vec![format!("when what was found is as this run left it again, run `sidestep rollback {run}`")];
+    if moved_on {
+        next.push(format!(
+            "to keep what others changed and take only this run's changes back there, run `sidestep rollback {run} --onto-newest`"
+        ));
+    }
+    next
 }
 
 fn troubled_by(view: &RunView, kind: FailureKind) -> bool {

@@ -304,14 +304,23 @@ impl Lab {
 
     /// `sidestep rollback --yes [--to STAGE]`.
     pub async fn roll_back(&self, to: Option<&str>) -> Stop {
+        self.go_back(to, false).await
+    }
+
+    /// `sidestep rollback --yes --onto-newest`.
+    pub async fn roll_back_onto_newest(&self) -> Stop {
+        self.go_back(None, true).await
+    }
+
+    async fn go_back(&self, to: Option<&str>, onto_newest: bool) -> Stop {
         let mut open = match self.take_up() {
             Ok(open) => open,
             Err(error) => return Stop::Error(error),
         };
         let to = to.map(StageId::new);
         let under_way = open.view().plan.direction == sidestep::model::Direction::Back && !open.view().all_done();
-        if !(under_way && to.is_none())
-            && let Err(stop) = self.turn_back(&mut open, to).await
+        if !(under_way && to.is_none() && !onto_newest)
+            && let Err(stop) = self.turn_back(&mut open, to, onto_newest).await
         {
             return stop;
         }
@@ -337,13 +346,13 @@ impl Lab {
         Watched { open, tap: self.tap.clone() }
     }
 
-    async fn turn_back(&self, open: &mut OpenRun, to: Option<StageId>) -> Result<(), Stop> {
+    async fn turn_back(&self, open: &mut OpenRun, to: Option<StageId>, onto_newest: bool) -> Result<(), Stop> {
         let view = open.view().clone();
         let mut store = self.watched(open);
         let mut sink = |_: &RunView, _: &Event| {};
         let (_line, mut control) = mpsc::unbounded_channel();
         let engine = Engine::new(&self.aws, &mut store, view, &mut sink, &mut control, BTreeSet::new(), false);
-        let plan = match session::plan_back(engine, to.as_ref()).await {
+        let plan = match session::plan_back(engine, &self.aws, to.as_ref(), onto_newest).await {
             Ok(Ok(plan)) => plan,
             Ok(Err((step, failure))) => return Err(Stop::Failed(step, failure)),
             Err(error) => return Err(Stop::Error(error)),
@@ -382,7 +391,7 @@ impl Lab {
                 Ending::BeforeStage { stage, why } => Stop::Before(stage, why),
                 Ending::Held { step, result, .. } => Stop::Held(step, result),
                 Ending::Paused { .. } => Stop::Paused,
-                Ending::RollbackAsked { to, .. } => match self.turn_back(open, to).await {
+                Ending::RollbackAsked { to, .. } => match self.turn_back(open, to, false).await {
                     Ok(()) => continue,
                     Err(stop) => stop,
                 },

@@ -12,16 +12,14 @@ mod spans;
 mod targets;
 mod tasks;
 
-pub use edited_revision::{RegisterEdited, VerifyRevision};
+pub use edited_revision::{RegisterEdited, VerifyRevision, read_originals};
 pub use instances::{AwaitInstances, AwaitNoInstances};
 pub use log_group::{CreateLogGroup, DeleteLogGroup, PutRetention, find as find_log_group};
 pub use name::{CreateName, DeleteName, find as find_name};
 pub use revision::{Deregister, Register};
 pub use rollout::{AwaitInactive, AwaitRollout};
 pub use service::{CreateService, DeleteService};
-pub use service_update::UpdateService;
+pub use service_update::{UpdateService, same as same_list};
 pub use spans::{SpansArrive, TrafficBefore};
 pub use targets::{AwaitNoTargets, AwaitOwnTargets};
 pub use tasks::addresses as task_addresses;
-
-pub(super) use service_update::same as same_list;

@@ -8,7 +8,7 @@ use super::rollout::failing;
 use super::tasks;
 use crate::aws::task_definition::short_name;
 use crate::aws::{CallError, STALENESS};
-use crate::model::{CallNote, Mutation, StepClass, Verdict};
+use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict};
 use crate::stages::step::{Applied, Context, MutationStep, Prepared, StepError, UndoStep, text};
 
 /// `ecs.update-service`: `{cluster, service, set, expect, restore?, orGone?, noteTargets?, deadline_s?}`.
@@ -52,7 +52,7 @@ pub(super) fn deployment_ids(service: &Value) -> Vec<Value> {
 }
 
 /// Whether a member of a service is as wanted. Lists are compared without order and without empty members.
-pub(in crate::stages) fn same(member: &str, wanted: &Value, service: &Value) -> bool {
+pub fn same(member: &str, wanted: &Value, service: &Value) -> bool {
     match wanted {
         Value::Array(list) => bare_list(list) == bare_list(service[member].as_array().map(Vec::as_slice).unwrap_or_default()),
         _ => *wanted == service[member],
@@ -138,6 +138,19 @@ fn entry(value: &Value) -> String {
     }
 }
 
+/// ECS refuses an update to a revision that was deregistered (at the latest ten minutes after that), and one that was deleted is
+/// gone for good.
+async fn usable(cx: &Context<'_>, params: &Value) -> Result<(), StepError> {
+    let Some(arn) = params["set"]["taskDefinition"].as_str() else { return Ok(()) };
+    let (revision, name) = (short_name(arn), text(params, "/service")?);
+    let why = match cx.aws.task_definition(arn).await? {
+        Some(found) if found.is_active() => return Ok(()),
+        Some(found) => format!("is {}: ECS updates no service to it", found.body["status"].as_str().unwrap_or("not ACTIVE")),
+        None => "is gone from AWS for good".to_owned(),
+    };
+    Err(StepError::Failed(Failure::of(FailureKind::Stuck, format!("{revision}, which {name} ran before, {why}"))))
+}
+
 async fn gone(cx: &Context<'_>, params: &Value) -> Result<bool, StepError> {
     let service = cx.aws.service(text(params, "/cluster")?, text(params, "/service")?).await?;
     Ok(service.is_none_or(|service| service["status"] != "ACTIVE"))
@@ -181,6 +194,9 @@ impl MutationStep for UpdateService {
             // What is read may be from before somebody's last update, ours included.
             cx.aws.clock.sleep(STALENESS).await;
             service = active(cx, params).await?;
+        }
+        if params["restore"] == true && !matches!(standing(&service, params), Standing::After) {
+            usable(cx, params).await?;
         }
         let mode = match standing(&service, params) {
             Standing::Before => "update",

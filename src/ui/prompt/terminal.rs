@@ -6,7 +6,7 @@ use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
 
-use super::{Ask, FailureChoice, HeldChoice};
+use super::{Ask, FailureChoice, HeldChoice, Offers};
 use crate::model::{Plan, StagePlan, StepPlan};
 use crate::ui::plan_view::place;
 use crate::ui::style::{Style, Tone};
@@ -122,21 +122,22 @@ impl<D: Dialog> Ask for Questions<D> {
         }
     }
 
-    fn on_failure(&mut self, plan: &Plan, headline: &str, causes: &[String], can_wait: bool) -> FailureChoice {
+    fn on_failure(&mut self, plan: &Plan, headline: &str, causes: &[String], offered: Offers) -> FailureChoice {
         let mut words = format!("\n{}\n{}", place(plan, &self.style), text::wrap(&text::clean(headline), self.style.width, "", 2));
         for cause in causes {
             words.push('\n');
             words.push_str(&text::wrap(&text::clean(cause), self.style.width, "  Caused by: ", 4));
         }
         self.say(&words);
-        let mut offers = Vec::new();
-        if can_wait {
-            offers.push((FailureChoice::KeepWaiting, "keep waiting, with a new deadline".to_owned()));
-        }
-        offers.push((FailureChoice::Retry, "try the step again".to_owned()));
-        offers.push((FailureChoice::ShowLog, "show the last log lines".to_owned()));
-        offers.push((FailureChoice::RollBack, "roll back what was done".to_owned()));
-        offers.push((FailureChoice::Pause, "pause, to go on later".to_owned()));
+        let mut offers = vec![
+            (FailureChoice::KeepWaiting, "keep waiting, with a new deadline".to_owned()),
+            (FailureChoice::Retry, "try the step again".to_owned()),
+            (FailureChoice::ShowLog, "show the last log lines".to_owned()),
+            (FailureChoice::RollBack, "roll back what was done".to_owned()),
+            (FailureChoice::OntoNewest, "take only this run's changes back, on what was deployed since".to_owned()),
+            (FailureChoice::Pause, "pause, to go on later".to_owned()),
+        ];
+        offers.retain(|(choice, _)| offered.allow(choice));
         self.choose("What now?", &offers, FailureChoice::Pause)
     }
 

@@ -64,6 +64,9 @@ fn shows<T>(ask: impl FnOnce(&mut Questions<Played>) -> T) -> String {
     shown.lock().expect("not poisoned").trim().to_owned()
 }
 
+/// What there is to choose when a wait of a run that goes forward fails.
+const FORWARD: Offers = Offers { wait: true, roll_back: true, onto_newest: false };
+
 #[test]
 fn every_question_says_where_and_as_whom() {
     let plan = fixtures::plan();
@@ -72,7 +75,7 @@ fn every_question_says_where_and_as_whom() {
         shows(|ask| ask.confirm_start(&plan)),
         shows(|ask| ask.confirm_stage(&plan.stages[5], &plan)),
         shows(|ask| ask.approve_held(&plan, &step, "none", "no span arrived")),
-        shows(|ask| ask.on_failure(&plan, "it failed", &[], true)),
+        shows(|ask| ask.on_failure(&plan, "it failed", &[], FORWARD)),
         shows(|ask| ask.confirm_rollback(&plan)),
     ];
     for question in questions {
@@ -115,7 +118,7 @@ fn a_held_step() {
 fn a_failure() {
     let plan = fixtures::plan();
     let causes = fixtures::rollout_failure().causes;
-    let asked = shows(|ask| ask.on_failure(&plan, "stage 5/6 `retarget-api-env` stopped", &causes, true));
+    let asked = shows(|ask| ask.on_failure(&plan, "stage 5/6 `retarget-api-env` stopped", &causes, FORWARD));
     insta::assert_snapshot!(asked.lines().skip(6).collect::<Vec<_>>().join("\n"), @r#"
     stage 5/6 `retarget-api-env` stopped
       Caused by: deployment ecs-svc/0412 was rolled back by the circuit breaker
@@ -127,8 +130,17 @@ fn a_failure() {
         roll back what was done
       > pause, to go on later
     "#);
-    let asked = shows(|ask| ask.on_failure(&plan, "it failed", &[], false));
-    assert!(!asked.contains("keep waiting"), "{asked}");
+    let asked = shows(|ask| ask.on_failure(&plan, "it failed", &[], Offers { onto_newest: true, ..Offers::default() }));
+    let offered: Vec<&str> = asked.lines().skip_while(|line| !line.starts_with("? ")).skip(1).map(str::trim).collect();
+    assert_eq!(
+        offered,
+        [
+            "try the step again",
+            "show the last log lines",
+            "take only this run's changes back, on what was deployed since",
+            "> pause, to go on later",
+        ]
+    );
 }
 
 #[test]
@@ -145,8 +157,11 @@ fn answers_are_taken_as_given() {
         ("pause", FailureChoice::Pause),
     ] {
         let mut ask = over(Played { pick: Some(pick), ..Played::default() });
-        assert_eq!(ask.on_failure(&plan, "it failed", &[], true), choice);
+        assert_eq!(ask.on_failure(&plan, "it failed", &[], FORWARD), choice);
     }
+    let mut ask = over(Played { pick: Some("take only"), ..Played::default() });
+    let offers = Offers { onto_newest: true, ..Offers::default() };
+    assert_eq!(ask.on_failure(&plan, "it failed", &[], offers), FailureChoice::OntoNewest);
     for (pick, choice) in [
         ("go on", HeldChoice::Approve("night, no traffic".to_owned())),
         ("roll back", HeldChoice::RollBack),
@@ -168,7 +183,7 @@ fn escape_and_a_closed_terminal_are_the_cautious_answer() {
         assert!(!ask.confirm_start(&plan));
         assert!(!ask.confirm_stage(&plan.stages[5], &plan));
         assert!(!ask.confirm_rollback(&plan));
-        assert_eq!(ask.on_failure(&plan, "it failed", &[], true), FailureChoice::Pause);
+        assert_eq!(ask.on_failure(&plan, "it failed", &[], FORWARD), FailureChoice::Pause);
         assert_eq!(ask.approve_held(&plan, &step, "none", "no span"), HeldChoice::Pause);
     }
     let mut ask = over(Played { pick: Some("go on"), goes: true, ..Played::default() });
@@ -184,7 +199,7 @@ fn a_real_dialog_without_a_terminal_is_cautious_too() {
     let plan = fixtures::plan();
     let mut ask = Terminal::new(Style::plain());
     assert!(!ask.confirm_start(&plan));
-    assert_eq!(ask.on_failure(&plan, "it failed", &[], true), FailureChoice::Pause);
+    assert_eq!(ask.on_failure(&plan, "it failed", &[], FORWARD), FailureChoice::Pause);
 }
 
 #[test]
@@ -194,8 +209,8 @@ fn a_script_plays_its_answers_and_then_says_no() {
     let mut script = Scripted { yes: [true].into(), failures: [FailureChoice::Retry].into(), ..Scripted::default() };
     assert!(script.confirm_start(&plan));
     assert!(!script.confirm_stage(&plan.stages[5], &plan));
-    assert_eq!(script.on_failure(&plan, "it failed", &[], true), FailureChoice::Retry);
-    assert_eq!(script.on_failure(&plan, "again", &[], true), FailureChoice::Pause);
+    assert_eq!(script.on_failure(&plan, "it failed", &[], FORWARD), FailureChoice::Retry);
+    assert_eq!(script.on_failure(&plan, "again", &[], FORWARD), FailureChoice::Pause);
     assert_eq!(script.approve_held(&plan, &step, "none", "no span"), HeldChoice::Pause);
     assert!(!script.confirm_rollback(&plan));
     assert_eq!(
