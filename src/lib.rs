@@ -14,6 +14,7 @@
 //! | [`engine`] | dispatcher, executor, control requests | `model`, `journal`, `aws`, `stages`' step trait |
 //! | [`session`] | the records that take a run back, amend or end it, without a terminal | `model`, `journal`, `aws`, `engine`, `plan` |
 //! | [`sim`] | simulated AWS | nothing of ours |
+//! | [`drill`] | runs on simulated accounts, interrupted wherever they can be, with exact verdicts | `model`, `journal`, `aws`, `plan`, `engine`, `session`, `sim` |
 //! | [`cli`] | one file per verb; ties them together | everything |
 
 // No ambient clock, randomness or output: clippy.toml says what to use instead.
@@ -24,7 +25,10 @@
 
 pub mod aws;
 pub mod cli;
+pub mod drill;
 pub mod engine;
+#[cfg(test)]
+mod flaw;
 pub mod journal;
 pub mod model;
 pub mod plan;

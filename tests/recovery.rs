@@ -17,8 +17,9 @@ mod stops;
 #[path = "recovery/worlds_tried.rs"]
 mod worlds_tried;
 
-use support::sweep::{Case, Choice, Depth, sweep};
-use support::worlds;
+use sidestep::model::Runbook;
+use sidestep::sim::State;
+use support::{Case, Choice, Depth, sweep, worlds};
 
 /// Some of the points, from all over the run. SIDESTEP_SEED draws others; SIDESTEP_POINT replays one.
 fn choice(sample: usize) -> Choice {
@@ -31,25 +32,33 @@ fn choice(sample: usize) -> Choice {
 
 fn check(case: &Case, choice: Choice, depth: Depth) {
     let began = std::time::Instant::now();
-    let tally = sweep(case, choice, depth);
+    let tally =
+        sweep(case, choice, depth, &|_, _| {}).unwrap_or_else(|error| panic!("{}: {error} {:?}", case.name, error.causes()));
+    let total = tally.total();
     println!(
         "{}, {depth:?}: {} crash points, {} distinct; {choice:?}: {} tried, {} failed, {:.1?}",
         case.name,
-        tally.counted,
-        tally.distinct,
-        tally.tried,
+        total.points,
+        total.distinct,
+        total.resumed.tried + total.rolled_back.tried,
         tally.failures.len(),
         began.elapsed()
     );
-    assert!(tally.failures.is_empty(), "{}, {choice:?}:\n{}", case.name, tally.failures.join("\n"));
+    let failures: Vec<String> =
+        tally.failures.iter().map(|failed| format!("{}: {}", failed.what, failed.lines.join("\n    "))).collect();
+    assert!(failures.is_empty(), "{}, {choice:?}:\n{}", case.name, failures.join("\n"));
+}
+
+fn case(name: &str, start: State, runbook: Runbook) -> Case {
+    Case { name: name.to_owned(), start, runbook, accepted: Vec::new(), back: false, seed: 11 }
 }
 
 fn shipped() -> Case {
-    Case { name: "shipped runbook, staging", start: worlds::start(), runbook: worlds::shipped(""), back: false }
+    case("shipped runbook, staging", worlds::start(), worlds::shipped(""))
 }
 
 fn shipped_back() -> Case {
-    Case { name: "its way back", back: true, ..shipped() }
+    Case { name: "its way back".to_owned(), back: true, ..shipped() }
 }
 
 #[test]

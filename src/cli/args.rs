@@ -190,6 +190,24 @@ pub struct RehearseArgs {
     /// Go on although this finding blocks the plan (repeatable)
     #[arg(long, value_name = "FINDING")]
     pub accept: Vec<String>,
+    /// What goes wrong meanwhile
+    #[arg(long, value_enum, default_value_t = Faults::None)]
+    pub faults: Faults,
+    /// With `--faults crashes`: only the crash point of this number, to replay a failure
+    #[arg(long, value_name = "NUMBER")]
+    pub point: Option<usize>,
+    /// With `--faults crashes`: only the way back of a finished run
+    #[arg(long)]
+    pub way_back: bool,
+}
+
+/// What goes wrong in a rehearsal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Faults {
+    /// Nothing.
+    None,
+    /// The process is killed at every point, and taken up again: resumed, and rolled back.
+    Crashes,
 }
 
 #[derive(Debug, Args)]

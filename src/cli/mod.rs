@@ -6,6 +6,7 @@ mod approve;
 mod args;
 mod check;
 mod context;
+mod crashes;
 mod drive;
 mod ending;
 mod holds;

@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::args::RehearseArgs;
+use super::args::{Faults, RehearseArgs};
 use super::context::Context;
 use super::drive::Drive;
 use super::ending::tell_end;
 use super::screen::Screen;
 use super::world::{load_world, not_a_world};
-use super::{account, plan, runbooks};
+use super::{account, crashes, plan, runbooks};
 use crate::aws::{Access, Aws, Clock};
 use crate::journal::Journal;
 use crate::model::{Actor, Error, Event, Exit, RunView, Runbook, StageId};
@@ -33,6 +33,16 @@ pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
         Some(_) => Vec::new(),
     };
     let runbook = runbooks::load(runbooks::open(&args.runbook.runbook)?, &runbooks::sources(context, first)?)?;
+    match args.faults {
+        Faults::None => {}
+        Faults::Crashes => return crashes::call(context, args, &runbook, &path, &world),
+    }
+    if args.point.is_some() || args.way_back {
+        return Err(Error::Usage {
+            message: "`--point` and `--way-back` are about crashes".to_owned(),
+            hint: Some("add `--faults crashes`".to_owned()),
+        });
+    }
     let state = State::load(&world, args.seed).map_err(|why| not_a_world(&path, why))?;
     let directory = tempfile::tempdir().map_err(|error| Error::JournalUnusable {
         path: std::env::temp_dir().display().to_string(),

@@ -16,6 +16,15 @@ pub(super) const FILE: &str = "journal.db";
 /// run, signals included, so the wait is short, and what is longer than that is an error to show.
 const BUSY: Duration = Duration::from_millis(1_000);
 
+/// When a commit returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flush {
+    /// When it is on the disk.
+    Full,
+    /// When the operating system has it: it survives the process, not the machine.
+    Off,
+}
+
 /// A connection to the journal's file.
 pub(super) struct Db {
     /// The connection.
@@ -24,11 +33,13 @@ pub(super) struct Db {
     pub(super) dir: PathBuf,
     /// The file that was opened, by device and inode.
     inode: Option<(u64, u64)>,
+    /// How this connection commits.
+    pub(super) flush: Flush,
 }
 
 impl Db {
     /// Opens a file that exists: settings, then the check of what it is, then the schema.
-    pub(super) fn open(dir: &Path) -> Result<Self, Error> {
+    pub(super) fn open(dir: &Path, flush: Flush) -> Result<Self, Error> {
         let file = dir.join(FILE);
         let fail = |error: rusqlite::Error| unusable(dir, words(&error));
         // No SQLITE_OPEN_CREATE: the file is made beforehand with the right mode. No URI: the path is taken as it is.
@@ -38,9 +49,9 @@ impl Db {
         conn.set_prepared_statement_cache_capacity(32);
         // Before anything is set: another program's database is left as it was.
         schema::recognise(&conn, dir)?;
-        settle(&conn, dir)?;
+        settle(&conn, dir, flush)?;
         schema::migrate(&mut conn, dir, schema::MIGRATIONS)?;
-        Ok(Self { conn, dir: dir.to_owned(), inode: inode(&file) })
+        Ok(Self { conn, dir: dir.to_owned(), inode: inode(&file), flush })
     }
 
     /// Refuses a file that may only be read, or that is damaged in any page or index; asked before a run is written to.
@@ -80,14 +91,18 @@ pub(super) fn inode(path: &Path) -> Option<(u64, u64)> {
 }
 
 /// The settings of a connection. None but the journal mode is stored in the file, so each connection sets and checks them.
-fn settle(conn: &Connection, dir: &Path) -> Result<(), Error> {
+fn settle(conn: &Connection, dir: &Path, flush: Flush) -> Result<(), Error> {
     let fail = |error: rusqlite::Error| unusable(dir, words(&error));
     let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(fail)?;
     if mode != "wal" {
         return Err(unusable(dir, format!("SQLite cannot keep a write-ahead log there (it answers `{mode}`)")));
     }
     // FULL: a commit is on the disk when it returns. `fullfsync` means the same where fsync alone does not flush the drive.
-    for (name, value, wanted) in [("synchronous", "FULL", 2), ("foreign_keys", "ON", 1), ("fullfsync", "ON", 1)] {
+    let synchronous = match flush {
+        Flush::Full => ("synchronous", "FULL", 2),
+        Flush::Off => ("synchronous", "OFF", 0),
+    };
+    for (name, value, wanted) in [synchronous, ("foreign_keys", "ON", 1), ("fullfsync", "ON", 1)] {
         conn.pragma_update(None, name, value).map_err(fail)?;
         let is: i64 = conn.pragma_query_value(None, name, |row| row.get(0)).map_err(fail)?;
         if is != wanted {

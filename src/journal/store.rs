@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::db::{Db, FILE, unusable};
+use super::db::{Db, FILE, Flush, unusable};
 use super::lock::{RunLock, Taken};
 use super::open_run::OpenRun;
 use super::read::{self, RunSummary};
@@ -64,18 +64,26 @@ impl Journal {
     /// # Errors
     /// [`Error::JournalUnusable`] and [`Error::JournalNewer`].
     pub fn open(state_dir: &Path) -> Result<Self, Error> {
-        Self::open_on(state_dir, &place::ask)
+        Self::open_on(state_dir, &place::ask, Flush::Full)
+    }
+
+    /// The same, for rehearsals: a commit survives the process and not the machine, for it is not flushed to the disk.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_unflushed(state_dir: &Path) -> Result<Self, Error> {
+        Self::open_on(state_dir, &place::ask, Flush::Off)
     }
 
     /// [`Journal::open`], told what the directory lies on.
-    pub(super) fn open_on(state_dir: &Path, probe: place::Probe<'_>) -> Result<Self, Error> {
+    pub(super) fn open_on(state_dir: &Path, probe: place::Probe<'_>, flush: Flush) -> Result<Self, Error> {
         let dir = place::absolute(state_dir)?;
         place::prepare(&dir, probe)?;
         let file = dir.join(FILE);
         refuse_emptied(&dir, &file)?;
         place::make_file(&dir, &file)?;
         place::make_dir(&dir.join("locks"))?;
-        let db = Db::open(&dir)?;
+        let db = Db::open(&dir, flush)?;
         db.check_fit_to_write()?;
         Ok(Self { db })
     }
@@ -94,7 +102,7 @@ impl Journal {
             Err(error) => return Err(unusable(&dir, format!("`{}` cannot be read: {}", file.display(), place::words(&error)))),
         }
         refuse_emptied(&dir, &file)?;
-        Ok(Some(Self { db: Db::open(&dir)? }))
+        Ok(Some(Self { db: Db::open(&dir, Flush::Full)? }))
     }
 
     /// The state directory, absolute.
@@ -196,7 +204,7 @@ impl Journal {
         bodies.extend(accepted.iter().map(|id| RecordBody::FindingAccepted { finding: id.clone(), by: by.clone() }));
         bodies.push(RecordBody::SessionOpened { holder });
 
-        let db = Db::open(&self.db.dir)?;
+        let db = Db::open(&self.db.dir, self.db.flush)?;
         let path = db.dir.join(FILE).display().to_string();
         let enter = |tx: &rusqlite::Connection| {
             let entered = tx.execute("INSERT INTO run (id, fence) VALUES (?1, 1)", [run.as_str()]);
@@ -223,7 +231,7 @@ impl Journal {
         }
         let mut lock = self.lock(run)?;
         // Read under the lock: whoever had the run a moment ago may have written.
-        let db = Db::open(&self.db.dir)?;
+        let db = Db::open(&self.db.dir, self.db.flush)?;
         let before = self.fence(run)?.unwrap_or_default();
         let fence = before + 1;
         let holder = this_process(by, fence);

@@ -106,7 +106,7 @@ impl Writer {
     /// What a new connection finds where `rows` should be. What it finds is made durable before it is believed: a page that a
     /// failed flush left in memory reads well and may be gone after a power cut.
     fn reread(&mut self, rows: &[Row]) -> Result<Vec<Row>, Error> {
-        self.db = Db::open(&self.db.dir)?;
+        self.db = Db::open(&self.db.dir, self.db.flush)?;
         let from = rows.first().map_or(0, |row| row.seq);
         let found = read::rows(&self.db.conn, &self.run, from).map_err(|error| self.db.unreadable(&error))?;
         if !found.is_empty() {

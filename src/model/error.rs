@@ -275,6 +275,24 @@ pub enum Error {
         /// Where the run stands.
         at: Option<Where>,
     },
+    /// A drill wants a run that comes to its end by itself.
+    #[error("the drill has nothing to hold on to: even with nothing in its way the run does not come to its end")]
+    DrillUnfit {
+        /// Where it stops instead.
+        causes: Vec<String>,
+    },
+    /// A drill found a run that did not recover.
+    #[error("{failed} of {tried} interrupted runs did not end as they must")]
+    DrillFailed {
+        /// Failed tries.
+        failed: usize,
+        /// All tries.
+        tried: usize,
+        /// The first failure: what was tried, and how the world differs.
+        first: Vec<String>,
+        /// The command that replays it.
+        replay: String,
+    },
     /// An error of the tool itself.
     #[error("internal error: {message}")]
     Internal {
@@ -310,11 +328,12 @@ impl Error {
             | Self::Stopped { .. }
             | Self::Fenced { .. }
             | Self::JournalDamaged { .. }
-            | Self::JournalWrite { .. } => Exit::Stopped,
+            | Self::JournalWrite { .. }
+            | Self::DrillUnfit { .. } => Exit::Stopped,
             Self::Stuck { .. } => Exit::Stuck,
             Self::EndedRolledBack { .. } => Exit::RolledBack,
             Self::RunHeld { .. } | Self::TargetTaken { .. } => Exit::Held,
-            Self::Internal { .. } => Exit::Internal,
+            Self::DrillFailed { .. } | Self::Internal { .. } => Exit::Internal,
         }
     }
 
@@ -328,7 +347,8 @@ impl Error {
             | Self::JournalWrite { why, .. } => vec![why.clone()],
             Self::Unreachable { endpoint, why, .. } => vec![format!("{endpoint}: {why}")],
             Self::Refused { refusal, .. } => vec![refusal.to_string()],
-            Self::Stopped { causes, .. } | Self::Paused { causes, .. } => causes.clone(),
+            Self::Stopped { causes, .. } | Self::Paused { causes, .. } | Self::DrillUnfit { causes } => causes.clone(),
+            Self::DrillFailed { first, .. } => first.clone(),
             Self::Stuck { remains, .. } => remains.iter().map(|what| format!("left: {what}")).collect(),
             Self::RunbookChanged { changes, .. } => changes.clone(),
             Self::RunAmbiguous { candidates, .. } => vec![format!("candidates: {}", candidates.join(", "))],
@@ -397,6 +417,11 @@ impl Error {
             Self::JournalDamaged { run, .. } => {
                 vec![format!("keep the file, and compare AWS with `sidestep status {run}` from a backup")]
             }
+            Self::DrillUnfit { .. } => one("see the whole run with `sidestep rehearse` and the same options"),
+            Self::DrillFailed { replay, .. } => vec![
+                format!("replay the first with `{replay}`"),
+                "this is a defect of sidestep: please report it with the world file and that command".to_owned(),
+            ],
             Self::EndedRolledBack { run } => vec![format!("read what happened with `sidestep status {run}`")],
             _ => Vec::new(),
         }

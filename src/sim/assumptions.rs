@@ -68,6 +68,8 @@ pub struct Compute {
     pub negative_dns_ttl: u32,
     /// For how long CreateService remembers a client token. `[K]`
     pub token_kept: Millis,
+    /// Whether the token of a service that was deleted since still gives the first call's answer, and makes nothing. `[K]`
+    pub token_outlives_service: bool,
 }
 
 impl Default for Compute {
@@ -99,6 +101,7 @@ impl Default for Compute {
             grace_needs_load_balancer: false,
             negative_dns_ttl: 15,
             token_kept: 24 * 3_600_000,
+            token_outlives_service: true,
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod runs_view;
 pub mod status_view;
 mod style;
 pub mod summary;
+pub mod sweep_view;
 pub mod text;
 
 #[cfg(test)]

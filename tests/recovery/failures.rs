@@ -10,7 +10,7 @@ use sidestep::sim::{Fault, ImageFault, RequestFaultKind};
 
 use super::common::{back_to, deployed_by_others, done, lab, own_template, reference, same, service};
 use crate::support::compare::How;
-use crate::support::{Lab, Stop, paused, worlds};
+use crate::support::{Lab, Stop, StopExt as _, paused, worlds};
 
 fn image(lab: &Lab, image: &str, fault: Option<ImageFault>) {
     lab.sim.with(|state| state.add_fault(Fault::Image { image: image.to_owned(), fault }));

@@ -4,7 +4,7 @@ use sidestep::model::FailureKind;
 use sidestep::sim::RequestFaultKind;
 
 use super::common::{as_reference, back_to, done, lab, reference};
-use crate::support::paused;
+use crate::support::{StopExt as _, paused};
 
 /// Each mutation of the migration, with how often it is sent.
 const MUTATIONS: [(&str, u32); 6] = [

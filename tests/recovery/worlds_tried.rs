@@ -1,15 +1,15 @@
 //! Other worlds and another order of stages.
 
+use super::case;
 use super::common::{back_to, done, uninterrupted};
-use crate::support::sweep::{Case, Depth};
-use crate::support::{Lab, paused, worlds};
+use crate::support::{Case, Depth, Lab, paused, worlds};
 
 pub fn cases() -> [Case; 3] {
     let both = format!("api_services = [\"{}\", \"{}\"]\n", worlds::API, worlds::SECOND_API);
     [
-        Case { name: "two API services", start: worlds::two_apis(), runbook: worlds::shipped(&both), back: false },
-        Case { name: "dns before service", start: worlds::start(), runbook: worlds::dns_first(), back: false },
-        Case { name: "adopted log group", start: worlds::log_group_exists(), runbook: worlds::shipped(""), back: false },
+        case("two API services", worlds::two_apis(), worlds::shipped(&both)),
+        case("dns before service", worlds::start(), worlds::dns_first()),
+        case("adopted log group", worlds::log_group_exists(), worlds::shipped("")),
     ]
 }
 

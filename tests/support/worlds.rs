@@ -48,19 +48,9 @@ fn resolved(file: SourceFile, more: &str) -> Runbook {
     runbook
 }
 
-/// A world in which every task was started by the account itself: the API services were deployed once more, and all is at rest.
-/// A captured task lacks members that a task of the same service started later has, so only such a world can be come back to.
+/// A world that can be come back to.
 pub fn lived_in(world: &Value, services: &[&str]) -> State {
-    let state = State::load(world, 7).expect("the world is one");
-    let now = state.now();
-    let sim = Sim::new(state);
-    for service in services {
-        foreign(&sim, now, "UpdateService", &json!({ "cluster": CLUSTER, "service": service, "forceNewDeployment": true }));
-    }
-    sim.with(|state| {
-        state.advance(now + 2 * REST);
-        state.clone()
-    })
+    sidestep::drill::lived_in(world, 7, CLUSTER, services).expect("the world is one")
 }
 
 /// The built-in world, lived in.

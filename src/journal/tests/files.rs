@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::*;
-use crate::journal::db::{self, FILE};
+use crate::journal::db::{self, FILE, Flush};
 use crate::journal::place::{self, FileSystem};
 use crate::journal::schema::{self, APPLICATION_ID, MIGRATIONS};
 use crate::model::Error;
@@ -114,12 +114,12 @@ fn a_network_file_system_is_refused_before_anything_is_made() {
         let probe = |_: &Path| Ok(FileSystem { magic, name: name.map(str::to_owned) });
         match refused {
             Some(word) => {
-                let why = why(Journal::open_on(&state, &probe));
+                let why = why(Journal::open_on(&state, &probe, Flush::Full));
                 assert!(why.contains("network file system") && why.contains(word), "{why}");
                 assert!(!state.exists());
             }
             None => {
-                drop(Journal::open_on(&state, &probe).map_err(|error| format!("{magic:x}: {error}")).expect("taken"));
+                drop(Journal::open_on(&state, &probe, Flush::Full).map_err(|error| format!("{magic:x}: {error}")).expect("taken"));
                 std::fs::remove_dir_all(&state).expect("removed");
             }
         }

@@ -119,8 +119,9 @@ fn replay(state: &mut State, cluster: &str, input: &Value) -> Result<Option<Valu
     if known.request != without_token(input) {
         return Err(invalid("Creation of service was not idempotent."));
     }
-    let alive = state.ecs.service(&known.service_arn).is_some_and(Service::active);
-    if alive { answer(state, &known.service_arn, has(input, "tags")).map(Some) } else { Ok(None) }
+    let service = state.ecs.service(&known.service_arn);
+    let answers = service.is_some_and(|service| service.active() || state.assume.compute.token_outlives_service);
+    if answers { answer(state, &known.service_arn, has(input, "tags")).map(Some) } else { Ok(None) }
 }
 
 fn remember(state: &mut State, cluster: &str, input: &Value, arn: &str) {

@@ -127,6 +127,13 @@ samples! {
     JournalNewer => Error::JournalNewer { path: text("/srv/state/journal.sqlite"), found: 7, known: 3 };
     JournalDamaged => Error::JournalDamaged { run: run(), why: text("record 9 follows record 7") };
     JournalWrite => Error::JournalWrite { path: text("/srv/state/journal.sqlite"), why: text("database or disk is full"), at: Some(at()) };
+    DrillUnfit => Error::DrillUnfit { causes: vec![text("step `create-service/nexus-ai-jaeger-staging/healthy`: the rollout failed")] };
+    DrillFailed => Error::DrillFailed {
+        failed: 2,
+        tried: 154,
+        first: vec![text("RollBack from point 101 (AfterEffect CreateService, after 9 commits)"), text("/ecs/services/1: absent → {}")],
+        replay: text("sidestep rehearse --faults crashes --point 101"),
+    };
     Internal => Error::Internal { message: text("a Wait step that is Done cannot be Held") };
 }
 
@@ -333,6 +340,24 @@ fn every_variant_has_its_message() {
     state: stages 1-4 done, stage 5 not done; the service runs revision 2 as before
     hint: after fixing the image, run `sidestep resume r7k2`
     hint: to undo stages 4-1, run `sidestep rollback r7k2`
+
+    ── DrillUnfit, exit code 5
+    error: the drill has nothing to hold on to: even with nothing in its way the run does not come to its end
+
+    Caused by:
+        step `create-service/nexus-ai-jaeger-staging/healthy`: the rollout failed
+
+    hint: see the whole run with `sidestep rehearse` and the same options
+
+    ── DrillFailed, exit code 1
+    error: 2 of 154 interrupted runs did not end as they must
+
+    Caused by:
+        RollBack from point 101 (AfterEffect CreateService, after 9 commits)
+        /ecs/services/1: absent → {}
+
+    hint: replay the first with `sidestep rehearse --faults crashes --point 101`
+    hint: this is a defect of sidestep: please report it with the world file and that command
 
     ── Internal, exit code 1
     error: internal error: a Wait step that is Done cannot be Held

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sidestep::sim::{Effect, Millis};
+
+use crate::sim::{Effect, Millis};
 
 /// Until everything under way has come to rest: the slowest deregistration, a health check or two.
 pub const REST: Millis = 10 * 60_000;

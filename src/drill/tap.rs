@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -13,9 +13,10 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use jiff::Timestamp;
-use sidestep::journal::{OpenRun, Request, Store};
-use sidestep::model::{Error, Record, RecordBody};
-use sidestep::sim::{Millis, Sim, SimClock, SimConnector, State};
+
+use crate::journal::{OpenRun, Request, Store};
+use crate::model::{Error, Record, RecordBody, RunView, StageId};
+use crate::sim::{Millis, Sim, SimClock, SimConnector, State};
 
 /// Which instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +42,8 @@ pub struct Point {
     pub of: String,
     /// Commits before it.
     pub commits: usize,
+    /// The stage under way; none before the first step of a plan.
+    pub stage: Option<StageId>,
 }
 
 impl std::fmt::Display for Point {
@@ -52,9 +55,13 @@ impl std::fmt::Display for Point {
 /// Everything that outlives a process that dies at a point.
 #[derive(Clone)]
 pub struct Fork {
+    /// Where.
     pub point: Point,
+    /// The account.
     pub state: State,
+    /// When.
     pub now: Millis,
+    /// The journal's files.
     pub files: Arc<Files>,
 }
 
@@ -71,6 +78,15 @@ pub struct Recorder {
     pub take: Box<dyn FnMut(Fork) + Send>,
 }
 
+/// How many crash points there were.
+#[derive(Clone, Debug, Default)]
+pub struct Counted {
+    /// In all.
+    pub points: usize,
+    /// By the stage under way, in the order of first meeting.
+    pub by_stage: Vec<(Option<StageId>, usize)>,
+}
+
 struct Tapped {
     recorder: Recorder,
     sim: Sim,
@@ -78,9 +94,12 @@ struct Tapped {
     dir: PathBuf,
     files: Arc<Files>,
     commits: usize,
-    next: usize,
     last: Option<(Millis, usize, u64)>,
     seen: HashSet<u64>,
+    stage: Option<StageId>,
+    counted: Counted,
+    /// The journal's files could not be read: forks would be of no use.
+    unread: Option<std::io::Error>,
 }
 
 /// See the module's text. Clones are handles on the same tap.
@@ -94,30 +113,60 @@ impl std::fmt::Debug for Tap {
 }
 
 impl Tap {
-    /// From now on points are counted.
-    pub fn open(&self, sim: Sim, clock: SimClock, dir: &Path, recorder: Recorder) {
-        let files = Arc::new(read_files(dir));
-        let tapped =
-            Tapped { recorder, sim, clock, dir: dir.to_owned(), files, commits: 0, next: 0, last: None, seen: HashSet::new() };
-        *self.0.lock().expect("no panic under the tap") = Some(tapped);
+    fn locked(&self) -> MutexGuard<'_, Option<Tapped>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// No more points are counted; how many there were, and how many of them distinct.
-    pub fn close(&self) -> (usize, usize) {
-        let tapped = self.0.lock().expect("no panic under the tap").take();
-        tapped.map_or((0, 0), |tapped| (tapped.next, tapped.seen.len()))
+    /// From now on points are counted.
+    pub fn open(&self, sim: Sim, clock: SimClock, dir: &Path, recorder: Recorder) {
+        let mut tapped = Tapped {
+            recorder,
+            sim,
+            clock,
+            dir: dir.to_owned(),
+            files: Arc::default(),
+            commits: 0,
+            last: None,
+            seen: HashSet::new(),
+            stage: None,
+            counted: Counted::default(),
+            unread: None,
+        };
+        tapped.read_files();
+        *self.locked() = Some(tapped);
+    }
+
+    /// No more points are counted; how many there were.
+    ///
+    /// # Errors
+    /// When the journal's files could not be read at some point.
+    pub fn close(&self) -> Result<Counted, Error> {
+        match self.locked().take() {
+            None => Ok(Counted::default()),
+            Some(Tapped { unread: Some(error), dir, .. }) => Err(Error::Internal {
+                message: format!("the journal in `{}` could not be copied at a crash point: {error}", dir.display()),
+            }),
+            Some(tapped) => Ok(tapped.counted),
+        }
     }
 
     /// Reads the journal's files anew: something was written that is no point.
     pub fn refresh(&self) {
-        if let Some(tapped) = self.0.lock().expect("no panic under the tap").as_mut() {
-            tapped.files = Arc::new(read_files(&tapped.dir));
+        if let Some(tapped) = self.locked().as_mut() {
+            tapped.read_files();
             tapped.commits += 1;
         }
     }
 
+    /// A stage is under way from here on.
+    fn enter(&self, stage: Option<StageId>) {
+        if let (Some(tapped), Some(stage)) = (self.locked().as_mut(), stage) {
+            tapped.stage = Some(stage);
+        }
+    }
+
     fn point(&self, kind: PointKind, of: impl FnOnce() -> String) {
-        if let Some(tapped) = self.0.lock().expect("no panic under the tap").as_mut() {
+        if let Some(tapped) = self.locked().as_mut() {
             tapped.point(kind, of());
         }
     }
@@ -129,13 +178,24 @@ impl Tapped {
         self.sim.calls().iter().filter(|(action, _)| !is_read(action)).map(|(_, times)| times).sum()
     }
 
+    fn read_files(&mut self) {
+        match read_files(&self.dir) {
+            Ok(files) => self.files = Arc::new(files),
+            Err(error) => self.unread = Some(error),
+        }
+    }
+
     fn point(&mut self, kind: PointKind, of: String) {
         if kind == PointKind::AfterCommit {
             self.commits += 1;
-            self.files = Arc::new(read_files(&self.dir));
+            self.read_files();
         }
-        let point = Point { number: self.next, kind, of, commits: self.commits };
-        self.next += 1;
+        let point = Point { number: self.counted.points, kind, of, commits: self.commits, stage: self.stage.clone() };
+        self.counted.points += 1;
+        match self.counted.by_stage.iter_mut().find(|(stage, _)| *stage == self.stage) {
+            Some((_, points)) => *points += 1,
+            None => self.counted.by_stage.push((self.stage.clone(), 1)),
+        }
         let now = self.clock.now_millis();
         let instant = (now, self.commits, self.effects());
         if self.recorder.distinct {
@@ -175,24 +235,24 @@ fn fingerprint(commits: usize, state: &State) -> u64 {
     hasher.finish()
 }
 
-fn read_files(dir: &Path) -> Files {
+fn read_files(dir: &Path) -> std::io::Result<Files> {
     let mut files = Files::new();
-    for entry in std::fs::read_dir(dir).expect("the state directory is there") {
-        let path = entry.expect("an entry").path();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // The shared-memory index is rebuilt from the others; the locks die with their process.
         if path.is_file() && !name.ends_with("-shm") {
-            files.insert(name, std::fs::read(&path).expect("a journal file can be read"));
+            files.insert(name, std::fs::read(&path)?);
         }
     }
-    files
+    Ok(files)
 }
 
 /// The simulator's HTTP client under a tap.
 #[derive(Clone, Debug)]
-pub struct Wire {
-    pub inner: SimConnector,
-    pub tap: Tap,
+pub(super) struct Wire {
+    pub(super) inner: SimConnector,
+    pub(super) tap: Tap,
 }
 
 impl HttpConnector for Wire {
@@ -217,16 +277,26 @@ impl HttpClient for Wire {
 }
 
 /// A run's store under a tap.
-pub struct Watched<'a> {
-    pub open: &'a mut OpenRun,
-    pub tap: Tap,
+pub(super) struct Watched<'a> {
+    pub(super) open: &'a mut OpenRun,
+    pub(super) tap: Tap,
+    #[cfg(test)]
+    pub(super) behind: super::tests::behind::Behind,
 }
 
 impl Store for Watched<'_> {
     fn append(&mut self, at: Timestamp, bodies: Vec<RecordBody>) -> Result<Vec<Record>, Error> {
+        #[cfg(test)]
+        let bodies = match self.behind.hold(self.open.view().last_seq, at, bodies) {
+            Ok(records) => return Ok(records),
+            Err(bodies) => bodies,
+        };
         let of = bodies.iter().map(word).collect::<Vec<_>>().join("+");
+        self.tap.enter(bodies.iter().rev().find_map(|body| stage_of(self.open.view(), body)));
         self.tap.point(PointKind::BeforeCommit, || of.clone());
         let records = self.open.append(at, bodies)?;
+        #[cfg(test)]
+        let records = self.behind.news(records);
         self.tap.point(PointKind::AfterCommit, || of);
         Ok(records)
     }
@@ -234,6 +304,15 @@ impl Store for Watched<'_> {
     fn take_requests(&mut self) -> Result<Vec<Request>, Error> {
         self.open.take_requests()
     }
+
+    fn check(&mut self) -> Result<(), Error> {
+        self.open.check()
+    }
+}
+
+fn stage_of(view: &RunView, body: &RecordBody) -> Option<StageId> {
+    let step = body.step()?;
+    view.plan.steps().find(|(_, _, planned)| planned.id == *step).map(|(stage, _, _)| stage.id.clone())
 }
 
 /// A record in a word, with its step.
