@@ -13,5 +13,7 @@ mod failures;
 mod journey;
 #[path = "cli/rehearse.rs"]
 mod rehearse;
+#[path = "cli/resistance.rs"]
+mod resistance;
 #[path = "cli/steering.rs"]
 mod steering;

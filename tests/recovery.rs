@@ -14,6 +14,8 @@ mod faults;
 mod newest;
 #[path = "recovery/stops.rs"]
 mod stops;
+#[path = "recovery/stuck.rs"]
+mod stuck;
 #[path = "recovery/worlds_tried.rs"]
 mod worlds_tried;
 

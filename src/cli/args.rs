@@ -151,6 +151,12 @@ pub struct RollbackArgs {
     /// Go back only so far: this stage and those before it stay done
     #[arg(long, value_name = "STAGE")]
     pub to: Option<String>,
+    /// Pass over a step that does not come to its end, and what rests on it: what it would have undone stays
+    #[arg(long, value_name = "STEP", requires = "reason", conflicts_with_all = ["to", "onto_newest"])]
+    pub skip: Option<String>,
+    /// Why the step is passed over, for the record
+    #[arg(long, value_name = "TEXT", requires = "skip")]
+    pub reason: Option<String>,
     /// Where others deployed a service since, take only this run's changes back, on what it runs now
     #[arg(long)]
     pub onto_newest: bool,

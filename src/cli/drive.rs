@@ -19,11 +19,12 @@ use crate::aws::Aws;
 use crate::engine::{Control, Ending, Engine, StageStop};
 use crate::journal::{OpenRun, Store as _};
 use crate::model::{
-    Actor, Adoption, Direction, Error, Event, Exit, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId,
+    Actor, Adoption, Direction, Error, Event, Exit, Failure, FailureKind, Outcome, Plan, RecordBody, RunView, StageId, StepId,
 };
+use crate::plan::inventory;
 use crate::session;
 use crate::ui::prompt::{FailureChoice, HeldChoice, Offers};
-use crate::ui::{Ask, plan_view, status_view};
+use crate::ui::{Ask, advice, plan_view};
 
 /// Who else hears of each event, after it is shown.
 type Also<'a> = Box<dyn Fn(&RunView, &Event) + 'a>;
@@ -241,6 +242,7 @@ impl<'a> Drive<'a> {
             wait: matches!(failure.kind, FailureKind::Deadline | FailureKind::Rollout),
             roll_back: plan.direction == Direction::Forward,
             onto_newest,
+            skip: plan.direction == Direction::Back,
         };
         let choice = self.screen.suspend(|| {
             loop {
@@ -259,6 +261,16 @@ impl<'a> Drive<'a> {
             FailureChoice::Retry => Ok(Next::Again),
             FailureChoice::RollBack => self.turn_back_here().await,
             FailureChoice::OntoNewest => self.onto_newest(error).await,
+            FailureChoice::Skip(reason) => {
+                let records = session::skipped(self.open.view(), step, &reason, &self.by);
+                self.append(records.map_err(|message| Error::Internal { message })?)?;
+                Ok(Next::Again)
+            }
+            FailureChoice::Abandon(reason) => {
+                let why = format!("{reason} (by {}@{})", self.by.user, self.by.host);
+                self.append(vec![RecordBody::RunEnded { outcome: Outcome::Abandoned, why }])?;
+                Ok(Next::Stop(error))
+            }
             FailureChoice::Pause | FailureChoice::ShowLog => Ok(Next::Stop(error)),
         }
     }
@@ -281,13 +293,12 @@ impl<'a> Drive<'a> {
         let view = self.open.view();
         let name = self.stage_of(step);
         let mut at = standing(self.context, view, "after repairing the cause");
-        let moved_on = view.moved_on(step, failure);
-        if failure.kind == FailureKind::Drift || moved_on {
-            at.next = status_view::after_drift(view, moved_on).iter().map(|hint| self.context.located(hint)).collect();
+        if let Some(next) = advice::after_trouble(view, step, failure) {
+            at.next = next.iter().map(|hint| self.context.located(hint)).collect();
         }
-        if view.plan.direction == Direction::Back && failure.kind == FailureKind::Stuck {
-            let remains = view.mutations.iter().filter(|mutation| mutation.direction == Direction::Forward).map(remains).collect();
-            return Error::Stuck { headline: format!("{name} cannot be undone: {}", failure.message), remains, at };
+        if failure.kind == FailureKind::Stuck {
+            let headline = format!("{name} cannot be undone: {}", failure.message);
+            return Error::Stuck { headline, causes: failure.causes.clone(), remains: inventory(view), at };
         }
         if let Some(serves) = serves(view) {
             at.state = format!("{}; {serves}", at.state);
@@ -343,18 +354,6 @@ impl<'a> Drive<'a> {
             None => true,
         }
     }
-}
-
-fn remains(mutation: &crate::model::Mutation) -> String {
-    let name = mutation
-        .output
-        .as_ref()
-        .and_then(|output| {
-            output["taskDefinition"].as_str().or_else(|| output["service"].as_str()).or_else(|| output["serviceId"].as_str())
-        })
-        .map(str::to_owned)
-        .unwrap_or_else(|| mutation.target.clone());
-    format!("{name} ({}, made in stage {})", mutation.step.title, mutation.stage)
 }
 
 /// Whether the changed services still serve, as far as the journal knows.

@@ -7,8 +7,10 @@ use super::ending::tell_end;
 use super::holds::{plan_stages, stages_named};
 use super::screen::Screen;
 use super::{account, signals};
-use crate::journal::Request;
-use crate::model::{Adoption, Direction, Error, Exit, Outcome, StageId};
+use crate::journal::{OpenRun, Request, Store as _};
+use crate::model::{Actor, Adoption, Direction, Error, Exit, Outcome, StageId, StepId};
+use crate::plan::inventory;
+use crate::session;
 
 pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
     let wanted = args.run.run.as_deref();
@@ -16,16 +18,16 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
     let run = journal.find(wanted, true)?;
     let view = journal.view(&run)?;
     let to: Option<StageId> = stages_named(plan_stages(&view.forward), &args.to.iter().cloned().collect::<Vec<_>>())?.pop();
-    if matches!(view.ended, Some((Outcome::RolledBack, _))) {
+    if matches!(view.ended, Some((Outcome::RolledBack, _))) && inventory(&view).is_empty() {
         let why = "it is rolled back already".to_owned();
         return Err(Error::NotApplicable { run, verb: "rolled back".to_owned(), why, hint: None });
     }
     if journal.is_live(&run)?.is_some() {
-        if args.onto_newest {
-            // What would be changed must be shown to whom it is asked of.
-            let why = "a process is at work on it, and what --onto-newest would change is to be read first".to_owned();
+        if args.onto_newest || args.skip.is_some() {
+            // What is chosen is to be chosen by somebody who sees it.
+            let why = "a process is at work on it, and this is to be decided while it stands still".to_owned();
             let hint = Some(format!("pause it with `{}`, then try again", context.command(&format!("pause {run}"))));
-            return Err(Error::NotApplicable { run, verb: "rolled back onto the newest revisions".to_owned(), why, hint });
+            return Err(Error::NotApplicable { run, verb: "rolled back this way".to_owned(), why, hint });
         }
         let by = context.actor(None);
         journal.post(&run, Request::Rollback { by, to }, context.clock()?.now())?;
@@ -43,7 +45,11 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         if ask.is_none() && !args.yes {
             return Err(Error::NobodyToAsk);
         }
-        let open = journal.acquire(&run, &by, aws.clock.now())?;
+        let mut open = journal.acquire(&run, &by, aws.clock.now())?;
+        if let Err(error) = skip(context, args, &mut open, &by, aws.clock.now()) {
+            open.close(&error.to_string(), aws.clock.now())?;
+            return Err(error);
+        }
         let screen = Screen::for_run(context);
         let control = signals::listen(by.clone())?;
         let mut drive = Drive::new(context, &aws, open, &screen, ask, by.clone(), control);
@@ -71,4 +77,19 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         }
         result
     })
+}
+
+/// Passes over the step that was named.
+fn skip(context: &Context, args: &RollbackArgs, open: &mut OpenRun, by: &Actor, at: jiff::Timestamp) -> Result<(), Error> {
+    let (Some(step), Some(reason)) = (&args.skip, &args.reason) else { return Ok(()) };
+    let records = session::skipped(open.view(), &StepId::new(step.as_str()), reason, by).map_err(|why| {
+        let failed: Vec<String> = open.view().troubled().map(|(step, _)| format!("`{}`", step.id)).collect();
+        let run = open.run().clone();
+        let hint = match failed.is_empty() {
+            true => format!("see where it stands with `{}`", context.command(&format!("status {run}"))),
+            false => format!("what can be skipped is {}", failed.join(", ")),
+        };
+        Error::NotApplicable { run, verb: format!("rolled back without step `{step}`"), why, hint: Some(hint) }
+    })?;
+    open.append(at, records).map(|_| ())
 }

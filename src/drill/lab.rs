@@ -113,21 +113,30 @@ fn lost(sums: &Value) -> i64 {
     sums["lost"].as_object().into_iter().flat_map(|reasons| reasons.values()).filter_map(Value::as_i64).sum()
 }
 
-/// An ECS call by another access key, at `now`; AWS's answer.
+/// A call by another access key, at `now`; AWS's answer. The operation is one of ECS, or has its service before it:
+/// `logs:DeleteLogGroup`, `servicediscovery:RegisterInstance`.
 ///
 /// # Errors
 /// AWS's refusal, as text.
 pub fn foreign(sim: &Sim, now: Millis, region: &str, operation: &str, input: &Value) -> Result<Value, String> {
-    let credential = format!("Credential=AKIASOMEBODYEXAMPLE/20250101/{region}/ecs/aws4_request");
-    let request = http::Request::post(format!("https://ecs.{region}.amazonaws.com/"))
+    let (service, operation) = operation.split_once(':').unwrap_or(("ecs", operation));
+    let target = match service {
+        "logs" => "Logs_20140328",
+        "servicediscovery" => "Route53AutoNaming_v20170314",
+        _ => "AmazonEC2ContainerServiceV20141113",
+    };
+    let credential = format!("Credential=AKIASOMEBODYEXAMPLE/20250101/{region}/{service}/aws4_request");
+    let request = http::Request::post(format!("https://{service}.{region}.amazonaws.com/"))
         .header("content-type", "application/x-amz-json-1.1")
-        .header("x-amz-target", format!("AmazonEC2ContainerServiceV20141113.{operation}"))
+        .header("x-amz-target", format!("{target}.{operation}"))
         .header("authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"))
         .body(bytes::Bytes::from(input.to_string()))
         .map_err(|error| error.to_string())?;
     match sim.handle(now, request) {
         Handled::Respond(answer) if answer.status() == 200 => {
-            serde_json::from_slice(answer.body()).map_err(|error| error.to_string())
+            // Some operations answer with nothing at all.
+            let body = if answer.body().is_empty() { b"null" } else { answer.body().as_ref() };
+            serde_json::from_slice(body).map_err(|error| error.to_string())
         }
         other => Err(format!("{operation} by somebody else: {other:?}")),
     }
@@ -378,6 +387,22 @@ impl Lab {
             && let Err(stop) = self.turn_back(&mut open, to, onto_newest).await
         {
             return stop;
+        }
+        self.go(open).await
+    }
+
+    /// `sidestep rollback --yes --skip STEP --reason …`.
+    pub async fn roll_back_without(&self, step: &StepId, reason: &str) -> Stop {
+        let mut open = match self.take_up() {
+            Ok(open) => open,
+            Err(error) => return Stop::Error(error),
+        };
+        let records = match session::skipped(open.view(), step, reason, &self.by) {
+            Ok(records) => records,
+            Err(message) => return Stop::Error(Error::Internal { message }),
+        };
+        if let Err(error) = self.watched(&mut open).append(self.aws.clock.now(), records) {
+            return Stop::Error(error);
         }
         self.go(open).await
     }

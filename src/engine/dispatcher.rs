@@ -216,7 +216,7 @@ impl<'a, S: Store> Engine<'a, S> {
         let (messages, mut inbox) = mpsc::unbounded_channel();
         let mut lanes = FuturesUnordered::new();
         for lane in &wave.lanes {
-            if lane.steps.iter().any(|step| self.view.state(&step.id) != StepState::Done) {
+            if lane.steps.iter().any(|step| !self.view.state(&step.id).is_over()) {
                 lanes.push(self.lane(lane, messages.clone()).run());
             }
         }

@@ -10,6 +10,7 @@ mod exit;
 mod id;
 mod plan;
 mod record;
+mod remainder;
 mod runbook;
 mod transition;
 mod view;
@@ -26,6 +27,7 @@ pub use plan::{
     Change, Direction, Disposition, Finding, Input, Lane, Plan, Resource, Severity, StagePlan, StepClass, StepPlan, Target, Wave,
 };
 pub use record::{Actor, Adoption, CallNote, Failure, FailureKind, Holder, Outcome, Record, RecordBody, Verdict};
+pub use remainder::Remainder;
 pub use runbook::{Origin, Problem, Runbook, SourceFile, SourceSpan, StageDecl, Variable};
 pub use transition::{IllegalTransition, StepEvent, StepState, next_state};
 pub use view::{FoldError, Mutation, RunStatus, RunView, StepView};

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Adoption, CallNote, Direction, Failure, FailureKind, Holder, IllegalTransition, Outcome, Plan, Record, RecordBody, RunId,
-    StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
+    Actor, Adoption, CallNote, Direction, Failure, FailureKind, Holder, IllegalTransition, Outcome, Plan, Record, RecordBody,
+    RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
 };
 
 /// Where a run stands.
@@ -70,6 +70,9 @@ pub struct StepView {
     /// Result and reason, when held.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<(String, String)>,
+    /// Why it was passed over, and who decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<(String, Option<Actor>)>,
     /// When it was last started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
@@ -175,6 +178,7 @@ impl StepView {
             output: None,
             trouble: None,
             held: None,
+            skipped: None,
             started_at: None,
             changed_at: None,
         }
@@ -271,7 +275,9 @@ impl RunView {
                 let rests_on_new = step.inputs.values().any(|input| anew.contains(&input.step));
                 let sees_new = lane_anew && step.class != StepClass::Mutation;
                 let same = self.plan.step(&step.id).is_some_and(|old| same_to_the_letter(old, step));
-                let kept = self.steps.remove(&step.id).filter(|_| same && !rests_on_new && !sees_new);
+                // Who plans anew means to try again what was passed over.
+                let kept = (self.steps.remove(&step.id))
+                    .filter(|view| same && !rests_on_new && !sees_new && view.state != StepState::Skipped);
                 if kept.is_none() {
                     anew.insert(step.id.clone());
                     lane_anew = true;
@@ -318,6 +324,7 @@ impl RunView {
             RecordBody::StepFailed { failure, .. } | RecordBody::StepInDoubt { failure, .. } => {
                 step.trouble = Some(failure.clone())
             }
+            RecordBody::StepSkipped { reason, by, .. } => step.skipped = Some((reason.clone(), by.clone())),
             RecordBody::StepHeld { result, why, .. } => step.held = Some((result.clone(), why.clone())),
             RecordBody::StepApproved { by, comment, .. } => {
                 step.output = Some(serde_json::json!({ "result": "approved", "by": by.user, "comment": comment }));
@@ -422,14 +429,14 @@ impl RunView {
         self.steps.get(step).map_or(StepState::Pending, |view| view.state)
     }
 
-    /// Whether every step of the stage is done.
+    /// Whether every step of the stage is done or passed over.
     pub fn stage_done(&self, stage: &StageId) -> bool {
         self.plan
             .stages
             .iter()
             .filter(|plan| plan.id == *stage)
             .flat_map(|plan| plan.steps())
-            .all(|step| self.state(&step.id) == StepState::Done)
+            .all(|step| self.state(&step.id).is_over())
     }
 
     /// The first stage that is not done.
@@ -437,7 +444,7 @@ impl RunView {
         self.plan.stages.iter().find(|stage| !self.stage_done(&stage.id))
     }
 
-    /// Whether every step of the plan is done.
+    /// Whether every step of the plan is done or passed over.
     pub fn all_done(&self) -> bool {
         self.current_stage().is_none()
     }
@@ -504,7 +511,8 @@ impl RecordBody {
             | Self::StepObserved { step, .. }
             | Self::StepLeft { step }
             | Self::StepHeld { step, .. }
-            | Self::StepApproved { step, .. } => Some(step),
+            | Self::StepApproved { step, .. }
+            | Self::StepSkipped { step, .. } => Some(step),
             _ => None,
         }
     }

@@ -3,11 +3,14 @@
 //! deployed since and the operator asks for it, on what is there now.
 
 mod closing;
+mod inventory;
 mod make;
 mod newest;
 mod observe;
 mod undo;
+mod users;
 
+pub use inventory::inventory;
 pub use make::{check, make};
 pub use newest::{MOVED_ON, Newest, read_newest};
 pub use observe::observe;

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::newest::{MovedOn, Newest};
+use super::users::Own;
 use crate::model::{
     Direction, Disposition, Finding, Input, Lane, LaneId, Mutation, Plan, Resource, RunView, StageId, StagePlan, StepClass, StepId,
     StepPlan, Wave,
@@ -59,6 +60,7 @@ pub fn undo(view: &RunView, to: Option<&StageId>, newest: &Newest) -> Plan {
     let created: BTreeSet<&str> =
         mutations.iter().filter(|mutation| mutation.step.action == CREATE).filter_map(|mutation| service(mutation)).collect();
 
+    let own = Own::of(view);
     let mut stages: BTreeMap<usize, BTreeMap<String, LaneOfUndo>> = BTreeMap::new();
     for mutation in mutations.iter().rev() {
         let position = order.iter().position(|stage| **stage == mutation.stage).unwrap_or(usize::MAX);
@@ -76,6 +78,9 @@ pub fn undo(view: &RunView, to: Option<&StageId>, newest: &Newest) -> Plan {
         match service(mutation).filter(|_| mutation.step.action == UPDATE).and_then(|name| newest.get(name)) {
             Some(moved_on) => lane.add_onto_newest(mutation, moved_on),
             None => lane.add(mutation, &created, earlier_update),
+        }
+        if let Some(look) = own.look(mutation) {
+            lane.begin_with(look);
         }
     }
     let stages = stages.into_values().rev().filter_map(stage_plan).collect();
@@ -142,6 +147,22 @@ impl LaneOfUndo {
         self.append(mutation, moved_on.steps());
     }
 
+    /// Puts a look before everything else in the lane.
+    fn begin_with(&mut self, look: UndoStep) {
+        let taken = self.steps.iter().any(|step| step.id == StepId::of(&self.lane, look.name));
+        let name = if taken { format!("{}-{}", look.name, self.steps.len()) } else { look.name.to_owned() };
+        let step = StepPlan {
+            id: StepId::of(&self.lane, &name),
+            action: look.action.to_owned(),
+            class: look.class,
+            title: look.title,
+            params: look.params,
+            inputs: BTreeMap::new(),
+            deadline_s: look.deadline_s,
+        };
+        self.steps.insert(0, step);
+    }
+
     fn append(&mut self, mutation: &Mutation, steps: Vec<UndoStep>) {
         let suffix = if mutation.attempt > 1 || self.steps.iter().any(|step| step.id == StepId::of(&self.lane, steps[0].name)) {
             format!("-{}", mutation.seq)
@@ -157,6 +178,7 @@ impl LaneOfUndo {
                 .map(|(here, step, there)| ((*here).to_owned(), Input { step: id(step), pointer: (*there).to_owned() }))
                 .collect();
             let mut params = undo.params;
+            params["undoOf"] = json!(mutation.seq);
             if Some(index) == last_mutation {
                 // When this one is done, the mutations are undone.
                 params["undoes"] = json!(std::mem::take(&mut self.pending));

@@ -21,7 +21,7 @@ pub enum HeldChoice {
 }
 
 /// What to do about a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FailureChoice {
     /// Give the wait another deadline.
     KeepWaiting,
@@ -31,6 +31,10 @@ pub enum FailureChoice {
     RollBack,
     /// Take only the run's own changes back, on what others have deployed since; shown before it begins.
     OntoNewest,
+    /// Pass the step over, for this reason: what it would have undone stays.
+    Skip(String),
+    /// Give the run up as it stands, for this reason.
+    Abandon(String),
     /// Leave it as it is.
     Pause,
     /// Show the last log lines, then ask again.
@@ -46,6 +50,8 @@ pub struct Offers {
     pub roll_back: bool,
     /// [`FailureChoice::OntoNewest`]: the way back met what somebody else deployed.
     pub onto_newest: bool,
+    /// [`FailureChoice::Skip`] and [`FailureChoice::Abandon`]: the run goes back.
+    pub skip: bool,
 }
 
 impl Offers {
@@ -55,6 +61,7 @@ impl Offers {
             FailureChoice::KeepWaiting => self.wait,
             FailureChoice::RollBack => self.roll_back,
             FailureChoice::OntoNewest => self.onto_newest,
+            FailureChoice::Skip(_) | FailureChoice::Abandon(_) => self.skip,
             FailureChoice::Retry | FailureChoice::Pause | FailureChoice::ShowLog => true,
         }
     }

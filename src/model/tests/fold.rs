@@ -13,6 +13,7 @@ fn after(event: StepEvent) -> StepState {
         StepEvent::Left | StepEvent::ObservedNotDone | StepEvent::ObservedTakenBack => StepState::Pending,
         StepEvent::Held => StepState::Held,
         StepEvent::ObservedDiverged => StepState::Diverged,
+        StepEvent::Skipped => StepState::Skipped,
     }
 }
 

@@ -6,13 +6,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::revision::{find_registered, register, registration_intent, revisit_registered, undo_registration};
+use super::revision::{
+    find_registered, left_by_registration, register, registration_intent, revisit_registered, undo_registration,
+};
 use crate::aws::Aws;
 use crate::aws::task_definition::{TaskDefinition, family_of, normalised, short_name};
 use crate::model::{Failure, FailureKind, Mutation, Verdict};
 use crate::stages::edit::{self, Edit, Originals};
 use crate::stages::step::{
-    Applied, Context, MutationStep, Polled, Prepared, StepError, TAG_RUN, TAG_STEP, TAG_TOKEN, UndoStep, WaitStep, Waiter, text,
+    Applied, Context, Left, MutationStep, Polled, Prepared, StepError, TAG_RUN, TAG_STEP, TAG_TOKEN, UndoStep, WaitStep, Waiter,
+    text,
 };
 
 /// `ecs.register-edited-task-definition`: `{base, baseDigest?, edits, cluster, usedBy}`. Inverse edits name the revisions they look
@@ -99,6 +102,10 @@ impl MutationStep for RegisterEdited {
 
     fn undo(&self, mutation: &Mutation) -> Vec<UndoStep> {
         undo_registration(mutation)
+    }
+
+    fn left(&self, mutation: &Mutation) -> Option<Left> {
+        left_by_registration(mutation)
     }
 }
 

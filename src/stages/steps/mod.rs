@@ -11,6 +11,7 @@ mod service_update;
 mod spans;
 mod targets;
 mod tasks;
+mod users;
 
 pub use edited_revision::{RegisterEdited, VerifyRevision, read_originals};
 pub use instances::{AwaitInstances, AwaitNoInstances};
@@ -23,3 +24,4 @@ pub use service_update::{UpdateService, same as same_list};
 pub use spans::{SpansArrive, TrafficBefore};
 pub use targets::{AwaitNoTargets, AwaitOwnTargets};
 pub use tasks::addresses as task_addresses;
+pub use users::LookForUsers;

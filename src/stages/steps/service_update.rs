@@ -9,7 +9,7 @@ use super::tasks;
 use crate::aws::task_definition::short_name;
 use crate::aws::{CallError, STALENESS};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict};
-use crate::stages::step::{Applied, Context, MutationStep, Prepared, StepError, UndoStep, text};
+use crate::stages::step::{Applied, Context, Left, MutationStep, Prepared, StepError, UndoStep, text};
 
 /// `ecs.update-service`: `{cluster, service, set, expect, restore?, orGone?, noteTargets?, deadline_s?}`.
 ///
@@ -314,6 +314,30 @@ impl MutationStep for UpdateService {
             });
         }
         steps
+    }
+
+    fn left(&self, mutation: &Mutation) -> Option<Left> {
+        let (cluster, name) = (mutation.step.params["cluster"].as_str()?, mutation.step.params["service"].as_str()?);
+        let before = &mutation.intent["replaced"];
+        let mut remove = format!("aws ecs update-service --cluster {cluster} --service {name}");
+        let set = mutation.output.as_ref().map_or(&mutation.step.params["set"], |output| &output["set"]);
+        for (member, option) in [
+            ("taskDefinition", "--task-definition"),
+            ("loadBalancers", "--load-balancers"),
+            ("serviceRegistries", "--service-registries"),
+            ("healthCheckGracePeriodSeconds", "--health-check-grace-period-seconds"),
+        ] {
+            let value = match &before[member] {
+                _ if set.get(member).is_none() => continue,
+                Value::Null if set[member].is_array() => "'[]'".to_owned(),
+                Value::Null => continue,
+                Value::String(arn) => short_name(arn).to_owned(),
+                Value::Array(list) => format!("'{}'", Value::Array(list.clone())),
+                other => other.to_string(),
+            };
+            remove.push_str(&format!(" {option} {value}"));
+        }
+        (mutation.intent["mode"] != "redeploy").then(|| Left { kind: "settings of service", name: name.to_owned(), remove })
     }
 }
 

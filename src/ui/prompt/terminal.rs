@@ -135,10 +135,22 @@ impl<D: Dialog> Ask for Questions<D> {
             (FailureChoice::ShowLog, "show the last log lines".to_owned()),
             (FailureChoice::RollBack, "roll back what was done".to_owned()),
             (FailureChoice::OntoNewest, "take only this run's changes back, on what was deployed since".to_owned()),
+            (FailureChoice::Skip(String::new()), "leave this as it is and undo the rest (journaled with your name)".to_owned()),
+            (FailureChoice::Abandon(String::new()), "give the run up as it stands (journaled with your name)".to_owned()),
             (FailureChoice::Pause, "pause, to go on later".to_owned()),
         ];
         offers.retain(|(choice, _)| offered.allow(choice));
-        self.choose("What now?", &offers, FailureChoice::Pause)
+        // A decision without a reason is none.
+        let reason = |asked: io::Result<String>| asked.ok().map(|line| text::clean(&line)).filter(|line| !line.is_empty());
+        match self.choose("What now?", &offers, FailureChoice::Pause) {
+            FailureChoice::Skip(_) => {
+                reason(self.dialog.line("Why may it stay?")).map_or(FailureChoice::Pause, FailureChoice::Skip)
+            }
+            FailureChoice::Abandon(_) => {
+                reason(self.dialog.line("Why is the run given up?")).map_or(FailureChoice::Pause, FailureChoice::Abandon)
+            }
+            other => other,
+        }
     }
 
     fn confirm_rollback(&mut self, plan: &Plan) -> bool {

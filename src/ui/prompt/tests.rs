@@ -65,7 +65,7 @@ fn shows<T>(ask: impl FnOnce(&mut Questions<Played>) -> T) -> String {
 }
 
 /// What there is to choose when a wait of a run that goes forward fails.
-const FORWARD: Offers = Offers { wait: true, roll_back: true, onto_newest: false };
+const FORWARD: Offers = Offers { wait: true, roll_back: true, onto_newest: false, skip: false };
 
 #[test]
 fn every_question_says_where_and_as_whom() {
