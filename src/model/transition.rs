@@ -119,7 +119,9 @@ pub fn next_state(class: StepClass, state: StepState, event: StepEvent) -> Resul
         (S::Held, E::ObservedTakenBack) if verify => S::Pending,
 
         // Never one whose outcome is not known: what it did would be forgotten.
-        (S::Pending | S::Failed | S::Held | S::Diverged, E::Skipped) => S::Skipped,
+        (S::Pending | S::Failed, E::Skipped) => S::Skipped,
+        (S::Held, E::Skipped) if verify => S::Skipped,
+        (S::Diverged, E::Skipped) if mutation => S::Skipped,
 
         _ => return Err(IllegalTransition { class, state, event }),
     };

@@ -358,18 +358,14 @@ fn every_variant_has_its_message() {
 
     ── DrillUnfit, exit code 5
     error: the drill has nothing to hold on to: even with nothing in its way the run does not come to its end
-
-    Caused by:
-        step `create-service/nexus-ai-jaeger-staging/healthy`: the rollout failed
+      Caused by: step `create-service/nexus-ai-jaeger-staging/healthy`: the rollout failed
 
     hint: see the whole run with `sidestep rehearse` and the same options
 
     ── DrillFailed, exit code 1
     error: 2 of 154 interrupted runs did not end as they must
-
-    Caused by:
-        RollBack from point 101 (AfterEffect CreateService, after 9 commits)
-        /ecs/services/1: absent → {}
+      Caused by: RollBack from point 101 (AfterEffect CreateService, after 9 commits)
+      Caused by: /ecs/services/1: absent → {}
 
     hint: replay the first with `sidestep rehearse --faults crashes --point 101`
     hint: this is a defect of sidestep: please report it with the world file and that command

@@ -159,6 +159,16 @@ fn answers_are_taken_as_given() {
         let mut ask = over(Played { pick: Some(pick), ..Played::default() });
         assert_eq!(ask.on_failure(&plan, "it failed", &[], FORWARD), choice);
     }
+    let back = Offers { skip: true, ..Offers::default() };
+    for (pick, choice) in
+        [("leave this", FailureChoice::Skip("theirs".to_owned())), ("give the run up", FailureChoice::Abandon("theirs".to_owned()))]
+    {
+        let mut ask = over(Played { pick: Some(pick), comment: Some(" theirs\n".to_owned()), ..Played::default() });
+        assert_eq!(ask.on_failure(&plan, "it failed", &[], back), choice);
+        // Without a reason it is no decision.
+        let mut ask = over(Played { pick: Some(pick), comment: Some("  ".to_owned()), ..Played::default() });
+        assert_eq!(ask.on_failure(&plan, "it failed", &[], back), FailureChoice::Pause);
+    }
     let mut ask = over(Played { pick: Some("take only"), ..Played::default() });
     let offers = Offers { onto_newest: true, ..Offers::default() };
     assert_eq!(ask.on_failure(&plan, "it failed", &[], offers), FailureChoice::OntoNewest);
