@@ -5,6 +5,7 @@
 //!   engine ─ Complete ──────────▶ ended ──────────▶ RunEnded, unless only a part of the way back is gone
 //!          ─ RollbackAsked ─────▶ plan_back ─▶ turned_back
 //!   other variables, or forward again ─▶ changes ─▶ amended
+//!   forward again in lanes that went back alone ──▶ forward_again
 //! ```
 
 use serde_json::Value;
@@ -13,7 +14,7 @@ use crate::aws::Aws;
 use crate::engine::{Ending, Engine};
 use crate::journal::Store;
 use crate::model::{
-    Actor, Adoption, Direction, Error, Failure, Outcome, Plan, RecordBody, Remainder, RunView, StageId, StepId, StepPlan, StepState,
+    Actor, Adoption, Direction, Error, Extent, Failure, Outcome, Plan, RecordBody, Remainder, RunView, StepId, StepPlan, StepState,
 };
 use crate::plan::{MOVED_ON, Newest, inventory, read_newest, undo};
 
@@ -26,20 +27,34 @@ use crate::plan::{MOVED_ON, Newest, inventory, read_newest, undo};
 pub async fn plan_back<S: Store>(
     engine: Engine<'_, S>,
     aws: &Aws,
-    to: Option<&StageId>,
+    extent: &Extent,
     onto_newest: bool,
 ) -> Result<Result<Plan, (StepId, Failure)>, Error> {
     let (ending, view) = engine.settle_unknown(onto_newest).await?;
     if let Some(Ending::Failed { step, failure }) = ending {
         return Ok(Err((step, failure)));
     }
-    let newest = if onto_newest { read_newest(aws, &view, to).await } else { Ok(Newest::new()) };
-    Ok(newest.map(|newest| undo(&view, to, &newest)))
+    let newest = if onto_newest { read_newest(aws, &view, extent).await } else { Ok(Newest::new()) };
+    Ok(newest.map(|newest| undo(&view, extent, &newest)))
 }
 
 /// The record that takes the plan of the way back into force.
-pub fn turned_back(plan: Plan, to: Option<StageId>, by: Actor) -> RecordBody {
-    RecordBody::PlanAdopted { plan: Box::new(plan), why: Adoption::Rollback { to }, by }
+pub fn turned_back(plan: Plan, extent: Extent, by: Actor) -> RecordBody {
+    RecordBody::PlanAdopted { plan: Box::new(plan), why: Adoption::Rollback(extent), by }
+}
+
+/// The record that takes the forward plan into force again, where the run went back in some of its lanes only: the others stand
+/// somewhere in that plan, so it is not planned anew but gone on with. None in any other case.
+pub fn forward_again(view: &RunView, by: Actor) -> Option<RecordBody> {
+    let lanes_back = matches!(&view.adoption, Adoption::Rollback(extent) if !extent.lanes.is_empty());
+    let gone = lanes_back && view.all_done() && view.ended.is_none();
+    gone.then(|| RecordBody::PlanAdopted { plan: Box::new(view.forward.clone()), why: Adoption::Forward, by })
+}
+
+/// Why some lanes cannot be taken back alone, if they cannot: what was built on them is left standing.
+pub fn not_alone(view: &RunView, extent: &Extent) -> Option<String> {
+    let (above, below) = view.rests_on(&extent.lanes)?;
+    Some(format!("`{above}` rests on `{below}` and would be left without it"))
 }
 
 /// The records that pass over a step of the way back which does not come to its end: the step, and those after it in its lane that
@@ -74,7 +89,7 @@ pub fn amended(plan: Plan, changes: Vec<String>, by: Actor) -> RecordBody {
 /// The record that ends a run whose plan is done; none where only a part of the way back was to go.
 pub fn ended(view: &RunView) -> Option<RecordBody> {
     let (outcome, why) = match (view.plan.direction, &view.adoption) {
-        (Direction::Back, Adoption::Rollback { to: Some(_) }) => return None,
+        (Direction::Back, Adoption::Rollback(extent)) if !extent.is_whole() => return None,
         (Direction::Back, _) => (Outcome::RolledBack, rolled_back(view)),
         (Direction::Forward, _) => (Outcome::Done, "all stages are done".to_owned()),
     };

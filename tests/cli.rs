@@ -11,6 +11,8 @@ mod bad_runbook;
 mod failures;
 #[path = "cli/journey.rs"]
 mod journey;
+#[path = "cli/lanes.rs"]
+mod lanes;
 #[path = "cli/rehearse.rs"]
 mod rehearse;
 #[path = "cli/resistance.rs"]

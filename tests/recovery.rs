@@ -10,18 +10,22 @@ mod comparing;
 mod failures;
 #[path = "recovery/faults.rs"]
 mod faults;
+#[path = "recovery/lanes.rs"]
+mod lanes;
 #[path = "recovery/newest.rs"]
 mod newest;
 #[path = "recovery/stops.rs"]
 mod stops;
 #[path = "recovery/stuck.rs"]
 mod stuck;
+#[path = "recovery/swarm.rs"]
+mod swarm;
 #[path = "recovery/worlds_tried.rs"]
 mod worlds_tried;
 
 use sidestep::model::Runbook;
 use sidestep::sim::State;
-use support::{Case, Choice, Depth, sweep, worlds};
+use support::{Case, Choice, Course, Depth, sweep, worlds};
 
 /// Some of the points, from all over the run. SIDESTEP_SEED draws others; SIDESTEP_POINT replays one.
 fn choice(sample: usize) -> Choice {
@@ -52,7 +56,7 @@ fn check(case: &Case, choice: Choice, depth: Depth) {
 }
 
 fn case(name: &str, start: State, runbook: Runbook) -> Case {
-    Case { name: name.to_owned(), start, runbook, accepted: Vec::new(), back: false, seed: 11 }
+    Case { name: name.to_owned(), start, runbook, accepted: Vec::new(), course: Course::Forward, seed: 11 }
 }
 
 fn shipped() -> Case {
@@ -60,7 +64,7 @@ fn shipped() -> Case {
 }
 
 fn shipped_back() -> Case {
-    Case { name: "its way back".to_owned(), back: true, ..shipped() }
+    Case { name: "its way back".to_owned(), course: Course::Back, ..shipped() }
 }
 
 #[test]
@@ -96,7 +100,7 @@ fn a_second_crash_after_each_is_recovered_from() {
 #[test]
 #[ignore = "every crash point: minutes in a debug build"]
 fn a_crash_everywhere_in_other_worlds_is_recovered_from() {
-    for case in worlds_tried::cases() {
-        check(&case, Choice::All, Depth::Once);
+    for case in worlds_tried::cases().iter().chain(&[lanes::taken_back()]) {
+        check(case, Choice::All, Depth::Once);
     }
 }

@@ -136,12 +136,15 @@ pub struct ResumeArgs {
     /// Accept what others changed since, and plan what is left anew from what is there now
     #[arg(long)]
     pub replan: bool,
-    /// The runbook for an amended plan, if its file moved; variables given with --var or --var-file amend the plan
+    /// Amend the plan by this runbook: its file moved, or its text changed; so do variables given with --var or --var-file
     #[arg(long, value_name = "RUNBOOK")]
     pub runbook: Option<String>,
     /// Go on although this finding blocks an amended plan (repeatable)
     #[arg(long, value_name = "FINDING")]
     pub accept: Vec<String>,
+    /// Go on with this target's lanes alone, until they have nothing more to do (repeatable)
+    #[arg(long = "lane", value_name = "TARGET")]
+    pub lanes: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -151,8 +154,11 @@ pub struct RollbackArgs {
     /// Go back only so far: this stage and those before it stay done
     #[arg(long, value_name = "STAGE")]
     pub to: Option<String>,
+    /// Take back only what was done for this target (repeatable)
+    #[arg(long = "lane", value_name = "TARGET")]
+    pub lanes: Vec<String>,
     /// Pass over a step that does not come to its end, and what rests on it: what it would have undone stays
-    #[arg(long, value_name = "STEP", requires = "reason", conflicts_with_all = ["to", "onto_newest"])]
+    #[arg(long, value_name = "STEP", requires = "reason", conflicts_with_all = ["to", "lanes", "onto_newest"])]
     pub skip: Option<String>,
     /// Why the step is passed over, for the record
     #[arg(long, value_name = "TEXT", requires = "skip")]
@@ -183,7 +189,7 @@ pub struct AbandonArgs {
     pub reason: String,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RehearseArgs {
     #[command(flatten)]
     pub runbook: RunbookArgs,
@@ -205,6 +211,9 @@ pub struct RehearseArgs {
     /// With `--faults crashes`: only the way back of a finished run
     #[arg(long)]
     pub way_back: bool,
+    /// With `--faults all`: how many runs, each with the next seed (100 unless given)
+    #[arg(long, value_name = "NUMBER")]
+    pub runs: Option<u64>,
 }
 
 /// What goes wrong in a rehearsal.
@@ -214,6 +223,8 @@ pub enum Faults {
     None,
     /// The process is killed at every point, and taken up again: resumed, and rolled back.
     Crashes,
+    /// Run after run, each with other faults: lost and late answers, throttling, crashes, other hands, a journal that fails.
+    All,
 }
 
 #[derive(Debug, Args)]

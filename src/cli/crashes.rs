@@ -7,27 +7,22 @@ use super::args::RehearseArgs;
 use super::context::Context;
 use super::world::not_a_world;
 use super::{account, plan, runbooks};
-use crate::drill::{Case, Choice, Depth, Lab, Row, Tally, Tries, lived_in, paused, sweep};
+use crate::drill::{Case, Choice, Course, Depth, Lab, Row, Tally, Tries, lived_in, paused, sweep};
 use crate::model::{Error, Exit, Runbook};
 use crate::sim::State;
 use crate::ui::sweep_view::{self, Counting, SweepRow};
 use crate::ui::text::{count, shell_word};
 
 pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &str, world: &Value) -> Result<Exit, Error> {
-    let start = State::load(world, args.seed).map_err(|why| not_a_world(path, why))?;
-    paused(fit(context, args, runbook, &start))??;
-    let services: Vec<&str> = runbook.target["services"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let start =
-        lived_in(world, args.seed, runbooks::target(runbook, "cluster"), &services).map_err(|why| not_a_world(path, why))?;
     let there = Case {
         name: "The way there".to_owned(),
-        start,
+        start: start(context, args, runbook, path, world)?,
         runbook: runbook.clone(),
         accepted: args.accept.clone(),
-        back: false,
+        course: Course::Forward,
         seed: args.seed,
     };
-    let back = Case { name: "The way back".to_owned(), back: true, ..there.clone() };
+    let back = Case { name: "The way back".to_owned(), course: Course::Back, ..there.clone() };
     let mut cases = vec![there];
     // A point is replayed on the way there, unless it is said to be one of the way back.
     if args.point.is_none() || args.way_back {
@@ -42,7 +37,7 @@ pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &st
     let mut found = Vec::new();
     for case in cases {
         let tally = swept(context, args, &case)?;
-        tell(context, &case, &tally);
+        tell(context, args, &case, &tally);
         found.push((case, tally));
     }
     verdict(context, args, &found)
@@ -50,6 +45,14 @@ pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &st
 
 const EXPLAINED: &str = "the process dies before and after each AWS request and around each journal commit; from the journal as \
     it is then, the run is resumed, and rolled back. Points with the same journal and world are tried once.";
+
+/// The world that a drill starts from, once it is known to be one that a plain rehearsal takes.
+pub fn start(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &str, world: &Value) -> Result<State, Error> {
+    let loaded = State::load(world, args.seed).map_err(|why| not_a_world(path, why))?;
+    paused(fit(context, args, runbook, &loaded))??;
+    let services: Vec<&str> = runbook.target["services"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    lived_in(world, args.seed, runbooks::target(runbook, "cluster"), &services).map_err(|why| not_a_world(path, why))
+}
 
 /// What a plain rehearsal would refuse is refused here too, in the same words.
 async fn fit(context: &Context, args: &RehearseArgs, runbook: &Runbook, start: &State) -> Result<(), Error> {
@@ -79,7 +82,7 @@ fn row(row: &Row) -> SweepRow {
     }
 }
 
-fn tell(context: &Context, case: &Case, tally: &Tally) {
+fn tell(context: &Context, args: &RehearseArgs, case: &Case, tally: &Tally) {
     let rows: Vec<SweepRow> = tally.rows.iter().map(row).collect();
     if context.json() {
         let tries = |(tried, failed): (usize, usize)| json!({ "tried": tried, "failed": failed });
@@ -95,8 +98,15 @@ fn tell(context: &Context, case: &Case, tally: &Tally) {
             .iter()
             .map(|failed| json!({ "point": failed.point.number, "what": failed.what, "differences": failed.lines }))
             .collect();
-        let line = json!({ "event": "crash-sweep", "back": case.back, "seed": case.seed, "stages": rows, "failures": failures });
+        let line = json!({ "event": "crash-sweep", "back": case.course == Course::Back, "seed": case.seed, "stages": rows, "failures": failures });
         context.out.data(&line.to_string());
+        return;
+    }
+    if args.point.is_some() {
+        for point in &tally.points {
+            let stage = point.stage.as_ref().map_or_else(|| "before the first stage".to_owned(), |stage| format!("in {stage}"));
+            context.out.data(&format!("{}: {point}, {stage}", case.name));
+        }
         return;
     }
     context.out.data(&format!("\n{}", sweep_view::render(&case.name, &rows, &row(&tally.total()), &context.out_style)));
@@ -119,13 +129,13 @@ fn verdict(context: &Context, args: &RehearseArgs, found: &[(Case, Tally)]) -> R
     };
     let mut first = vec![failed.what.clone()];
     first.extend(failed.lines.iter().cloned());
-    let back = if case.back { " --way-back" } else { "" };
+    let back = if case.course == Course::Back { " --way-back" } else { "" };
     let replay = format!("{} --faults crashes --point {}{back}", rehearsal(context, args), failed.point.number);
     Err(Error::DrillFailed { failed: failures().count(), tried, first, replay })
 }
 
 /// The rehearsal of this command line, without its faults.
-fn rehearsal(context: &Context, args: &RehearseArgs) -> String {
+pub fn rehearsal(context: &Context, args: &RehearseArgs) -> String {
     let mut words = format!("rehearse {} --seed {}", shell_word(&args.runbook.runbook), args.seed);
     let mut option = |name: &str, value: &str| words.push_str(&format!(" {name} {}", shell_word(value)));
     if let Some(path) = &args.world {

@@ -10,20 +10,24 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::context::Context;
 use super::screen::Screen;
-use super::standing::{name_stage, standing};
+use super::standing::{lane_by_lane, name_stage, standing};
 use crate::aws::Aws;
 use crate::engine::{Control, Ending, Engine, StageStop};
 use crate::journal::{OpenRun, Store as _};
 use crate::model::{
-    Actor, Adoption, Direction, Error, Event, Exit, Failure, FailureKind, Outcome, Plan, RecordBody, RunView, StageId, StepId,
+    Actor, Adoption, Direction, Error, Event, Exit, Extent, Failure, FailureKind, Outcome, Plan, RecordBody, RunView, StageId,
+    StepId, StepPlan,
 };
 use crate::plan::inventory;
 use crate::session;
+use crate::stages::steps::{last_log_lines, logged_service};
 use crate::ui::prompt::{FailureChoice, HeldChoice, Offers};
+use crate::ui::text::clean;
 use crate::ui::{Ask, advice, plan_view};
 
 /// Who else hears of each event, after it is shown.
@@ -86,8 +90,8 @@ impl<'a> Drive<'a> {
     }
 
     /// Adopts the way back, as it was agreed to, and runs it.
-    pub async fn roll_back(mut self, plan: Plan, to: Option<StageId>, by: Actor) -> (Result<Exit, Error>, RunView) {
-        match self.append(vec![session::turned_back(plan, to, by)]) {
+    pub async fn roll_back(mut self, plan: Plan, extent: Extent, by: Actor) -> (Result<Exit, Error>, RunView) {
+        match self.append(vec![session::turned_back(plan, extent, by)]) {
             Ok(()) => self.run().await,
             Err(error) => self.leave(error),
         }
@@ -115,10 +119,11 @@ impl<'a> Drive<'a> {
             let next = match ending {
                 Ending::Complete => self.complete()?,
                 Ending::BeforeStage { stage, why } => self.before_stage(stage, why)?,
+                Ending::LanesDone { stage } => Next::Stop(self.lanes_done(&stage)),
                 Ending::Held { step, result, why } => self.held(&step, &result, &why).await?,
                 Ending::Paused { how } => Next::Stop(self.paused(how)),
-                Ending::RollbackAsked { to, by } => {
-                    self.turn_back(to, by).await?;
+                Ending::RollbackAsked { extent, by } => {
+                    self.turn_back(extent, by).await?;
                     self.turned = true;
                     Next::Again
                 }
@@ -220,6 +225,19 @@ impl<'a> Drive<'a> {
         }
     }
 
+    /// The lanes that were named are done; what is left of the stage is what `resume` by itself goes on with.
+    fn lanes_done(&self, stage: &StageId) -> Error {
+        let mut view = self.open.view().clone();
+        view.lanes.clear();
+        let planned = view.plan.stages.iter().find(|known| known.id == *stage);
+        let left: Vec<&str> =
+            planned.into_iter().flat_map(|stage| view.lanes_left(stage)).map(|lane| lane.target.as_str()).collect();
+        let name = name_stage(&view, stage);
+        let are = if left.len() == 1 { "1 lane is left".to_owned() } else { format!("{} lanes are left", left.len()) };
+        let headline = format!("paused: the lanes named are done; {are} in {name}: {}", left.join(", "));
+        Error::Paused { headline, causes: Vec::new(), at: standing(self.context, &view, "to go on with all lanes") }
+    }
+
     fn paused(&self, how: String) -> Error {
         self.pause_error(format!("paused: {how}"), Vec::new())
     }
@@ -238,21 +256,18 @@ impl<'a> Drive<'a> {
         let onto_newest = self.open.view().moved_on(step, &failure);
         let Some(ask) = &mut self.ask else { return Ok(Next::Stop(error)) };
         let (headline, causes) = (error.to_string(), error.causes());
-        let offers = Offers {
-            wait: matches!(failure.kind, FailureKind::Deadline | FailureKind::Rollout),
-            roll_back: plan.direction == Direction::Forward,
-            onto_newest,
-            skip: plan.direction == Direction::Back,
-        };
-        let choice = self.screen.suspend(|| {
-            loop {
-                match ask.on_failure(&plan, &headline, &causes, offers) {
-                    // The last log lines stand above, from when it failed.
-                    FailureChoice::ShowLog => self.context.out.status("the last log lines are shown above, where the step failed"),
-                    choice => break choice,
+        let logged = plan.step(step).filter(|planned| logged_service(planned).is_some());
+        let back = plan.direction == Direction::Back;
+        let offers = Offers { wait: failure.may_pass(), log: logged.is_some(), roll_back: !back, onto_newest, skip: back };
+        let choice = loop {
+            let choice = self.screen.suspend(|| ask.on_failure(&plan, &headline, &causes, offers));
+            match logged {
+                Some(planned) if choice == FailureChoice::ShowLog => {
+                    show_log(self.context, self.aws, self.open.view(), planned).await
                 }
+                _ => break choice,
             }
-        });
+        };
         match choice {
             FailureChoice::KeepWaiting => {
                 self.revisit = false;
@@ -277,15 +292,15 @@ impl<'a> Drive<'a> {
 
     /// The rest of the way back is planned anew on what others have deployed since, shown, and taken if the operator agrees.
     async fn onto_newest(&mut self, error: Error) -> Result<Next, Error> {
-        let to = match &self.open.view().adoption {
-            Adoption::Rollback { to } => to.clone(),
-            Adoption::Start | Adoption::Amendment { .. } => None,
+        let extent = match &self.open.view().adoption {
+            Adoption::Rollback(extent) => extent.clone(),
+            _ => Extent::default(),
         };
-        let plan = self.plan_back(to.as_ref(), true).await?;
+        let plan = self.plan_back(&extent, true).await?;
         if !self.agree_back(&plan) {
             return Ok(Next::Stop(error));
         }
-        self.append(vec![session::turned_back(plan, to, self.by.clone())])?;
+        self.append(vec![session::turned_back(plan, extent, self.by.clone())])?;
         Ok(Next::Again)
     }
 
@@ -300,6 +315,7 @@ impl<'a> Drive<'a> {
             let headline = format!("{name} cannot be undone: {}", failure.message);
             return Error::Stuck { headline, causes: failure.causes.clone(), remains: inventory(view), at };
         }
+        at.next.extend(lane_by_lane(self.context, view, step));
         if let Some(serves) = serves(view) {
             at.state = format!("{}; {serves}", at.state);
         }
@@ -317,19 +333,19 @@ impl<'a> Drive<'a> {
 
     async fn turn_back_here(&mut self) -> Result<Next, Error> {
         let by = self.by.clone();
-        self.turn_back(None, by).await?;
+        self.turn_back(Extent::default(), by).await?;
         self.turned = true;
         Ok(Next::Again)
     }
 
     /// Settles what is not known, plans the way back from the journal, and adopts it.
-    async fn turn_back(&mut self, to: Option<StageId>, by: Actor) -> Result<(), Error> {
-        let plan = self.plan_back(to.as_ref(), false).await?;
-        self.append(vec![session::turned_back(plan, to, by)])
+    async fn turn_back(&mut self, extent: Extent, by: Actor) -> Result<(), Error> {
+        let plan = self.plan_back(&extent, false).await?;
+        self.append(vec![session::turned_back(plan, extent, by)])
     }
 
     /// The plan of the way back, after looking at whatever is not known.
-    pub async fn plan_back(&mut self, to: Option<&StageId>, onto_newest: bool) -> Result<Plan, Error> {
+    pub async fn plan_back(&mut self, extent: &Extent, onto_newest: bool) -> Result<Plan, Error> {
         let view = self.open.view().clone();
         let (screen, also) = (self.screen, &self.also);
         let mut sink = |view: &RunView, event: &Event| {
@@ -337,7 +353,7 @@ impl<'a> Drive<'a> {
             also(view, event);
         };
         let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
-        session::plan_back(engine, self.aws, to, onto_newest).await?.map_err(|(step, failure)| match failure.kind {
+        session::plan_back(engine, self.aws, extent, onto_newest).await?.map_err(|(step, failure)| match failure.kind {
             FailureKind::Credentials => Error::Credentials {
                 why: failure.causes.join("; "),
                 at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),
@@ -353,6 +369,18 @@ impl<'a> Drive<'a> {
             Some(ask) => self.screen.suspend(|| ask.confirm_rollback(plan)),
             None => true,
         }
+    }
+}
+
+/// Reads the last log lines of the service that a step is about, and shows them.
+async fn show_log(context: &Context, aws: &Aws, view: &RunView, step: &StepPlan) {
+    let Some((cluster, service)) = logged_service(step) else { return };
+    // The deployment that a wait is for comes from the step before it.
+    let deployment = step.inputs.get("/deployment").and_then(|input| view.output(&input.step)?.pointer(&input.pointer));
+    match last_log_lines(aws, cluster, service, deployment.and_then(Value::as_str)).await {
+        Ok(lines) if lines.is_empty() => context.out.status(&format!("The newest task of `{service}` has logged nothing.")),
+        Ok(lines) => lines.iter().for_each(|line| context.out.status(&format!("  log {}", clean(line)))),
+        Err(error) => context.out.status(&format!("The logs of `{service}` cannot be read: {}", error.refusal())),
     }
 }
 

@@ -23,6 +23,7 @@ mod signals;
 mod simulate;
 mod standing;
 mod status;
+mod swarm;
 mod world;
 
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ use super::drive::Drive;
 use super::ending::tell_end;
 use super::screen::Screen;
 use super::world::{load_world, not_a_world};
-use super::{account, crashes, plan, runbooks};
+use super::{account, crashes, plan, runbooks, swarm};
 use crate::aws::{Access, Aws, Clock};
 use crate::journal::Journal;
 use crate::model::{Actor, Error, Event, Exit, RunView, Runbook, StageId};
@@ -26,22 +26,18 @@ const BUILT_IN_VARIABLES: &str = include_str!("../../runbooks/worlds/nexus-ai-st
 const AFTERMATH: Duration = Duration::from_secs(60);
 
 pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
+    fitting(args)?;
     let (path, world) = load_world(args.world.as_deref())?;
     // The built-in world brings its variables along; what is given on the command line goes over them.
     let first = match args.world {
         None => vec![("<built-in>/nexus-ai-staging.tfvars".to_owned(), BUILT_IN_VARIABLES.to_owned())],
         Some(_) => Vec::new(),
     };
-    let runbook = runbooks::load(runbooks::open(&args.runbook.runbook)?, &runbooks::sources(context, first)?)?;
+    let runbook = runbooks::load(&args.runbook.runbook, &runbooks::sources(context, first)?)?;
     match args.faults {
         Faults::None => {}
         Faults::Crashes => return crashes::call(context, args, &runbook, &path, &world),
-    }
-    if args.point.is_some() || args.way_back {
-        return Err(Error::Usage {
-            message: "`--point` and `--way-back` are about crashes".to_owned(),
-            hint: Some("add `--faults crashes`".to_owned()),
-        });
+        Faults::All => return swarm::call(context, args, &runbook, &path, &world),
     }
     let state = State::load(&world, args.seed).map_err(|why| not_a_world(&path, why))?;
     let directory = tempfile::tempdir().map_err(|error| Error::JournalUnusable {
@@ -55,6 +51,20 @@ pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
         .build()
         .map_err(|error| Error::Internal { message: format!("no runtime: {error}") })?;
     runtime.block_on(rehearse(context, args, &runbook, state, directory.path()))
+}
+
+/// Options that want another `--faults` are refused: nobody shall think that they did something.
+fn fitting(args: &RehearseArgs) -> Result<(), Error> {
+    let wants = |message: &str, faults: &str| {
+        Err(Error::Usage { message: message.to_owned(), hint: Some(format!("add `--faults {faults}`")) })
+    };
+    if args.faults != Faults::Crashes && (args.point.is_some() || args.way_back) {
+        return wants("`--point` and `--way-back` are about crashes", "crashes");
+    }
+    if args.faults != Faults::All && args.runs.is_some() {
+        return wants("`--runs` is about a swarm of faults", "all");
+    }
+    Ok(())
 }
 
 async fn rehearse(

@@ -9,14 +9,15 @@ use super::args::ResumeArgs;
 use super::context::Context;
 use super::drive::Drive;
 use super::ending::tell_end;
-use super::holds::{hold, plan_stages, stages_named};
+use super::holds::{hold, lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
 use super::{account, plan, runbooks, signals};
 use crate::aws::Aws;
 use crate::journal::{OpenRun, Store as _};
-use crate::model::{Actor, Direction, Error, Exit, RecordBody, RunView, Runbook, Severity, StageId};
+use crate::model::{Actor, Adoption, Direction, Error, Exit, Plan, RecordBody, RunView, Runbook, Severity, StageId};
 use crate::runbook::VariableSources;
-use crate::session::{amended, changes};
+use crate::session::{amended, changes, forward_again};
+use crate::ui::text::shell_word;
 use crate::ui::{Ask, plan_view};
 
 pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
@@ -29,6 +30,9 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
     }
     let holds = stages_named(plan_stages(&view.forward), &args.pause_before)?;
     let amended = amended_runbook(context, args, &view)?;
+    if amended.is_none() {
+        lanes_named(&view, &args.lanes)?;
+    }
     context.runtime()?.block_on(async {
         let aws = account::connect_bound(context, &view).await?;
         let identity = aws.identity().await?;
@@ -49,12 +53,14 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
     })
 }
 
-/// The runbook for an amendment: when variables or a runbook are given, when what others changed is accepted, or when a part of the way back was gone and forward is
-/// planned anew.
+/// The runbook for an amendment: when variables or a runbook are given, when what others changed is accepted, or when a part of the
+/// way back was gone and forward is planned anew. Where it was gone in some lanes only, the plan that the other lanes stand in goes
+/// on.
 fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Result<Option<Runbook>, Error> {
     let asked = args.replan || args.runbook.is_some() || !context.common.vars.is_empty() || !context.common.var_files.is_empty();
     let turned_back = view.plan.direction == Direction::Back && view.all_done();
-    if !asked && !turned_back {
+    let in_lanes = matches!(&view.adoption, Adoption::Rollback(extent) if !extent.lanes.is_empty());
+    if !asked && (!turned_back || in_lanes) {
         return Ok(None);
     }
     if view.plan.direction == Direction::Back && !view.all_done() {
@@ -66,11 +72,21 @@ fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Resu
             hint,
         });
     }
-    let file = runbooks::open(args.runbook.as_deref().unwrap_or(&view.forward.runbook))?;
     // What the run was started with, under what is given now.
     let journaled = variables_as_hcl(&view.forward.variables);
     let sources = runbooks::sources(context, vec![("<the run's variables>".to_owned(), journaled)])?;
-    runbooks::load(file, &sources).map(Some)
+    match runbooks::load(args.runbook.as_deref().unwrap_or(noted(&view.forward)), &sources) {
+        Err(Error::FileUnreadable { what, path, why, .. }) if args.runbook.is_none() => {
+            let hint = format!("if it moved, say where to: `{}`", context.command(&format!("resume {} --runbook FILE", view.id)));
+            Err(Error::FileUnreadable { what, path, why, hint: Some(hint) })
+        }
+        loaded => loaded.map(Some),
+    }
+}
+
+/// Where the runbook of a plan is found: its file, or its name for one that is part of the program.
+fn noted(plan: &Plan) -> &str {
+    plan.runbook_path.as_deref().unwrap_or(&plan.runbook)
 }
 
 /// Variables as a variable file: JSON values are HCL expressions.
@@ -92,7 +108,12 @@ async fn prepare(
 ) -> Result<(), Error> {
     match amended {
         Some(runbook) => amend(context, args, aws, open, runbook, by, ask).await?,
-        None => read_again(context, args, aws, open, by).await?,
+        None => {
+            if let Some(again) = forward_again(open.view(), by.clone()) {
+                open.append(aws.clock.now(), vec![again])?;
+            }
+            read_again(context, args, aws, open, by).await?;
+        }
     }
     // A hold has served when the run is taken up again, unless it is asked for anew.
     let now = aws.clock.now();
@@ -107,7 +128,12 @@ async fn prepare(
     if !lifted.is_empty() {
         open.append(now, lifted)?;
     }
-    hold(open, holds, by, now)
+    hold(open, holds, by, now)?;
+    let lanes = lanes_named(open.view(), &args.lanes)?;
+    if !lanes.is_empty() {
+        open.append(now, vec![RecordBody::LanesNamed { lanes, by: by.clone() }])?;
+    }
+    Ok(())
 }
 
 async fn amend(
@@ -122,6 +148,9 @@ async fn amend(
     let before = open.view().forward.clone();
     let identity = aws.identity().await?;
     let new = account::plan(context, aws, &identity, runbook, open.run()).await?;
+    let mut planned = open.view().clone();
+    planned.forward = new.clone();
+    lanes_named(&planned, &args.lanes)?;
     let changes = changes(&before, &new);
     if changes.is_empty() && open.view().plan.direction == Direction::Forward && !args.replan {
         return Ok(());
@@ -164,7 +193,8 @@ async fn amend(
 const OUR_OWN_DEPLOYMENT: &str = "deployment-in-flight";
 
 /// AWS may have changed while the run stood still: what would block the remaining stages now, and did not when the run was agreed
-/// to, stops it. Where the runbook is not found with the text that the run began with, this cannot be read, and is said.
+/// to, stops it. Where the runbook does not read as it did when the run was agreed to, this cannot be known, and is said: the run
+/// goes on with its journaled plan.
 async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut OpenRun, by: &Actor) -> Result<(), Error> {
     let view = open.view();
     if view.plan.direction == Direction::Back {
@@ -175,21 +205,33 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
         var_files: vec![("<the run's variables>".to_owned(), variables_as_hcl(&before.variables))],
         ..VariableSources::default()
     };
-    let runbook = runbooks::open(&before.runbook).and_then(|file| runbooks::load(file, &journaled)).ok();
-    let Some(runbook) = runbook.filter(|runbook| runbook.digest == before.runbook_digest) else {
-        let name = &before.runbook;
-        context
-            .out
-            .status(&format!("Findings are not read again: runbook `{name}` is not found with the text this run began with."));
-        return Ok(());
+    let wanted = noted(before);
+    let why = match runbooks::load(wanted, &journaled) {
+        Ok(runbook) if runbook.digest == before.runbook_digest => Ok(runbook),
+        Ok(_) => Err(format!(
+            "has another text now. To take the changes over, run `{}`",
+            context.command(&format!("resume {} --runbook {}", view.id, shell_word(wanted)))
+        )),
+        Err(Error::FileUnreadable { why, .. }) => Err(format!("cannot be read: {why}")),
+        Err(error) => Err(format!("does not read as it did: {error}")),
+    };
+    let runbook = match why {
+        Ok(runbook) => runbook,
+        Err(why) => {
+            let words = "Going on with the plan as it was agreed to. Findings are not read again: runbook";
+            context.out.status(&format!("{words} `{wanted}` {why}."));
+            return Ok(());
+        }
     };
     let identity = aws.identity().await?;
     let now = account::plan(context, aws, &identity, &runbook, &view.id).await?;
+    let mut named = view.clone();
+    named.lanes = lanes_named(view, &args.lanes)?;
     let new = now.blockers(&[]).filter(|finding| {
         let known = before.findings.iter().any(|old| old.id == finding.id) || view.accepted.contains(&finding.id);
-        !known && finding.id != OUR_OWN_DEPLOYMENT
+        !known && finding.id != OUR_OWN_DEPLOYMENT && concerns(&named, &finding.resource)
     });
-    let (accepted, findings): (Vec<_>, Vec<_>) = new.cloned().partition(|finding| args.accept.contains(&finding.id));
+    let (accepted, findings): (Vec<_>, Vec<_>) = new.cloned().partition(|finding| finding.is_accepted(&args.accept));
     if !findings.is_empty() {
         return Err(Error::Blocked { findings });
     }
@@ -198,6 +240,12 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
     }
     let accepted = accepted.into_iter().map(|finding| RecordBody::FindingAccepted { finding: finding.id, by: by.clone() });
     open.append(aws.clock.now(), accepted.collect()).map(|_| ())
+}
+
+/// Whether a finding about this resource matters to the lanes that are to run: one about a service in another lane does not.
+fn concerns(view: &RunView, resource: &str) -> bool {
+    let mut lanes = view.plan.lanes().filter(|(_, lane)| lane.target == resource).peekable();
+    lanes.peek().is_none() || lanes.any(|(stage, lane)| view.is_wanted(stage, lane))
 }
 
 #[cfg(test)]

@@ -4,23 +4,29 @@ use super::args::RollbackArgs;
 use super::context::Context;
 use super::drive::Drive;
 use super::ending::tell_end;
-use super::holds::{plan_stages, stages_named};
+use super::holds::{lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
 use super::{account, signals};
 use crate::journal::{OpenRun, Request, Store as _};
-use crate::model::{Actor, Adoption, Direction, Error, Exit, Outcome, StageId, StepId};
+use crate::model::{Actor, Adoption, Direction, Error, Exit, Extent, Outcome, StepId};
 use crate::plan::inventory;
-use crate::session;
+use crate::session::{self, not_alone};
 
 pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
     let wanted = args.run.run.as_deref();
     let journal = context.existing_journal(wanted)?;
     let run = journal.find(wanted, true)?;
     let view = journal.view(&run)?;
-    let to: Option<StageId> = stages_named(plan_stages(&view.forward), &args.to.iter().cloned().collect::<Vec<_>>())?.pop();
+    let to = stages_named(plan_stages(&view.forward), &args.to.iter().cloned().collect::<Vec<_>>())?.pop();
+    let extent = Extent { to, lanes: lanes_named(&view, &args.lanes)? };
     if matches!(view.ended, Some((Outcome::RolledBack, _))) && inventory(&view).is_empty() {
         let why = "it is rolled back already".to_owned();
         return Err(Error::NotApplicable { run, verb: "rolled back".to_owned(), why, hint: None });
+    }
+    if let Some(why) = not_alone(&view, &extent) {
+        let whole = context.command(&format!("rollback {run}"));
+        let hint = Some(format!("go back in all lanes with `{whole}`, or part of the way by adding `--to STAGE` to it"));
+        return Err(Error::NotApplicable { run, verb: "rolled back".to_owned(), why, hint });
     }
     if journal.is_live(&run)?.is_some() {
         if args.onto_newest || args.skip.is_some() {
@@ -30,7 +36,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
             return Err(Error::NotApplicable { run, verb: "rolled back this way".to_owned(), why, hint });
         }
         let by = context.actor(None);
-        journal.post(&run, Request::Rollback { by, to }, context.clock()?.now())?;
+        journal.post(&run, Request::Rollback { by, extent }, context.clock()?.now())?;
         context.out.status(&format!(
             "Asked the process that holds run {run} to go back. Watch it with `{}`.",
             context.command(&format!("status {run}"))
@@ -54,13 +60,18 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         let control = signals::listen(by.clone())?;
         let mut drive = Drive::new(context, &aws, open, &screen, ask, by.clone(), control);
         let under_way = view.plan.direction == Direction::Back && !view.all_done();
-        let (result, view) = if under_way && to.is_none() && !args.onto_newest {
+        let same = view.adoption == Adoption::Rollback(extent.clone()) && !args.onto_newest;
+        let (result, view) = if under_way && (same || args.skip.is_some()) {
             // Already on its way: go on where it stopped.
             drive.run().await
         } else {
-            match drive.plan_back(to.as_ref(), args.onto_newest).await {
+            match drive.plan_back(&extent, args.onto_newest).await {
                 Err(error) => drive.leave(error),
-                Ok(plan) if drive.agree_back(&plan) => drive.roll_back(plan, to, by).await,
+                Ok(plan) if plan.is_empty() && !extent.lanes.is_empty() => {
+                    context.out.status("Nothing that this run did there is left to take back.");
+                    drive.leave_quietly()
+                }
+                Ok(plan) if drive.agree_back(&plan) => drive.roll_back(plan, extent, by).await,
                 Ok(_) => {
                     context.out.status("Nothing was changed.");
                     drive.leave_quietly()
@@ -68,13 +79,6 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
             }
         };
         tell_end(context, &view, &result);
-        if let (Adoption::Rollback { to: Some(stage) }, true) = (&view.adoption, result.is_ok() && view.all_done()) {
-            context.out.status(&format!(
-                "Run {run} is as after {stage}. Go forward again with `{}`, or undo the rest with `{}`.",
-                context.command(&format!("resume {run}")),
-                context.command(&format!("rollback {run}"))
-            ));
-        }
         result
     })
 }

@@ -32,6 +32,7 @@ pub const IGNORED: &[(&str, &str)] = &[
     ("ecs.services.*.deployments.*.createdAt", "time"),
     ("ecs.services.*.deployments.*.updatedAt", "time"),
     ("ecs.taskDefinitions.*.taskDefinition.registeredAt", "time"),
+    ("ecs.taskDefinitions.*.taskDefinition.deregisteredAt", "time"),
     ("ecs.serviceDeployments.*.createdAt", "time"),
     ("ecs.serviceDeployments.*.startedAt", "time"),
     ("ecs.serviceDeployments.*.updatedAt", "time"),

@@ -10,11 +10,13 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::tap::{Fork, Recorder, Tap, Watched, Wire};
+use super::watch::SharedWatch;
 use crate::aws::{Access, Aws, Clock};
 use crate::engine::{Control, Ending, Engine, StageStop};
 use crate::journal::{Journal, OpenRun, Store as _};
 use crate::model::{
-    Actor, Direction, Error, Event, Failure, FailureKind, Outcome, Plan, RecordBody, RunId, RunView, Runbook, StageId, StepId,
+    Actor, Adoption, Direction, Error, Event, Extent, Failure, FailureKind, Outcome, Plan, RecordBody, RunId, RunView, Runbook,
+    StageId, StepId,
 };
 use crate::sim::{Fault, Handled, Millis, RequestFault, RequestFaultKind, Sim, SimClock, SimConnector, State};
 use crate::{plan, session};
@@ -38,6 +40,8 @@ pub enum Stop {
     RolledBack,
     /// A part of the way back is gone.
     Partly,
+    /// The lanes that were named have nothing more to do in this stage.
+    LanesDone(StageId),
     /// Nothing was planned.
     NothingToDo,
     /// The plan is blocked by findings that nobody accepted.
@@ -90,6 +94,8 @@ pub struct Lab {
     pub accepted: Vec<String>,
     /// Whether the operator opens a step that waits for a person.
     pub approves: bool,
+    /// Who looks on, and lets things happen meanwhile.
+    watch: Option<SharedWatch>,
     dir: TempDir,
     seed: u64,
 }
@@ -109,6 +115,12 @@ fn unusable(path: &Path, error: &std::io::Error) -> Error {
     }
 }
 
+fn connected(wire: Wire, runbook: &Runbook, now: Millis, seed: u64) -> Aws {
+    let epoch = SystemTime::UNIX_EPOCH + Duration::from_millis(now.unsigned_abs());
+    let region = runbook.target["region"].as_str().unwrap_or_default();
+    Aws::embedded(wire, region, Access::ReadWrite, Clock::starting_at(epoch), seed)
+}
+
 fn lost(sums: &Value) -> i64 {
     sums["lost"].as_object().into_iter().flat_map(|reasons| reasons.values()).filter_map(Value::as_i64).sum()
 }
@@ -120,7 +132,7 @@ fn lost(sums: &Value) -> i64 {
 /// AWS's refusal, as text.
 pub fn foreign(sim: &Sim, now: Millis, region: &str, operation: &str, input: &Value) -> Result<Value, String> {
     let (service, operation) = operation.split_once(':').unwrap_or(("ecs", operation));
-    let target = match service {
+    let prefix = match service {
         "logs" => "Logs_20140328",
         "servicediscovery" => "Route53AutoNaming_v20170314",
         _ => "AmazonEC2ContainerServiceV20141113",
@@ -128,15 +140,14 @@ pub fn foreign(sim: &Sim, now: Millis, region: &str, operation: &str, input: &Va
     let credential = format!("Credential=AKIASOMEBODYEXAMPLE/20250101/{region}/{service}/aws4_request");
     let request = http::Request::post(format!("https://{service}.{region}.amazonaws.com/"))
         .header("content-type", "application/x-amz-json-1.1")
-        .header("x-amz-target", format!("{target}.{operation}"))
+        .header("x-amz-target", format!("{prefix}.{operation}"))
         .header("authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"))
         .body(bytes::Bytes::from(input.to_string()))
         .map_err(|error| error.to_string())?;
     match sim.handle(now, request) {
+        Handled::Respond(answer) if answer.status() == 200 && answer.body().is_empty() => Ok(Value::Null),
         Handled::Respond(answer) if answer.status() == 200 => {
-            // Some operations answer with nothing at all.
-            let body = if answer.body().is_empty() { b"null" } else { answer.body().as_ref() };
-            serde_json::from_slice(body).map_err(|error| error.to_string())
+            serde_json::from_slice(answer.body()).map_err(|error| error.to_string())
         }
         other => Err(format!("{operation} by somebody else: {other:?}")),
     }
@@ -166,14 +177,23 @@ impl Lab {
         Ok(lab)
     }
 
+    /// The same, where it is not known whether there is a run in the journal yet: the latest one is taken up, if there is one.
+    ///
+    /// # Errors
+    /// As [`Lab::from_fork`], and when the journal cannot be read.
+    pub fn over_files(fork: &Fork, later: Millis, runbook: &Runbook, seed: u64) -> Result<Self, Error> {
+        let lab = Self::from_fork(fork, later, runbook, &RunId::new("none"), seed)?;
+        let latest = lab.journal()?.runs()?.into_iter().next();
+        *lab.run.borrow_mut() = latest.map(|run| run.id);
+        Ok(lab)
+    }
+
     fn over(state: State, now: Millis, runbook: &Runbook, seed: u64, dir: TempDir) -> Result<Self, Error> {
         let sim = Sim::new(state);
         let clock = SimClock::new(now, 1.0);
         let tap = Tap::default();
-        let wire = Wire { inner: SimConnector::with_clock(sim.clone(), clock.clone()), tap: tap.clone() };
-        let epoch = SystemTime::UNIX_EPOCH + Duration::from_millis(now.unsigned_abs());
-        let region = runbook.target["region"].as_str().unwrap_or_default();
-        let aws = Aws::embedded(wire, region, Access::ReadWrite, Clock::starting_at(epoch), seed);
+        let wire = Wire { inner: SimConnector::with_clock(sim.clone(), clock.clone()), tap: tap.clone(), watch: None };
+        let aws = connected(wire, runbook, now, seed);
         let by = Actor { user: "operator".to_owned(), host: "simulator".to_owned(), identity: None };
         let watcher: Watcher = Box::new(|_, _, _| {});
         Ok(Self {
@@ -187,9 +207,30 @@ impl Lab {
             watcher: RefCell::new(watcher),
             accepted: Vec::new(),
             approves: false,
+            watch: None,
             dir,
             seed,
         })
+    }
+
+    /// The same process under the eyes of `watch`, on a clock that is wrong by `skew`.
+    #[must_use]
+    pub fn watched_by(mut self, watch: SharedWatch, skew: Millis) -> Self {
+        let inner = SimConnector::with_clock(self.sim.clone(), self.clock.clone());
+        let wire = Wire { inner, tap: self.tap.clone(), watch: Some(watch.clone()) };
+        self.aws = connected(wire, &self.runbook, self.clock.now_millis() + skew, self.seed);
+        self.watch = Some(watch);
+        self
+    }
+
+    /// Everything that outlives the process, as it is now.
+    ///
+    /// # Errors
+    /// When the journal's files cannot be read.
+    pub fn leave(&self) -> Result<Fork, Error> {
+        let now = self.clock.now_millis();
+        let state = self.sim.with(|state| state.clone());
+        Fork::left(state, now, self.dir.path()).map_err(|error| unusable(self.dir.path(), &error))
     }
 
     /// Where its journal stands.
@@ -325,6 +366,11 @@ impl Lab {
 
     /// `sidestep resume --yes`.
     pub async fn resume(&self) -> Stop {
+        self.resume_lanes(&[]).await
+    }
+
+    /// `sidestep resume --yes --lane …`.
+    pub async fn resume_lanes(&self, lanes: &[&str]) -> Stop {
         match self.view() {
             Ok(RunView { ended: Some((outcome, _)), .. }) => return Stop::Over(outcome),
             Ok(_) => {}
@@ -332,12 +378,20 @@ impl Lab {
         }
         match self.take_up() {
             Ok(mut open) => {
-                // As `resume` does: a hold has served when the run is taken up again.
+                // As `resume` does: forward again where only some lanes went back, and a hold has served.
+                let again = session::forward_again(open.view(), self.by.clone());
+                if let Err(error) = self.watched(&mut open).append(self.aws.clock.now(), again.into_iter().collect()) {
+                    return Stop::Error(error);
+                }
                 let reached = open.view().current_stage().map(|stage| stage.id.clone());
-                let lifted: Vec<RecordBody> = (open.view().holds.iter())
+                let mut lifted: Vec<RecordBody> = (open.view().holds.iter())
                     .filter(|stage| Some(*stage) == reached.as_ref())
                     .map(|stage| RecordBody::HoldCleared { stage: stage.clone(), by: self.by.clone() })
                     .collect();
+                if !lanes.is_empty() {
+                    let lanes = lanes.iter().map(|lane| (*lane).to_owned()).collect();
+                    lifted.push(RecordBody::LanesNamed { lanes, by: self.by.clone() });
+                }
                 if let Err(error) = self.watched(&mut open).append(self.aws.clock.now(), lifted) {
                     return Stop::Error(error);
                 }
@@ -368,23 +422,27 @@ impl Lab {
 
     /// `sidestep rollback --yes [--to STAGE]`.
     pub async fn roll_back(&self, to: Option<&str>) -> Stop {
-        self.go_back(to, false).await
+        self.take_back(Extent { to: to.map(StageId::new), ..Extent::default() }, false).await
+    }
+
+    /// `sidestep rollback --yes --lane …`.
+    pub async fn roll_back_lanes(&self, lanes: &[&str]) -> Stop {
+        self.take_back(Extent { to: None, lanes: lanes.iter().map(|lane| (*lane).to_owned()).collect() }, false).await
     }
 
     /// `sidestep rollback --yes --onto-newest`.
     pub async fn roll_back_onto_newest(&self) -> Stop {
-        self.go_back(None, true).await
+        self.take_back(Extent::default(), true).await
     }
 
-    async fn go_back(&self, to: Option<&str>, onto_newest: bool) -> Stop {
+    async fn take_back(&self, extent: Extent, onto_newest: bool) -> Stop {
         let mut open = match self.take_up() {
             Ok(open) => open,
             Err(error) => return Stop::Error(error),
         };
-        let to = to.map(StageId::new);
         let under_way = open.view().plan.direction == Direction::Back && !open.view().all_done();
-        if !(under_way && to.is_none() && !onto_newest)
-            && let Err(stop) = self.turn_back(&mut open, to, onto_newest).await
+        if !(under_way && open.view().adoption == Adoption::Rollback(extent.clone()) && !onto_newest)
+            && let Err(stop) = self.turn_back(&mut open, extent, onto_newest).await
         {
             return stop;
         }
@@ -428,23 +486,24 @@ impl Lab {
         Watched {
             open,
             tap: self.tap.clone(),
+            watch: self.watch.clone(),
             #[cfg(test)]
             behind: super::tests::behind::Behind::default(),
         }
     }
 
-    async fn turn_back(&self, open: &mut OpenRun, to: Option<StageId>, onto_newest: bool) -> Result<(), Stop> {
+    async fn turn_back(&self, open: &mut OpenRun, extent: Extent, onto_newest: bool) -> Result<(), Stop> {
         let view = open.view().clone();
         let mut store = self.watched(open);
         let mut sink = |_: &RunView, _: &Event| {};
         let (_line, mut control) = mpsc::unbounded_channel();
         let engine = Engine::new(&self.aws, &mut store, view, &mut sink, &mut control, BTreeSet::new(), false);
-        let plan = match session::plan_back(engine, &self.aws, to.as_ref(), onto_newest).await {
+        let plan = match session::plan_back(engine, &self.aws, &extent, onto_newest).await {
             Ok(Ok(plan)) => plan,
             Ok(Err((step, failure))) => return Err(Stop::Failed(step, failure)),
             Err(error) => return Err(Stop::Error(error)),
         };
-        let record = session::turned_back(plan, to, self.by.clone());
+        let record = session::turned_back(plan, extent, self.by.clone());
         store.append(self.aws.clock.now(), vec![record]).map(|_| ()).map_err(Stop::Error)
     }
 
@@ -476,6 +535,7 @@ impl Lab {
                     if back { Stop::RolledBack } else { Stop::Done }
                 }
                 Ending::BeforeStage { stage, why } => Stop::Before(stage, why),
+                Ending::LanesDone { stage } => Stop::LanesDone(stage),
                 Ending::Held { step, .. } if self.approves => {
                     let comment = "approved in the drill".to_owned();
                     store.append(self.aws.clock.now(), vec![RecordBody::StepApproved { step, by: self.by.clone(), comment }])?;
@@ -483,7 +543,7 @@ impl Lab {
                 }
                 Ending::Held { step, result, .. } => Stop::Held(step, result),
                 Ending::Paused { .. } => Stop::Paused,
-                Ending::RollbackAsked { to, .. } => match self.turn_back(open, to, false).await {
+                Ending::RollbackAsked { extent, .. } => match self.turn_back(open, extent, false).await {
                     Ok(()) => continue,
                     Err(stop) => stop,
                 },

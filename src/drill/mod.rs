@@ -11,15 +11,22 @@
 //! on the operator's world and runbook; the project's tests run them on theirs.
 
 pub mod compare;
+pub mod invariants;
 mod lab;
+mod swarm;
 mod sweep;
 mod tap;
+mod watch;
+mod weather;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
 pub use lab::{Lab, Stop, foreign, paused};
-pub use sweep::{Case, Choice, Depth, Failed, Row, Tally, Tries, sweep};
+pub use swarm::{Ended, Ground, Herd, Trial, swarm, trial};
+pub use sweep::{Case, Choice, Course, Depth, Failed, Row, Tally, Tries, sweep};
 pub use tap::{Counted, Fork, Point, PointKind, Recorder, Tap};
+pub use watch::SharedWatch;
+pub use weather::{Kind, Weather};
 pub use world::lived_in;

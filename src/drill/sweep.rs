@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use serde_json::Value;
 
-use super::compare::{How, differences, effects};
+use super::compare::{How, differences_to, effects, normal};
 use super::lab::{Lab, Stop, paused};
 use super::tap::{Counted, Fork, Point, Recorder};
 use crate::model::{Error, Outcome, RunId, Runbook, StageId};
@@ -27,10 +27,21 @@ pub struct Case {
     pub runbook: Runbook,
     /// Blockers that the operator accepts.
     pub accepted: Vec<String>,
-    /// The run is finished, and its points are those of the way back.
-    pub back: bool,
+    /// What the process does that dies.
+    pub course: Course,
     /// Of everything random in the run.
     pub seed: u64,
+}
+
+/// What the process does that dies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// It runs.
+    Forward,
+    /// The run is finished, and it goes back.
+    Back,
+    /// The run is finished, and it takes back one target's lanes, to do them again afterwards.
+    LaneBack(String),
 }
 
 /// Which points to try.
@@ -111,6 +122,8 @@ pub struct Failed {
 pub struct Tally {
     /// By stage, in the order of the run.
     pub rows: Vec<Row>,
+    /// The points that were tried.
+    pub points: Vec<Point>,
     /// Every failure.
     pub failures: Vec<Failed>,
 }
@@ -157,7 +170,9 @@ const WORKERS: usize = 2;
 /// What the run that nothing interrupts gives.
 struct Goal {
     run: RunId,
+    /// In its normal form.
     start: Value,
+    /// In its normal form.
     done: Value,
     effects: Vec<String>,
     lost: i64,
@@ -185,6 +200,7 @@ pub fn sweep(case: &Case, choice: Choice, depth: Depth, progress: &(dyn Fn(usize
         for point in &goal.points {
             tally.row(&point.stage).distinct += 1;
         }
+        tally.points = goal.points.iter().filter(|point| wanted.contains(&point.number)).cloned().collect();
     }
     let (send, receive) = mpsc::sync_channel::<Fork>(WORKERS);
     let receive = Mutex::new(receive);
@@ -242,7 +258,7 @@ fn operated(mut lab: Lab, case: &Case) -> Result<Lab, Error> {
 
 fn came_to_its_end(stop: Stop) -> Result<(), Error> {
     let causes = match stop {
-        Stop::Done | Stop::RolledBack => return Ok(()),
+        Stop::Done | Stop::RolledBack | Stop::Partly => return Ok(()),
         Stop::Error(error) => return Err(error),
         Stop::Failed(step, failure) => {
             let mut causes = vec![format!("step `{step}`: {}", failure.message)];
@@ -259,13 +275,14 @@ fn came_to_its_end(stop: Stop) -> Result<(), Error> {
 /// The course whose points are swept, with nothing in its way; gives how many points it had.
 async fn recorded(case: &Case, recorder: Recorder) -> Result<Counted, Error> {
     let lab = lab(case)?;
-    let stop = if case.back {
+    if case.course != Course::Forward {
         came_to_its_end(lab.run().await)?;
-        lab.record(recorder);
-        lab.roll_back(None).await
-    } else {
-        lab.record(recorder);
-        lab.run().await
+    }
+    lab.record(recorder);
+    let stop = match &case.course {
+        Course::Forward => lab.run().await,
+        Course::Back => lab.roll_back(None).await,
+        Course::LaneBack(lane) => lab.roll_back_lanes(&[lane]).await,
     };
     came_to_its_end(stop)?;
     lab.tap.close()
@@ -275,7 +292,7 @@ fn goal(case: &Case, choice: Choice) -> Result<Goal, Error> {
     let points = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&points);
     let recorder = Recorder {
-        distinct: !matches!(choice, Choice::Every),
+        distinct: !matches!(choice, Choice::Every | Choice::One(_)),
         wanted: Box::new(move |point| {
             // Before the run is in the journal there is nothing to take up, and nothing was sent that changes anything.
             if point.commits > 0 {
@@ -289,15 +306,18 @@ fn goal(case: &Case, choice: Choice) -> Result<Goal, Error> {
         let counted = recorded(case, recorder).await?;
         let lab = lab(case)?;
         came_to_its_end(lab.run().await)?;
+        if let Course::LaneBack(lane) = &case.course {
+            came_to_its_end(lane_again(&lab, lane).await)?;
+        }
         let done = lab.settled().await;
         let untouched = Lab::on(case.start.clone(), &case.runbook, case.seed)?;
         let points = std::mem::take(&mut *locked(&points));
         Ok(Goal {
             run: lab.run_id()?,
-            start: untouched.settled().await,
+            start: normal(&untouched.settled().await, How::WentBack),
             effects: effects(&lab.sim.ledger(), &done),
             lost: lab.spans_lost(),
-            done,
+            done: normal(&done, How::Whole),
             points,
             counted,
         })
@@ -358,6 +378,14 @@ fn lab_of(fork: &Fork, goal: &Goal, case: &Case) -> Result<Lab, Error> {
     operated(Lab::from_fork(fork, away, &case.runbook, &goal.run, seed)?, case)
 }
 
+/// Takes a lane of a finished run back, and does it again.
+async fn lane_again(lab: &Lab, lane: &str) -> Stop {
+    match lab.roll_back_lanes(&[lane]).await {
+        Stop::Partly => lab.resume().await,
+        other => other,
+    }
+}
+
 async fn go(lab: &Lab, way: Way) -> Stop {
     match way {
         Way::Resume => lab.resume().await,
@@ -369,16 +397,24 @@ async fn go(lab: &Lab, way: Way) -> Stop {
 fn taken_up(fork: &Fork, way: Way, goal: &Goal, case: &Case) -> Vec<String> {
     let found = paused(async {
         let lab = lab_of(fork, goal, case)?;
-        let stop = go(&lab, way).await;
+        let mut stop = go(&lab, way).await;
+        if let (Course::LaneBack(lane), Way::Resume) = (&case.course, way) {
+            stop = match stop {
+                // It died before anything was taken back, or resumed on its way back it went on going back.
+                Stop::Over(Outcome::Done) => lane_again(&lab, lane).await,
+                Stop::Partly => lab.resume().await,
+                other => other,
+            };
+        }
         let found = lab.settled().await;
         let mut lines = match stop {
             Stop::Done | Stop::Over(Outcome::Done) if way == Way::Resume => {
-                let mut lines = differences(&goal.done, &found, How::Whole);
+                let mut lines = differences_to(&goal.done, &found, How::Whole);
                 lines.extend(other_lines(&goal.effects, &effects(&lab.sim.ledger(), &found)));
                 lines
             }
             // Resumed on its way back, it goes on going back.
-            Stop::RolledBack | Stop::Over(Outcome::RolledBack) => differences(&goal.start, &found, How::WentBack),
+            Stop::RolledBack | Stop::Over(Outcome::RolledBack) => differences_to(&goal.start, &found, How::WentBack),
             other => vec![format!("{other:?}")],
         };
         let lost = lab.spans_lost();

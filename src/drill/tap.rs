@@ -14,6 +14,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use jiff::Timestamp;
 
+use super::watch::SharedWatch;
+use super::weather::JournalFault;
 use crate::journal::{OpenRun, Request, Store};
 use crate::model::{Error, Record, RecordBody, RunView, StageId};
 use crate::sim::{Millis, Sim, SimClock, SimConnector, State};
@@ -63,6 +65,15 @@ pub struct Fork {
     pub now: Millis,
     /// The journal's files.
     pub files: Arc<Files>,
+}
+
+impl Fork {
+    /// Where a process came to its own end.
+    pub(super) fn left(state: State, now: Millis, dir: &Path) -> std::io::Result<Self> {
+        let files = Arc::new(read_files(dir)?);
+        let point = Point { number: 0, kind: PointKind::AfterCommit, of: "the end".to_owned(), commits: 0, stage: None };
+        Ok(Self { point, state, now, files })
+    }
 }
 
 /// The journal's files by name.
@@ -253,6 +264,7 @@ fn read_files(dir: &Path) -> std::io::Result<Files> {
 pub(super) struct Wire {
     pub(super) inner: SimConnector,
     pub(super) tap: Tap,
+    pub(super) watch: Option<SharedWatch>,
 }
 
 impl HttpConnector for Wire {
@@ -262,9 +274,15 @@ impl HttpConnector for Wire {
             None => request.uri().to_owned(),
         };
         let of = of();
+        if let Some(watch) = &self.watch {
+            watch.before_request(self.inner.sim(), self.inner.clock().now_millis());
+        }
         self.tap.point(PointKind::BeforeRequest, || of.clone());
         // The connector lets the request happen before it gives the future of the answer.
         let answer = self.inner.call(request);
+        if let Some(watch) = &self.watch {
+            watch.look(self.inner.sim());
+        }
         self.tap.point(PointKind::AfterEffect, || of);
         answer
     }
@@ -280,6 +298,7 @@ impl HttpClient for Wire {
 pub(super) struct Watched<'a> {
     pub(super) open: &'a mut OpenRun,
     pub(super) tap: Tap,
+    pub(super) watch: Option<SharedWatch>,
     #[cfg(test)]
     pub(super) behind: super::tests::behind::Behind,
 }
@@ -294,10 +313,20 @@ impl Store for Watched<'_> {
         let of = bodies.iter().map(word).collect::<Vec<_>>().join("+");
         self.tap.enter(bodies.iter().rev().find_map(|body| stage_of(self.open.view(), body)));
         self.tap.point(PointKind::BeforeCommit, || of.clone());
+        let fault = self.watch.as_ref().and_then(SharedWatch::journal_fault);
+        if fault == Some(JournalFault::NotWritten) {
+            return Err(not_written("the disk is full"));
+        }
         let records = self.open.append(at, bodies)?;
+        if let Some(watch) = &self.watch {
+            watch.committed(&records);
+        }
         #[cfg(test)]
         let records = self.behind.news(records);
         self.tap.point(PointKind::AfterCommit, || of);
+        if fault == Some(JournalFault::Ambiguous) {
+            return Err(not_written("the disk reports an error"));
+        }
         Ok(records)
     }
 
@@ -308,6 +337,10 @@ impl Store for Watched<'_> {
     fn check(&mut self) -> Result<(), Error> {
         self.open.check()
     }
+}
+
+fn not_written(why: &str) -> Error {
+    Error::JournalWrite { path: "journal.db".to_owned(), why: why.to_owned(), at: None }
 }
 
 fn stage_of(view: &RunView, body: &RecordBody) -> Option<StageId> {

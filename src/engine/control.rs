@@ -1,6 +1,6 @@
 //! What can be asked of a run under way, and how one call of the engine ends.
 
-use crate::model::{Actor, Failure, StageId, StepId};
+use crate::model::{Actor, Extent, Failure, StageId, StepId};
 
 /// Asked from the same process: signals.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,11 @@ pub enum Ending {
         /// Why.
         why: StageStop,
     },
+    /// The lanes that were named have nothing more to do, while others of the stage are not done.
+    LanesDone {
+        /// The stage.
+        stage: StageId,
+    },
     /// A verification needs a person.
     Held {
         /// The step.
@@ -53,8 +58,8 @@ pub enum Ending {
     },
     /// Somebody asked from another terminal to go back.
     RollbackAsked {
-        /// See [`crate::model::Adoption::Rollback`].
-        to: Option<StageId>,
+        /// How much of the run.
+        extent: Extent,
         /// Who.
         by: Actor,
     },
@@ -71,7 +76,7 @@ impl Ending {
     fn strength(&self) -> u8 {
         match self {
             Self::Complete => 0,
-            Self::BeforeStage { .. } => 1,
+            Self::BeforeStage { .. } | Self::LanesDone { .. } => 1,
             Self::Held { .. } => 2,
             Self::Paused { .. } => 3,
             Self::RollbackAsked { .. } => 4,

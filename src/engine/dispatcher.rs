@@ -1,6 +1,6 @@
 //! The dispatcher: the one `select!`, and one synchronous handler for each thing that can come out of it.
 //!
-//! Per stage: look at what is not known (when a run is taken up), then run the waves; lanes of a wave side by side. A failed lane
+//! Per stage, in all of its lanes or those named: look at what is not known (when a run is taken up), then run the waves; lanes of a wave side by side. A failed lane
 //! lets steps in flight finish and lets no new step start.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use crate::aws::Aws;
 use crate::journal::{Request, Store};
 use crate::model::{
     Actor, Direction, Error, Event, Failure, FailureKind, Lane, Progress, RecordBody, RunView, StageId, StagePlan, StepClass,
-    StepId, StepPlan, StepState, Verdict, Wave,
+    StepId, StepPlan, StepState, Verdict,
 };
 use crate::stages::registry;
 use crate::stages::step::{Context, Step};
@@ -86,7 +86,8 @@ impl<'a, S: Store> Engine<'a, S> {
         let stages = self.view.plan.stages.clone();
         let again = again && self.view.plan.direction == Direction::Back;
         for stage in &stages {
-            if let Some(ending) = self.look_at(stage, again, true).await? {
+            let lanes: Vec<&Lane> = stage.lanes().collect();
+            if let Some(ending) = self.look_at(&lanes, again, true).await? {
                 return Ok((Some(ending), self.view));
             }
         }
@@ -104,16 +105,22 @@ impl<'a, S: Store> Engine<'a, S> {
             if let Some(stop) = stop {
                 return Ok(stop);
             }
+            let wanted: Vec<&Lane> = stage.lanes().filter(|lane| self.view.is_wanted(&stage, lane)).collect();
+            if wanted.iter().all(|lane| self.view.lane_done(lane)) {
+                return Ok(Ending::LanesDone { stage: stage.id });
+            }
             let begun = stage.steps().any(|step| self.view.state(&step.id) != StepState::Pending);
             if begun {
-                if let Some(ending) = self.look_at(&stage, self.revisit, false).await? {
+                let here: Vec<&Lane> = wanted.iter().copied().filter(|lane| !self.view.went_further(&stage, lane)).collect();
+                if let Some(ending) = self.look_at(&here, self.revisit, false).await? {
                     return Ok(ending);
                 }
             } else if let Some(why) = self.stops_before(&stage) {
                 return Ok(Ending::BeforeStage { stage: stage.id, why });
             }
             for wave in &stage.waves {
-                if let Some(ending) = self.wave(wave).await? {
+                let lanes = wave.lanes.iter().filter(|lane| wanted.iter().any(|known| known.id == lane.id));
+                if let Some(ending) = self.wave(lanes).await? {
                     return Ok(ending);
                 }
             }
@@ -129,10 +136,10 @@ impl<'a, S: Store> Engine<'a, S> {
 
     // ----- looking -----
 
-    /// Looks at the steps of a stage in order: those in doubt, and with `revisit` also whether what was done still stands.
+    /// Looks at the steps of a stage's lanes in order: those in doubt, and with `revisit` also whether what was done still stands.
     /// With `past_drift` it goes on past what is somebody else's: a rollback leaves that alone.
-    async fn look_at(&mut self, stage: &StagePlan, revisit: bool, past_drift: bool) -> Result<Option<Ending>, Error> {
-        for lane in stage.waves.iter().flat_map(|wave| &wave.lanes) {
+    async fn look_at(&mut self, lanes: &[&Lane], revisit: bool, past_drift: bool) -> Result<Option<Ending>, Error> {
+        for lane in lanes {
             for (index, step) in lane.steps.iter().enumerate() {
                 if step.class != StepClass::Mutation {
                     continue;
@@ -211,12 +218,12 @@ impl<'a, S: Store> Engine<'a, S> {
 
     // ----- running -----
 
-    /// Runs the lanes of a wave that are not done; the strongest reason to stop, if there is one.
-    async fn wave(&mut self, wave: &Wave) -> Result<Option<Ending>, Error> {
+    /// Runs those of a wave's lanes that are not done; the strongest reason to stop, if there is one.
+    async fn wave(&mut self, wave: impl Iterator<Item = &Lane>) -> Result<Option<Ending>, Error> {
         let (messages, mut inbox) = mpsc::unbounded_channel();
         let mut lanes = FuturesUnordered::new();
-        for lane in &wave.lanes {
-            if lane.steps.iter().any(|step| !self.view.state(&step.id).is_over()) {
+        for lane in wave {
+            if !self.view.lane_done(lane) {
                 lanes.push(self.lane(lane, messages.clone()).run());
             }
         }
@@ -329,7 +336,7 @@ impl<'a, S: Store> Engine<'a, S> {
                     let how = format!("`sidestep pause` by {}@{}", by.user, by.host);
                     self.pause(by, how)?;
                 }
-                Request::Rollback { by, to } => self.stop_for(Ending::RollbackAsked { to, by }, true),
+                Request::Rollback { by, extent } => self.stop_for(Ending::RollbackAsked { extent, by }, true),
                 Request::HoldBefore { stage, by } => self.append(vec![RecordBody::HoldSet { stage, by }])?,
                 Request::ClearHold { stage, by } => self.append(vec![RecordBody::HoldCleared { stage, by }])?,
                 Request::Approve { by, comment, step } => {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Actor, RunId, StageId, StepId};
+use crate::model::{Actor, Extent, RunId, StageId, StepId};
 
 /// A wish from another terminal. It is made to the process that works on the run at the time and lapses with it: a pause asked
 /// of one that then crashed must not stop the next.
@@ -44,9 +44,9 @@ pub enum Request {
     Rollback {
         /// Who asks.
         by: Actor,
-        /// The stage to stop before; `None`: to the start.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        to: Option<StageId>,
+        /// How much of the run.
+        #[serde(flatten)]
+        extent: Extent,
     },
 }
 

@@ -34,10 +34,15 @@ pub(super) struct Row {
     pub(super) body: String,
 }
 
+/// Room for a usual record, so that its text is not moved while it grows.
+const USUAL_BODY: usize = 1024;
+
 impl Row {
-    pub(super) fn of(record: &Record) -> Result<Self, Error> {
-        let body = serde_json::to_string(&record.body)
-            .map_err(|error| Error::Internal { message: format!("record {} cannot be written as JSON: {error}", record.seq) })?;
+    fn of(record: &Record) -> Result<Self, Error> {
+        let failed = |why: String| Error::Internal { message: format!("record {} cannot be written as JSON: {why}", record.seq) };
+        let mut body = Vec::with_capacity(USUAL_BODY);
+        serde_json::to_writer(&mut body, &record.body).map_err(|error| failed(error.to_string()))?;
+        let body = String::from_utf8(body).map_err(|error| failed(error.to_string()))?;
         Ok(Self { seq: record.seq, at: record.at.to_string(), body })
     }
 }
@@ -56,12 +61,12 @@ impl Writer {
         let Self { db, run, fence, commit, .. } = self;
         let tx = Tx::begin(&db.conn).map_err(|error| db.unwritable(&error))?;
         first(tx.conn)?;
-        for row in &rows {
-            // The fence stands in the same statement: no second look-up, and no gap between looking and writing.
-            if insert(tx.conn, run, *fence, row).map_err(|error| db.unwritable(&error))? == 0 {
-                return Err(Error::Fenced { run: run.clone() });
-            }
-        }
+        let Some((first, others)) = rows.split_first() else { return Ok(rows) };
+        // The fence stands in the statement that writes: no second look-up. The transaction holds the write lock from its
+        // beginning, so what holds for the first record holds for all.
+        let entered = insert_fenced(tx.conn, run, *fence, first).map_err(|error| db.unwritable(&error))?;
+        let Some(key) = entered else { return Err(Error::Fenced { run: run.clone() }) };
+        insert_after(tx.conn, key, others).map_err(|error| db.unwritable(&error))?;
         keep_in_step(tx.conn, db, records, after)?;
         let committed = commit(tx.conn);
         drop(tx);
@@ -149,9 +154,24 @@ fn run_cached(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
     conn.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
-fn insert(tx: &Connection, run: &RunId, fence: u64, row: &Row) -> rusqlite::Result<usize> {
+/// Inserts a record if the run still has this fence number; gives the record's key.
+fn insert_fenced(tx: &Connection, run: &RunId, fence: u64, row: &Row) -> rusqlite::Result<Option<i64>> {
     let sql = "INSERT INTO record (key, at, body) SELECT number << 32 | ?2, ?3, ?4 FROM run WHERE id = ?1 AND fence = ?5";
-    tx.prepare_cached(sql)?.execute((run.as_str(), row.seq.cast_signed(), &row.at, &row.body, fence.cast_signed()))
+    let written =
+        tx.prepare_cached(sql)?.execute((run.as_str(), row.seq.cast_signed(), &row.at, &row.body, fence.cast_signed()))?;
+    Ok((written == 1).then(|| tx.last_insert_rowid()))
+}
+
+/// Inserts the records that follow the one with this key.
+fn insert_after(tx: &Connection, key: i64, rows: &[Row]) -> rusqlite::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut statement = tx.prepare_cached("INSERT INTO record (key, at, body) VALUES (?1, ?2, ?3)")?;
+    for (key, row) in (key + 1..).zip(rows) {
+        statement.execute((key, &row.at, &row.body))?;
+    }
+    Ok(())
 }
 
 /// Claims and the column `ended` follow from the records: taken with a plan, given up at the end.

@@ -8,6 +8,7 @@ mod error;
 mod event;
 mod exit;
 mod id;
+mod lanes;
 mod plan;
 mod record;
 mod remainder;
@@ -26,8 +27,8 @@ pub use id::{LaneId, RunId, StageId, StepId};
 pub use plan::{
     Change, Direction, Disposition, Finding, Input, Lane, Plan, Resource, Severity, StagePlan, StepClass, StepPlan, Target, Wave,
 };
-pub use record::{Actor, Adoption, CallNote, Failure, FailureKind, Holder, Outcome, Record, RecordBody, Verdict};
+pub use record::{Actor, Adoption, CallNote, Extent, Failure, FailureKind, Holder, Outcome, Record, RecordBody, Verdict};
 pub use remainder::Remainder;
-pub use runbook::{Origin, Problem, Runbook, SourceFile, SourceSpan, StageDecl, Variable};
+pub use runbook::{Closing, Origin, Problem, Runbook, SourceFile, SourceSpan, StageDecl, Variable};
 pub use transition::{IllegalTransition, StepEvent, StepState, next_state};
 pub use view::{FoldError, Mutation, RunStatus, RunView, StepView};

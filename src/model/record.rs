@@ -1,5 +1,7 @@
 //! Journal records: what happened, appended and never changed. The state of a run is a fold over them ([`super::RunView`]).
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -135,6 +137,13 @@ pub enum RecordBody {
         /// Who.
         by: Actor,
     },
+    /// From here to the end of this session only these lanes run, with the stages that stand before them.
+    LanesNamed {
+        /// The lanes' targets.
+        lanes: BTreeSet<String>,
+        /// Who.
+        by: Actor,
+    },
     /// Somebody asked the run to pause.
     PauseAsked {
         /// Who.
@@ -163,10 +172,40 @@ pub enum Adoption {
         changes: Vec<String>,
     },
     /// The run goes back.
-    Rollback {
-        /// The stage to stop before: it and what stands above it in the runbook stay done. `None`: to the start.
-        to: Option<StageId>,
-    },
+    Rollback(Extent),
+    /// A part of the way back is gone, and the forward plan that was in force before goes on: what was undone is done again.
+    Forward,
+}
+
+/// How much of a run is taken back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// The stage to stop before: it and what stands above it in the runbook stay done. `None`: to the start.
+    #[serde(default)]
+    pub to: Option<StageId>,
+    /// The targets whose lanes go back. Empty: all of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lanes: BTreeSet<String>,
+}
+
+impl Extent {
+    /// Whether it is the whole way, back to the start.
+    pub fn is_whole(&self) -> bool {
+        self.to.is_none() && self.lanes.is_empty()
+    }
+}
+
+impl std::fmt::Display for Extent {
+    /// Whereto: `to the start`, `as far as register-dns`, `for nexus-ai-api-dev to the start`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.lanes.is_empty() {
+            write!(f, "for {} ", self.lanes.iter().map(String::as_str).collect::<Vec<_>>().join(", "))?;
+        }
+        match &self.to {
+            Some(stage) => write!(f, "as far as {stage}"),
+            None => f.write_str("to the start"),
+        }
+    }
 }
 
 /// A person at a keyboard.
@@ -218,6 +257,14 @@ pub struct Failure {
     /// AWS's request id, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+}
+
+impl Failure {
+    /// Whether it can still come to a good end by itself: only what took too long. A rollout that AWS declared failed, took
+    /// back or replaced, or that the failure rule gave up, ends in nothing good however long one waits.
+    pub fn may_pass(&self) -> bool {
+        self.kind == FailureKind::Deadline
+    }
 }
 
 /// What sort of failure.

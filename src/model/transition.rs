@@ -152,6 +152,7 @@ impl StepEvent {
             | RecordBody::FindingAccepted { .. }
             | RecordBody::HoldSet { .. }
             | RecordBody::HoldCleared { .. }
+            | RecordBody::LanesNamed { .. }
             | RecordBody::PauseAsked { .. }
             | RecordBody::RunEnded { .. } => return None,
         })

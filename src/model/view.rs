@@ -32,8 +32,13 @@ pub struct RunView {
     /// Mutations that a step of the way back has undone, with that step: they stand again when it is found not to stand.
     #[serde(skip)]
     undone: Vec<(StepId, Mutation)>,
+    /// Where the steps of the forward plan stood when the run turned back: what is not undone meanwhile stays done.
+    #[serde(skip)]
+    pub(super) turned_from: BTreeMap<StepId, StepView>,
     /// Stages before which the run is to stop.
     pub holds: BTreeSet<StageId>,
+    /// The targets whose lanes alone run in this session; all lanes where it is empty.
+    pub lanes: BTreeSet<String>,
     /// Findings accepted, by id.
     pub accepted: BTreeSet<String>,
     /// The process that took the run up last.
@@ -206,7 +211,9 @@ impl RunView {
             steps: plan.steps().map(|(_, _, step)| (step.id.clone(), StepView::pending())).collect(),
             mutations: Vec::new(),
             undone: Vec::new(),
+            turned_from: BTreeMap::new(),
             holds: BTreeSet::new(),
+            lanes: BTreeSet::new(),
             accepted: BTreeSet::new(),
             holder: None,
             closed: true,
@@ -244,7 +251,9 @@ impl RunView {
             RecordBody::SessionOpened { holder } => {
                 self.holder = Some(holder.clone());
                 self.closed = false;
+                self.lanes.clear();
             }
+            RecordBody::LanesNamed { lanes, .. } => self.lanes.clone_from(lanes),
             RecordBody::SessionClosed { .. } => self.closed = true,
             RecordBody::FindingAccepted { finding, .. } => {
                 self.accepted.insert(finding.clone());
@@ -267,6 +276,15 @@ impl RunView {
     /// A step whose input comes from one that begins anew would be done with another value now; a wait or a verification after
     /// one that begins anew has seen something else. Both begin anew too.
     fn adopt(&mut self, plan: &Plan, why: &Adoption) {
+        if self.plan.direction == Direction::Forward && plan.direction == Direction::Back {
+            self.turned_from = std::mem::take(&mut self.steps);
+        }
+        // A plan made anew from what is found in the account does not need to know what was done; the old one does.
+        let again = *why == Adoption::Forward;
+        if again {
+            self.steps = self.still_standing();
+        }
+        let before = if again { &self.forward } else { &self.plan };
         let mut steps = BTreeMap::new();
         let mut anew = BTreeSet::new();
         for (_, lane) in plan.lanes() {
@@ -274,7 +292,7 @@ impl RunView {
             for step in &lane.steps {
                 let rests_on_new = step.inputs.values().any(|input| anew.contains(&input.step));
                 let sees_new = lane_anew && step.class != StepClass::Mutation;
-                let same = self.plan.step(&step.id).is_some_and(|old| same_to_the_letter(old, step));
+                let same = before.step(&step.id).is_some_and(|old| same_to_the_letter(old, step));
                 // Who plans anew means to try again what was passed over.
                 let kept = (self.steps.remove(&step.id))
                     .filter(|view| same && !rests_on_new && !sees_new && view.state != StepState::Skipped);
@@ -292,6 +310,7 @@ impl RunView {
         }
         self.epoch += 1;
         self.adoption = why.clone();
+        self.lanes.clear();
         // A run that was over is taken up again, for example to roll back a migration that is done.
         self.ended = None;
     }
@@ -299,9 +318,9 @@ impl RunView {
     fn apply_to_step(&mut self, record: &Record, body: &RecordBody) -> Result<(), FoldError> {
         let (Some(id), Some(event)) = (body.step(), StepEvent::of(body)) else { return Ok(()) };
         let unknown = || FoldError::UnknownStep { seq: record.seq, step: id.clone() };
-        let class = self.plan.step(id).ok_or_else(unknown)?.class;
+        let (stage, lane, planned) = self.plan.steps().find(|(_, _, planned)| planned.id == *id).ok_or_else(unknown)?;
         let step = self.steps.get_mut(id).ok_or_else(unknown)?;
-        let state = next_state(class, step.state, event).map_err(|source| FoldError::Illegal {
+        let state = next_state(planned.class, step.state, event).map_err(|source| FoldError::Illegal {
             seq: record.seq,
             step: id.clone(),
             source,
@@ -350,76 +369,50 @@ impl RunView {
             },
             _ => {}
         }
-        if class == StepClass::Mutation {
-            self.note_mutation(record, id, body);
+        if planned.class == StepClass::Mutation {
+            let made = || Mutation {
+                seq: record.seq,
+                stage: stage.id.clone(),
+                target: lane.target.clone(),
+                step: planned.clone(),
+                attempt: 0,
+                intent: Value::Null,
+                output: None,
+                call: None,
+                at: record.at,
+                direction: self.plan.direction,
+                epoch: self.epoch,
+            };
+            note_mutation(&mut self.mutations, made, id, body);
+        }
+        let again = matches!(event, StepEvent::ObservedTakenBack | StepEvent::ObservedDiverged);
+        if state == StepState::Done {
+            self.forget_undone(id);
+        } else if again && self.plan.direction == Direction::Back {
+            self.recall_undone(id);
         }
         Ok(())
     }
 
-    /// Keeps the list of mutations that stand (or may stand).
-    fn note_mutation(&mut self, record: &Record, id: &StepId, body: &RecordBody) {
-        let position = self.mutations.iter().rposition(|mutation| mutation.step.id == *id);
-        match body {
-            RecordBody::StepStarted { attempt, intent, .. } => {
-                let Some((stage, lane, step)) = self.plan.steps().find(|(_, _, step)| step.id == *id) else { return };
-                self.mutations.push(Mutation {
-                    seq: record.seq,
-                    stage: stage.id.clone(),
-                    target: lane.target.clone(),
-                    step: step.clone(),
-                    attempt: *attempt,
-                    intent: intent.clone(),
-                    output: None,
-                    call: None,
-                    at: record.at,
-                    direction: self.plan.direction,
-                    epoch: self.epoch,
-                });
-            }
-            RecordBody::StepSucceeded { output, call, .. } => {
-                if let Some(at) = position {
-                    self.mutations[at].output = Some(output.clone());
-                    self.mutations[at].call = call.clone();
-                }
-                self.forget_undone(id);
-            }
-            RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => {
-                if let Some(at) = position {
-                    self.mutations[at].output = Some(output.clone());
-                }
-                self.forget_undone(id);
-            }
-            RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. } => {
-                // One that has an output was made once, whatever is found later: it stays to be undone.
-                if let Some(at) = position.filter(|at| self.mutations[*at].output.is_none()) {
-                    self.mutations.remove(at);
-                }
-            }
-            // The mutation was made, and what it left behind (a revision, say) is still to be undone. An undo that is no more
-            // has undone nothing.
-            RecordBody::StepObserved { verdict: Verdict::TakenBack { .. } | Verdict::Diverged { .. }, .. } => {
-                if let Some(at) = position.filter(|at| self.mutations[*at].direction == Direction::Back) {
-                    self.mutations.remove(at);
-                }
-                self.recall_undone(id);
-            }
-            _ => {}
-        }
-    }
-
-    /// What a step of a rollback has undone does not stand any more.
+    /// What a step of a way back has undone does not stand any more.
     fn forget_undone(&mut self, id: &StepId) {
-        let Some(plan) = self.plan.step(id) else { return };
-        let undone: Vec<u64> = plan.undoes().collect();
-        let (gone, standing) = std::mem::take(&mut self.mutations).into_iter().partition(|known| undone.contains(&known.seq));
+        let undone: Vec<u64> = self.plan.step(id).map(|step| step.undoes().collect()).unwrap_or_default();
+        let (gone, standing): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.mutations).into_iter().partition(|known| undone.contains(&known.seq));
         self.mutations = standing;
-        self.undone.extend(Vec::into_iter(gone).map(|mutation| (id.clone(), mutation)));
+        self.undone.extend(gone.into_iter().map(|mutation| (id.clone(), mutation)));
     }
 
-    /// What a step of a rollback had undone stands again.
+    /// An undo that is found not to stand has undone nothing: it is none, and what it had undone stands again.
     fn recall_undone(&mut self, id: &StepId) {
-        let (again, undone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.undone).into_iter().partition(|(by, _)| by == id);
+        let Some((_, lane, step)) = self.plan.steps().find(|(_, _, step)| step.id == *id) else { return };
+        let together = |by: &StepId| {
+            lane.steps.iter().any(|known| known.id == *by && known.undo_of().is_some() && known.undo_of() == step.undo_of())
+        };
+        let (again, undone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.undone).into_iter().partition(|(by, _)| by == id || together(by));
         self.undone = undone;
+        self.mutations.retain(|mutation| mutation.direction == Direction::Forward || mutation.step.id != *id);
         self.mutations.extend(again.into_iter().map(|(_, mutation)| mutation));
         self.mutations.sort_by_key(|mutation| mutation.seq);
     }
@@ -491,6 +484,30 @@ impl RunView {
     /// The output of a step that is done.
     pub fn output(&self, step: &StepId) -> Option<&Value> {
         self.steps.get(step).and_then(|view| view.output.as_ref())
+    }
+}
+
+/// Keeps the list of mutations that stand (or may stand). `begun` gives one that is about to be made.
+fn note_mutation(mutations: &mut Vec<Mutation>, begun: impl FnOnce() -> Mutation, id: &StepId, body: &RecordBody) {
+    if let RecordBody::StepStarted { attempt, intent, .. } = body {
+        mutations.push(Mutation { attempt: *attempt, intent: intent.clone(), ..begun() });
+        return;
+    }
+    let Some(at) = mutations.iter().rposition(|mutation| mutation.step.id == *id) else { return };
+    match body {
+        RecordBody::StepSucceeded { output, call, .. } => {
+            mutations[at].output = Some(output.clone());
+            mutations[at].call.clone_from(call);
+        }
+        RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => mutations[at].output = Some(output.clone()),
+        // One that has an output was made once, whatever is found later: it stays to be undone.
+        RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. }
+            if mutations[at].output.is_none() =>
+        {
+            mutations.remove(at);
+        }
+        // Taken back by AWS: the mutation was made, and what it left behind (a revision, say) is still to be undone.
+        _ => {}
     }
 }
 

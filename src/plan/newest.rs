@@ -17,7 +17,7 @@ use super::undo::{CREATE, REGISTER_EDITED, UPDATE, going, service};
 use crate::aws::Aws;
 use crate::aws::task_definition::{TaskDefinition, short_name};
 use crate::model::{
-    Change, Disposition, Failure, FailureKind, Finding, Mutation, Resource, RunView, Severity, StageId, StepClass, StepId,
+    Change, Disposition, Extent, Failure, FailureKind, Finding, Mutation, Resource, RunView, Severity, StepClass, StepId,
 };
 use crate::stages::edit::{self, Edit};
 use crate::stages::step::{StepError, UndoStep};
@@ -60,8 +60,8 @@ pub const MOVED_ON: &str = "moved-on";
 ///
 /// # Errors
 /// [`FailureKind::Stuck`] where no edit repairs it, or a revision that is needed is gone from AWS for good; what a failing call gives.
-pub async fn read_newest(aws: &Aws, view: &RunView, to: Option<&StageId>) -> Result<Newest, (StepId, Failure)> {
-    let mutations = going(view, to);
+pub async fn read_newest(aws: &Aws, view: &RunView, extent: &Extent) -> Result<Newest, (StepId, Failure)> {
+    let mutations = going(view, extent);
     let created: Vec<&str> =
         mutations.iter().filter(|mutation| mutation.step.action == CREATE).filter_map(|mutation| service(mutation)).collect();
     let mut updates: BTreeMap<&str, Vec<&Mutation>> = BTreeMap::new();
@@ -261,6 +261,7 @@ impl MovedOn {
                 "only this run's own changes are taken back, on what it runs now; it does not return to the recorded revision"
                     .to_owned(),
             fix: "read the changes below before you agree".to_owned(),
+            must_repair: false,
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! | # | a mutation that stands | its inverse |
 //! | --- | --- | --- |
-//! | 1 | in a stage that stays | none |
+//! | 1 | in a stage, or for a target, that stays | none |
 //! | 2 | its outcome is not known | none: it must be settled first, which the engine does before it asks for this plan |
 //! | 3 | several updates of one service in one stage | one: back to what the first of them replaced |
 //! | 4 | an update of a service that this run created and that goes as well | only its registry is detached, and nobody waits for a rollout of it |
@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use super::newest::{MovedOn, Newest};
 use super::users::Own;
 use crate::model::{
-    Direction, Disposition, Finding, Input, Lane, LaneId, Mutation, Plan, Resource, RunView, StageId, StagePlan, StepClass, StepId,
-    StepPlan, Wave,
+    Direction, Disposition, Extent, Finding, Input, Lane, LaneId, Mutation, Plan, Resource, RunView, StageId, StagePlan, StepClass,
+    StepId, StepPlan, Wave,
 };
 use crate::stages::registry;
 use crate::stages::step::{Step, UndoStep};
@@ -30,12 +30,15 @@ pub(super) const CREATE: &str = "ecs.create-service";
 pub(super) const REGISTER_EDITED: &str = "ecs.register-edited-task-definition";
 
 /// The mutations that are to be undone, in the order of their making: the last goes first.
-pub(super) fn going<'a>(view: &'a RunView, to: Option<&StageId>) -> Vec<&'a Mutation> {
+pub(super) fn going<'a>(view: &'a RunView, extent: &Extent) -> Vec<&'a Mutation> {
     let order: Vec<&StageId> = view.forward.stages.iter().map(|stage| &stage.id).collect();
-    let keep = to.and_then(|to| order.iter().position(|stage| *stage == to)).map_or(0, |position| position + 1);
-    let goes = |stage: &StageId| order.iter().position(|known| *known == stage).is_none_or(|position| position >= keep);
+    let keep = extent.to.as_ref().and_then(|to| order.iter().position(|stage| *stage == to)).map_or(0, |position| position + 1);
+    let goes = |made: &Mutation| {
+        order.iter().position(|known| **known == made.stage).is_none_or(|position| position >= keep)
+            && (extent.lanes.is_empty() || extent.lanes.contains(&made.target))
+    };
     let mut mutations: Vec<&Mutation> =
-        view.mutations.iter().filter(|mutation| mutation.output.is_some() && goes(&mutation.stage)).collect();
+        view.mutations.iter().filter(|mutation| mutation.output.is_some() && goes(mutation)).collect();
     let used: BTreeSet<&str> = mutations
         .iter()
         .filter(|mutation| mutation.step.action == UPDATE)
@@ -52,11 +55,11 @@ pub(super) fn going<'a>(view: &'a RunView, to: Option<&StageId>) -> Vec<&'a Muta
     mutations
 }
 
-/// The plan that takes a run back: to the start, or so far that `to` and what stands above it in the runbook stay done. What is in
-/// `newest` is undone on what the service runs now. Empty when there is nothing to undo.
-pub fn undo(view: &RunView, to: Option<&StageId>, newest: &Newest) -> Plan {
+/// The plan that takes a run back: all of it or some lanes, to the start or so far that a stage and what stands above it in the
+/// runbook stay done. What is in `newest` is undone on what the service runs now. Empty when there is nothing to undo.
+pub fn undo(view: &RunView, extent: &Extent, newest: &Newest) -> Plan {
     let order: Vec<&StageId> = view.forward.stages.iter().map(|stage| &stage.id).collect();
-    let mutations = going(view, to);
+    let mutations = going(view, extent);
     let created: BTreeSet<&str> =
         mutations.iter().filter(|mutation| mutation.step.action == CREATE).filter_map(|mutation| service(mutation)).collect();
 
@@ -169,7 +172,7 @@ impl LaneOfUndo {
         } else {
             String::new()
         };
-        let last_mutation = steps.iter().rposition(|step| step.class == StepClass::Mutation);
+        let last = steps.len() - 1;
         for (index, undo) in steps.into_iter().enumerate() {
             let id = |name: &str| StepId::of(&self.lane, &format!("{name}{suffix}"));
             let inputs = undo
@@ -179,8 +182,9 @@ impl LaneOfUndo {
                 .collect();
             let mut params = undo.params;
             params["undoOf"] = json!(mutation.seq);
-            if Some(index) == last_mutation {
-                // When this one is done, the mutations are undone.
+            if index == last {
+                // When this one is done, the mutations are undone. Not before: a way back that is planned anew would not wait any
+                // more for what the next undo needs.
                 params["undoes"] = json!(std::mem::take(&mut self.pending));
             }
             self.steps.push(StepPlan {
@@ -240,5 +244,13 @@ fn stage_plan(lanes: BTreeMap<String, LaneOfUndo>) -> Option<StagePlan> {
     }
     let waves: Vec<Wave> =
         built.chunks(crate::stages::kind::LANE_CONCURRENCY).map(|lanes| Wave { lanes: lanes.to_vec() }).collect();
-    (!waves.is_empty()).then_some(StagePlan { id, kind: "undo".to_owned(), resources, waves, warnings: Vec::new(), confirm: false })
+    (!waves.is_empty()).then_some(StagePlan {
+        id,
+        kind: "undo".to_owned(),
+        resources,
+        waves,
+        warnings: Vec::new(),
+        confirm: false,
+        blocked_by: Vec::new(),
+    })
 }

@@ -1,4 +1,5 @@
-//! What shall go wrong, and when: faults of single requests, counted from when they are added, and faults of images.
+//! What shall go wrong, and when: faults of single requests, counted from when they are added, and faults of images, capacity and
+//! permissions, which last until they are taken away.
 //!
 //! | fault | takes effect | answered |
 //! | --- | --- | --- |
@@ -8,6 +9,7 @@
 //! | `late` | yes | late |
 //! | `lands-late` | yes, but only later | connection closed |
 //! | `throttle`, `expire`, `error-500` | no | with that error |
+//! | `refuse` | no | with a refusal that AWS gives to sound requests: see [`Refusal`] |
 //! | `stale` | yes | and the next reads of ECS show the state before the last write |
 
 use serde_json::Value;
@@ -27,6 +29,13 @@ pub enum Fault {
         image: String,
         /// What is wrong.
         fault: Option<ImageFault>,
+    },
+    /// With what tasks need to start, from now on.
+    Launch {
+        /// What.
+        fault: LaunchFault,
+        /// `false` heals it.
+        on: bool,
     },
 }
 
@@ -73,6 +82,67 @@ pub enum RequestFaultKind {
     Expire,
     /// AWS fails with status 500.
     Error500,
+    /// AWS refuses a sound request.
+    Refuse(Refusal),
+}
+
+/// What AWS says to sound requests now and then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Of RegisterTaskDefinition: two at once in one family.
+    ConcurrentRevision,
+    /// Of CloudWatch Logs: two changes of one log group at once.
+    OperationAborted,
+    /// Of Cloud Map's DeleteService: instances remain.
+    ResourceInUse,
+    /// Of anything that tags what it makes, where tagging is not permitted.
+    TagsNotPermitted,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::ConcurrentRevision, Self::OperationAborted, Self::ResourceInUse, Self::TagsNotPermitted];
+
+    /// The name used in `POST /_sim/faults`, after `refuse-`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ConcurrentRevision => "refuse-concurrent-revision",
+            Self::OperationAborted => "refuse-operation-aborted",
+            Self::ResourceInUse => "refuse-resource-in-use",
+            Self::TagsNotPermitted => "refuse-tags",
+        }
+    }
+
+    /// AWS's answer.
+    pub(super) fn error(self) -> ApiError {
+        match self {
+            Self::ConcurrentRevision => {
+                ApiError::new("ClientException", "Too many concurrent attempts to create a new revision of the specified family.")
+            }
+            Self::OperationAborted => ApiError::new(
+                "OperationAbortedException",
+                "A conflicting operation is currently in progress against this resource. Please try again.",
+            ),
+            Self::ResourceInUse => ApiError::new(
+                "ResourceInUse",
+                "Service contains registered instances; delete the instances before deleting the service",
+            ),
+            Self::TagsNotPermitted => ApiError::new(
+                "AccessDeniedException",
+                "User: arn:aws:iam::111122223333:user/operator is not authorized to perform: ecs:TagResource because no identity-based \
+                 policy allows the ecs:TagResource action",
+            ),
+        }
+    }
+}
+
+/// What keeps tasks from starting, whatever their image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LaunchFault {
+    /// Fargate has no room: no task starts, and after one event there is silence.
+    NoCapacity,
+    /// The execution role may not write logs.
+    LogsDenied,
 }
 
 /// How late an answer is when a `late` fault does not say: later than clients use to wait.
@@ -94,14 +164,24 @@ impl RequestFaultKind {
             Self::Stale { .. } => "stale",
             Self::Expire => "expire",
             Self::Error500 => "error-500",
+            Self::Refuse(refusal) => refusal.name(),
         }
     }
 }
 
 impl Fault {
-    /// Reads `{"action": A, "nth": N, "fault": F}` or `{"image": I, "fault": F}`. Optional members: `times` (default 1), `seconds`
+    /// Reads `{"action": A, "nth": N, "fault": F}`, `{"image": I, "fault": F}` or `{"launch": "no-capacity" | "logs-denied", "on": B}`.
+    /// Optional members: `times` (default 1), `seconds`
     /// of `late` (default 60) and `lands-late` (default 5), `reads` of `stale` (default 3).
     pub fn from_json(value: &Value) -> Result<Self, String> {
+        if let Some(launch) = text(value, "launch") {
+            let fault = match launch {
+                "no-capacity" => LaunchFault::NoCapacity,
+                "logs-denied" => LaunchFault::LogsDenied,
+                other => return Err(format!("unknown fault `{other}` of launches")),
+            };
+            return Ok(Self::Launch { fault, on: value["on"] != false });
+        }
         let fault = text(value, "fault").ok_or("a fault needs the member `fault`")?;
         if let Some(image) = text(value, "image") {
             return Ok(Self::Image { image: image.to_owned(), fault: image_fault(fault)? });
@@ -124,7 +204,10 @@ impl Fault {
             "stale" => RequestFaultKind::Stale { reads: count("reads", 3)? },
             "expire" => RequestFaultKind::Expire,
             "error-500" => RequestFaultKind::Error500,
-            other => return Err(format!("unknown fault `{other}` of a request")),
+            other => match Refusal::ALL.into_iter().find(|refusal| refusal.name() == other) {
+                Some(refusal) => RequestFaultKind::Refuse(refusal),
+                None => return Err(format!("unknown fault `{other}` of a request")),
+            },
         };
         Ok(Self::Request(RequestFault { action, nth: count("nth", 1)?, times: count("times", 1)?, kind }))
     }
@@ -171,6 +254,18 @@ impl State {
                 ecs::set_image_fault(self, &image, fault);
                 elbv2::look_again(self);
             }
+            Fault::Launch { fault, on: true } => drop(self.ecs.launch_faults.insert(fault)),
+            Fault::Launch { fault, on: false } => drop(self.ecs.launch_faults.remove(&fault)),
+        }
+    }
+
+    /// Takes every fault away.
+    pub fn heal(&mut self) {
+        self.faults = Faults::default();
+        self.ecs.launch_faults.clear();
+        let images: Vec<String> = self.ecs.image_faults.keys().cloned().collect();
+        for image in images {
+            self.add_fault(Fault::Image { image, fault: None });
         }
     }
 }

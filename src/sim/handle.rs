@@ -119,6 +119,11 @@ impl Sim {
         self.locked(|inner| inner.requests.iter().cloned().collect())
     }
 
+    /// How many mutations took effect.
+    pub fn effects(&self) -> usize {
+        self.with(|state| state.ledger.len())
+    }
+
     /// Each mutation that took effect.
     pub fn ledger(&self) -> Vec<Effect> {
         self.with(|state| state.ledger.clone())
@@ -180,6 +185,7 @@ impl State {
             Some(RequestFaultKind::Expire) => return refuse(&faults::expired(service)),
             Some(RequestFaultKind::Throttle) => return refuse(&limits::throttled(service)),
             Some(RequestFaultKind::Error500) => return refuse(&faults::internal(service)),
+            Some(RequestFaultKind::Refuse(refusal)) => return refuse(&refusal.error()),
             Some(RequestFaultKind::LandsLate { millis }) => {
                 self.queue.push(self.now + millis, Event::Request(Box::new(incoming)));
                 return Handled::DropBefore;

@@ -36,7 +36,7 @@ mod world;
 pub use clock::SimClock;
 pub use connector::SimConnector;
 pub use ecs::ImageFault;
-pub use faults::{Fault, RequestFault, RequestFaultKind};
+pub use faults::{Fault, LaunchFault, Refusal, RequestFault, RequestFaultKind};
 pub use handle::{Handled, RequestNote, Sim};
 pub use state::{ApiError, Call, Effect, Millis, State};
 

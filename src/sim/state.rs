@@ -105,6 +105,16 @@ impl ApiError {
 }
 
 impl State {
+    /// Draws everything from another seed from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.rng = fastrand::Rng::with_seed(seed);
+    }
+
+    /// Timings and limits, to be changed before the account is used.
+    pub fn assumptions(&mut self) -> &mut Assumptions {
+        &mut self.assume
+    }
+
     /// Moves time to `now`, letting everything that is due happen in order. Time never goes back.
     pub fn advance(&mut self, now: Millis) {
         while let Some((at, event)) = self.queue.pop_due(now) {

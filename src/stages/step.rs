@@ -154,7 +154,15 @@ pub trait Waiter {
     /// The failure to record when the deadline passes, with what is known by then.
     async fn overdue(&mut self, cx: &Context<'_>, deadline: Duration) -> Failure {
         let _ = cx;
-        Failure::of(FailureKind::Deadline, format!("not so after {} min", deadline.as_secs() / 60))
+        Failure::of(FailureKind::Deadline, format!("not so after {}", spell(deadline)))
+    }
+}
+
+/// A deadline in words: `30 min`, `90 s`.
+pub fn spell(deadline: Duration) -> String {
+    match deadline.as_secs() {
+        seconds if seconds >= 60 && seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod bars;
 pub mod closing;
 pub mod error;
 pub mod json;
+mod keys;
 pub mod lines;
 mod out;
 mod plan_json;

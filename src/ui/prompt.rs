@@ -44,8 +44,10 @@ pub enum FailureChoice {
 /// Which of the choices about a failure there are, beside those that there always are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offers {
-    /// [`FailureChoice::KeepWaiting`]: the failure is a wait that could go on.
+    /// [`FailureChoice::KeepWaiting`]: the failure is a wait that can still come to a good end.
     pub wait: bool,
+    /// [`FailureChoice::ShowLog`]: there are log lines to show.
+    pub log: bool,
     /// [`FailureChoice::RollBack`]: the run goes forward.
     pub roll_back: bool,
     /// [`FailureChoice::OntoNewest`]: the way back met what somebody else deployed.
@@ -62,7 +64,8 @@ impl Offers {
             FailureChoice::RollBack => self.roll_back,
             FailureChoice::OntoNewest => self.onto_newest,
             FailureChoice::Skip(_) | FailureChoice::Abandon(_) => self.skip,
-            FailureChoice::Retry | FailureChoice::Pause | FailureChoice::ShowLog => true,
+            FailureChoice::ShowLog => self.log,
+            FailureChoice::Retry | FailureChoice::Pause => true,
         }
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::model::{
-    Adoption, Direction, Holder, Outcome, Remainder, RunStatus, RunView, StageId, StagePlan, StepClass, StepPlan, StepState,
+    Adoption, Direction, Extent, Holder, Outcome, Remainder, RunStatus, RunView, StagePlan, StepClass, StepPlan, StepState,
     StepView,
 };
 
@@ -146,6 +146,9 @@ fn header(view: &RunView, live: Option<&Holder>, now: Timestamp, style: &Style) 
         let holds: Vec<&str> = view.holds.iter().map(|stage| stage.as_str()).collect();
         rows.push(("stops before", holds.join(", ")));
     }
+    if !view.lanes.is_empty() {
+        rows.push(("lanes", format!("only {}", view.lanes.iter().cloned().collect::<Vec<_>>().join(", "))));
+    }
     if !view.accepted.is_empty() {
         rows.push(("accepted", view.accepted.iter().cloned().collect::<Vec<_>>().join(", ")));
     }
@@ -165,8 +168,8 @@ fn explained(view: &RunView, live: Option<&Holder>) -> String {
     if let Some((_, why)) = &view.ended {
         return if why.is_empty() { String::new() } else { format!(": {why}") };
     }
-    if let Some(stage) = went_back_to(view) {
-        return format!(": went back as far as {stage}");
+    if let Some(extent) = went_back_to(view) {
+        return format!(": went back {extent}");
     }
     match (view.closed, &view.holder) {
         (false, Some(holder)) => format!(": {} (pid {}) ended without leaving in order", who(&holder.actor), holder.pid),
@@ -174,10 +177,10 @@ fn explained(view: &RunView, live: Option<&Holder>) -> String {
     }
 }
 
-/// The stage that a partial way back, now complete, left done.
-fn went_back_to(view: &RunView) -> Option<&StageId> {
+/// How far a partial way back, now complete, went.
+fn went_back_to(view: &RunView) -> Option<&Extent> {
     match &view.adoption {
-        Adoption::Rollback { to: Some(stage) } if view.ended.is_none() && view.all_done() => Some(stage),
+        Adoption::Rollback(extent) if !extent.is_whole() && view.ended.is_none() && view.all_done() => Some(extent),
         _ => None,
     }
 }
@@ -368,7 +371,11 @@ pub(super) fn reason(view: &RunView) -> Option<String> {
         let step = view.plan.steps().map(|(_, _, step)| step).find(|step| started(step))?;
         Some(format!("the run was left while `{}` was under way", title(view, &step.id)))
     };
-    ended.or(in_the_way).or_else(hold).or_else(left).or_else(in_flight)
+    let others = || {
+        let names: Vec<&str> = view.lanes.iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| format!("only the lanes of {} were to run", text::clean(&names.join(", "))))
+    };
+    ended.or(in_the_way).or_else(hold).or_else(left).or_else(in_flight).or_else(others)
 }
 
 #[cfg(test)]

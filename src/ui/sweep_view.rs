@@ -32,6 +32,12 @@ pub fn render(heading: &str, rows: &[SweepRow], total: &SweepRow, style: &Style)
     format!("{}\n{}", style.paint(Tone::Strong, heading), text::table(&cells, &columns, 2))
 }
 
+/// Numbers under a heading, each with what it counts.
+pub fn numbers(heading: &str, rows: &[(String, usize)], style: &Style) -> String {
+    let cells: Vec<Vec<String>> = rows.iter().map(|(what, number)| vec![text::clean(what), number.to_string()]).collect();
+    format!("{}\n{}", style.paint(Tone::Strong, heading), text::table(&cells, &[Column::Left, Column::Right], 2))
+}
+
 /// `12 of 12`: how many ended as they must.
 fn tries((tried, failed): (usize, usize)) -> String {
     if tried == 0 { "-".to_owned() } else { format!("{} of {tried}", tried - failed) }

@@ -37,7 +37,7 @@ fn a_plan_is_shown_and_changes_nothing() {
       note image-latest: nexus-ai-jaeger-staging
         found        the image's tag is `latest`
         consequence  a task that starts later may run another version
-        fix          set `jaeger_image` (or the container's image) to a fixed tag
+        fix          name a fixed tag with variable `jaeger_image`
 
       note no-circuit-breaker: nexus-ai-api-staging
         found        it has no deployment circuit breaker

@@ -99,3 +99,50 @@ fn with_the_closed_port_accepted_the_spans_are_lost_and_the_gate_stays_shut() {
     assert!(lost.iter().all(|line| line.ends_with("a security group blocks the port")), "{lost:?}");
     assert!(lost[0].contains("retarget-api-env") && !ran.out.contains("strip-sidecar"), "{}", ran.out);
 }
+
+#[test]
+fn a_crash_can_be_tried_alone() {
+    let ran = rehearse(&["--faults", "crashes", "--point", "200"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_snapshot!(ran.out, @r"
+    The way there: point 200 (BeforeRequest DescribeServices, after 16 commits), in register-dns
+
+    all 2 tries ended as they must: as without the crash, or back at the start
+    ");
+    let back = rehearse(&["--faults", "crashes", "--way-back", "--point", "100", "--output", "json"]);
+    assert_eq!((back.code, back.err.as_str()), (Some(0), ""));
+    let told: Value = serde_json::from_str(&back.out).expect("one line of JSON");
+    assert_eq!((&told["event"], &told["back"], &told["failures"]), (&"crash-sweep".into(), &true.into(), &Value::Array(vec![])));
+    let tried: u64 = told["stages"].as_array().expect("stages").iter().filter_map(|row| row["resumed"]["tried"].as_u64()).sum();
+    assert_eq!(tried, 1);
+}
+
+#[test]
+fn a_crash_point_that_is_not_there_is_said_to_be_so() {
+    let ran = rehearse(&["--faults", "crashes", "--point", "100000"]);
+    assert_snapshot!(format!("exit {}\n{}", ran.code.expect("a code"), ran.err.split_once("error").expect("an error").1), @r"
+    exit 2
+    : no crash point to try has the number 100000
+
+    hint: points of the way back want `--way-back`; without `--point` the table shows what there is
+    ");
+    let ran = rehearse(&["--point", "3"]);
+    assert_snapshot!(format!("exit {}\n{}", ran.code.expect("a code"), ran.err), @r"
+    exit 2
+    error: `--point` and `--way-back` are about crashes
+
+    hint: add `--faults crashes`
+    ");
+}
+
+#[test]
+fn a_run_that_does_not_come_to_its_end_cannot_be_swept() {
+    let ran = rehearse(&["--faults", "crashes", "--var", "rollout_timeout=10s"]);
+    assert_snapshot!(format!("exit {}\n{}", ran.code.expect("a code"), ran.err.split_once("error").expect("an error").1), @r"
+    exit 5
+    : the drill has nothing to hold on to: even with nothing in its way the run does not come to its end
+      Caused by: step `create-service/nexus-ai-jaeger-staging/rollout`: the rollout of `nexus-ai-jaeger-staging` is not complete after 10 s
+
+    hint: see the whole run with `sidestep rehearse` and the same options
+    ");
+}

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use sidestep::engine::Control;
 use sidestep::journal::{Journal, Request};
-use sidestep::model::{Actor, Event, Outcome, RecordBody, StepClass};
+use sidestep::model::{Actor, Event, Extent, Outcome, RecordBody, StepClass};
 
 use super::common::{as_reference, back_to, done, lab, reference, same};
 use crate::support::compare::How;
@@ -168,7 +168,7 @@ fn turned_back_from_another_terminal() {
                 let RecordBody::StepStarted { step: begun, .. } = &record.body else { return };
                 if begun.as_str() == step && !asked.replace(true) {
                     let other = Journal::open(&dir).expect("the journal opens a second time");
-                    let request = Request::Rollback { by: somebody(), to: None };
+                    let request = Request::Rollback { by: somebody(), extent: Extent::default() };
                     other.post(&view.id, request, record.at).expect("a live run takes requests");
                 }
             });

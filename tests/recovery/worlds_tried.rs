@@ -5,9 +5,8 @@ use super::common::{back_to, done, uninterrupted};
 use crate::support::{Case, Depth, Lab, paused, worlds};
 
 pub fn cases() -> [Case; 3] {
-    let both = format!("api_services = [\"{}\", \"{}\"]\n", worlds::API, worlds::SECOND_API);
     [
-        case("two API services", worlds::two_apis(), worlds::shipped(&both)),
+        case("two API services", worlds::two_apis(), worlds::for_two_apis()),
         case("dns before service", worlds::start(), worlds::dns_first()),
         case("adopted log group", worlds::log_group_exists(), worlds::shipped("")),
     ]

@@ -7,4 +7,4 @@ mod lab;
 pub mod worlds;
 
 pub use lab::{Lab, StopExt, paused};
-pub use sidestep::drill::{Case, Choice, Depth, Fork, Point, PointKind, Stop, Tap, compare, sweep};
+pub use sidestep::drill::{Case, Choice, Course, Depth, Fork, Point, PointKind, Stop, Tap, compare, sweep};

@@ -19,6 +19,7 @@ pub const JAEGER: &str = "nexus-ai-jaeger-staging";
 pub const CLUSTER: &str = "nexus-ai-cluster-staging";
 pub const LOG_GROUP: &str = "/ecs/nexus-ai-jaeger-staging";
 pub const JAEGER_IMAGE: &str = "jaegertracing/all-in-one:latest";
+pub const SECOND_IMAGE: &str = "111122223333.dkr.ecr.us-west-2.amazonaws.com/nexus-ai-api2:latest";
 pub const API_IMAGE: &str = "111122223333.dkr.ecr.us-west-2.amazonaws.com/nexus-ai-api:latest";
 
 /// The built-in world.
@@ -59,7 +60,13 @@ pub fn start() -> State {
     START.get_or_init(|| lived_in(&staging(), &[API])).clone()
 }
 
-/// The built-in world with a second API service beside the first: its own family and target group, the sidecars' group shared.
+/// The shipped runbook for both API services of [`two_apis`].
+pub fn for_two_apis() -> Runbook {
+    shipped(&format!("api_services = [\"{API}\", \"{SECOND_API}\"]\n"))
+}
+
+/// The built-in world with a second API service beside the first: its own family, image and target group, the sidecars' group
+/// shared.
 pub fn two_apis() -> State {
     static START: OnceLock<State> = OnceLock::new();
     START.get_or_init(make_two_apis).clone()
@@ -72,7 +79,7 @@ fn make_two_apis() -> State {
     let renamed = |value: &Value| -> Value {
         let text =
             value.to_string().replace(GROUP, SECOND_GROUP).replace("nexus-ai-api-tg-staging-ecs", "nexus-ai-api2-tg-staging");
-        serde_json::from_str(&text.replace(API, SECOND_API)).expect("still JSON")
+        serde_json::from_str(&text.replace(API, SECOND_API).replace(API_IMAGE, SECOND_IMAGE)).expect("still JSON")
     };
     let mut more = |pointer: &str, fits: &dyn Fn(&Value) -> bool| {
         let list = world.pointer_mut(pointer).and_then(Value::as_array_mut).expect("the world has such a list");

@@ -40,7 +40,14 @@ fn with<T>(flaw: Option<Flaw>, course: impl FnOnce() -> T) -> T {
 
 /// Sweeps the points that `fits`; what failed.
 fn found(flaw: Option<Flaw>, fits: fn(&Point) -> bool) -> Vec<String> {
-    let case = Case { name: "shipped".to_owned(), start: start(), runbook: runbook(), accepted: Vec::new(), back: false, seed: 11 };
+    let case = Case {
+        name: "shipped".to_owned(),
+        start: start(),
+        runbook: runbook(),
+        accepted: Vec::new(),
+        course: Course::Forward,
+        seed: 11,
+    };
     let tally = with(flaw, || sweep(&case, Choice::Where(fits), Depth::Once, &|_, _| {})).expect("the run comes to its end");
     assert!(tally.total().resumed.tried > 0, "no point fits");
     tally.failures.into_iter().map(|failed| format!("{}: {}", failed.what, failed.lines.join("; "))).collect()

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::journal::{Request, Store as _};
-use crate::model::Error;
+use crate::model::{Error, Extent};
 
 fn pause() -> Request {
     Request::Pause { by: bob() }
@@ -15,7 +15,7 @@ fn all() -> Vec<Request> {
         Request::Approve { by: bob(), comment: String::new(), step: None },
         Request::HoldBefore { stage: StageId::new("strip-sidecar"), by: bob() },
         Request::ClearHold { stage: StageId::new("strip-sidecar"), by: bob() },
-        Request::Rollback { by: bob(), to: Some(StageId::new("retarget")) },
+        Request::Rollback { by: bob(), extent: Extent { to: Some(StageId::new("retarget")), ..Extent::default() } },
     ]
 }
 

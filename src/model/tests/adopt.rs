@@ -115,10 +115,10 @@ fn a_plan_that_goes_back_leaves_the_forward_plan_in_force() {
     }
     let undo = back.steps().next().map(|(_, _, step)| step.id.clone()).expect("a step");
     let next = view.last_seq + 1;
-    view.apply(&record(next, adopted(back.clone(), Adoption::Rollback { to: None }))).expect("adopted");
+    view.apply(&record(next, adopted(back.clone(), Adoption::Rollback(crate::model::Extent::default())))).expect("adopted");
     view.apply(&record(next + 1, body(&undo, StepEvent::Started, next + 1, FailureKind::Rejected))).expect("started");
     assert_eq!((&view.plan, &view.forward), (&back, &plan()));
-    assert_eq!(view.adoption, Adoption::Rollback { to: None });
+    assert_eq!(view.adoption, Adoption::Rollback(crate::model::Extent::default()));
     // An undo is a mutation too, told apart by its direction and epoch.
     let made: Vec<_> = view.mutations.iter().map(|made| (made.step.id.as_str(), made.direction, made.epoch)).collect();
     assert_eq!(made, [("first/shared/change", Direction::Forward, 1), ("undo/first/shared/change", Direction::Back, 2)]);

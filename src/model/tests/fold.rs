@@ -1,7 +1,7 @@
 //! The fold against an oracle that knows no table: it only remembers what happened last to each step.
 
 use super::*;
-use crate::model::{FoldError, Outcome, RunStatus};
+use crate::model::{Extent, FoldError, Outcome, RunStatus};
 
 /// Where a step stands, from the last event alone.
 fn after(event: StepEvent) -> StepState {
@@ -181,7 +181,7 @@ fn after_the_end_only_a_session_or_a_new_plan_may_follow() {
     let may = [
         RecordBody::SessionOpened { holder },
         RecordBody::SessionClosed { why: String::new() },
-        adopted(plan(), Adoption::Rollback { to: None }),
+        adopted(plan(), Adoption::Rollback(crate::model::Extent::default())),
     ];
     for body in may {
         let text = format!("{body:?}");
@@ -209,7 +209,7 @@ fn an_end_is_shown_until_a_plan_takes_the_run_up_again() {
     for (outcome, status) in ends {
         let end = RecordBody::RunEnded { outcome, why: "because".into() };
         assert_eq!(journal(vec![end.clone()]).expect("a journal").status(), status);
-        let view = journal(vec![end, adopted(plan(), Adoption::Rollback { to: None })]).expect("a journal");
+        let view = journal(vec![end, adopted(plan(), Adoption::Rollback(crate::model::Extent::default()))]).expect("a journal");
         assert_eq!((view.status(), view.ended), (RunStatus::Open, None));
     }
 }
@@ -249,7 +249,7 @@ fn what_an_undo_had_undone_stands_again_when_it_is_found_not_to_stand() {
         record(1, adopted(forward, Adoption::Start)),
         record(2, body(&change, StepEvent::Started, 2, FailureKind::Rejected)),
         record(3, body(&change, StepEvent::Succeeded, 3, FailureKind::Rejected)),
-        record(4, adopted(back, Adoption::Rollback { to: None })),
+        record(4, adopted(back, Adoption::Rollback(Extent::default()))),
         record(5, body(&undo, StepEvent::Started, 5, FailureKind::Rejected)),
         record(6, body(&undo, StepEvent::Succeeded, 6, FailureKind::Rejected)),
     ];

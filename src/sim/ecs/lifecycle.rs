@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::super::faults::LaunchFault;
 use super::super::queue::Event;
 use super::super::{Millis, State, cloudmap, elbv2};
 use super::json::{has, owned, text};
@@ -163,6 +164,15 @@ fn obstacle(state: &State, id: &str) -> Option<(String, String)> {
         let options = &container.spec["logConfiguration"]["options"];
         let group = text(options, "awslogs-group");
         let creates = text(options, "awslogs-create-group") == "true";
+        if text(&container.spec["logConfiguration"], "logDriver") == "awslogs"
+            && state.ecs.launch_faults.contains(&LaunchFault::LogsDenied)
+        {
+            let reason = "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to \
+                          create Cloudwatch log stream: operation error CloudWatch Logs: CreateLogStream, https response error \
+                          StatusCode: 400, AccessDeniedException: User is not authorized to perform: logs:CreateLogStream : exit \
+                          status 1";
+            return Some((container.name.clone(), reason.to_owned()));
+        }
         if text(&container.spec["logConfiguration"], "logDriver") == "awslogs" && !creates && !state.logs.group_exists(group) {
             let reason = "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to \
                           create Cloudwatch log stream: operation error CloudWatch Logs: CreateLogStream, https response error \

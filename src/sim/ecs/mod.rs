@@ -34,10 +34,11 @@ mod tests;
 mod update;
 mod validate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::faults::LaunchFault;
 use super::traffic::Traffic;
 use super::{ApiError, Call, Millis, State};
 
@@ -64,6 +65,7 @@ pub(super) struct Ecs {
     /// By subnet: the last address given.
     last_host: BTreeMap<String, u32>,
     pub(in crate::sim) image_faults: BTreeMap<String, ImageFault>,
+    pub(in crate::sim) launch_faults: BTreeSet<LaunchFault>,
     /// So many DescribeServices still show services as they were before their last change.
     forced_stale: u32,
     pub(in crate::sim) traffic: Traffic,

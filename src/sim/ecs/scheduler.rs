@@ -13,6 +13,7 @@
 
 use serde_json::json;
 
+use super::super::faults::LaunchFault;
 use super::super::queue::Event;
 use super::super::{Millis, State};
 use super::lifecycle::{self, Stop};
@@ -141,6 +142,12 @@ fn launch(state: &mut State, service_arn: &str) -> i64 {
         .collect();
     for (deployment, target) in targets {
         let lacking = target - wanted(state, service_arn, &deployment);
+        if lacking > 0 && state.ecs.launch_faults.contains(&LaunchFault::NoCapacity) {
+            let words = "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a \
+                         different availability zone.";
+            events::complain(state, service_arn, words);
+            return launched;
+        }
         let mut started = Vec::new();
         for _ in 0..lacking.clamp(0, room.max(0)) {
             started.extend(tasks::launch(state, service_arn, &deployment));

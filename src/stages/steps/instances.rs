@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::tasks;
 use crate::aws::{Aws, CallError, Reason};
 use crate::model::{Failure, FailureKind, Progress};
-use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, text};
+use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, spell, text};
 
 /// `servicediscovery.await-instances`: `{serviceId, cluster, service, count}`.
 pub struct AwaitInstances;
@@ -71,7 +71,7 @@ impl Waiter for Instances {
     }
 
     async fn overdue(&mut self, _cx: &Context<'_>, deadline: Duration) -> Failure {
-        let message = format!("no healthy instance answers for the name after {} min", deadline.as_secs() / 60);
+        let message = format!("no healthy instance answers for the name after {}", spell(deadline));
         Failure::of(FailureKind::Deadline, message)
     }
 }
@@ -103,7 +103,7 @@ impl Waiter for NoInstances {
             Ok(id) => registered(cx.aws, id).await.unwrap_or_default(),
             Err(_) => Vec::new(),
         };
-        let message = format!("Cloud Map instances are still registered after {} min", deadline.as_secs() / 60);
+        let message = format!("Cloud Map instances are still registered after {}", spell(deadline));
         Failure::of(FailureKind::Stuck, message).because(left.into_iter().map(|id| format!("instance {id}")))
     }
 }

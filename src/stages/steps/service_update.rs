@@ -151,6 +151,10 @@ async fn usable(cx: &Context<'_>, params: &Value) -> Result<(), StepError> {
     Err(StepError::Failed(Failure::of(FailureKind::Stuck, format!("{revision}, which {name} ran before, {why}"))))
 }
 
+fn failed(service: &Value) -> bool {
+    primary_id(service).as_str().is_some_and(|primary| failing(service, primary, 0).is_some())
+}
+
 async fn gone(cx: &Context<'_>, params: &Value) -> Result<bool, StepError> {
     let service = cx.aws.service(text(params, "/cluster")?, text(params, "/service")?).await?;
     Ok(service.is_none_or(|service| service["status"] != "ACTIVE"))
@@ -200,7 +204,8 @@ impl MutationStep for UpdateService {
         }
         let mode = match standing(&service, params) {
             Standing::Before => "update",
-            Standing::After if params["restore"] == true => {
+            // What is as wanted and whose deployment failed is deployed again: without a rollback of AWS's it would stay so.
+            Standing::After if params["restore"] == true && (params["orGone"] == true || !failed(&service)) => {
                 return Ok(Prepared::Already(
                     json!({ "found": "already so", "deployment": primary_id(&service), "set": params["set"] }),
                 ));
@@ -343,6 +348,10 @@ impl MutationStep for UpdateService {
 
 /// The service is as before an update: AWS took it back, somebody else did, or the update never arrived.
 async fn gone_or_never(cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Verdict, StepError> {
+    if !REVISION.iter().any(|member| params["set"].get(*member).is_some()) {
+        // It deploys nothing, so AWS's records of deployments know nothing of it.
+        return Ok(Verdict::NotDone { why: "the service is as before".to_owned() });
+    }
     let Some((deployment, revision)) = newest_deployment(cx, params).await? else {
         return Ok(Verdict::NotDone { why: "the service is as before, and AWS has no record of a newer deployment".to_owned() });
     };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::tasks;
 use crate::model::{Failure, FailureKind, Progress};
-use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, text};
+use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, spell, text};
 
 /// `elb.await-own-targets`: `{cluster, service, targetGroup, port, count}`.
 pub struct AwaitOwnTargets;
@@ -57,7 +57,7 @@ impl Waiter for OwnTargets {
     }
 
     async fn overdue(&mut self, _cx: &Context<'_>, deadline: Duration) -> Failure {
-        let message = format!("the service's own task is not healthy in its target group after {} min", deadline.as_secs() / 60);
+        let message = format!("the service's own task is not healthy in its target group after {}", spell(deadline));
         Failure::of(FailureKind::Deadline, message).because(self.last.take())
     }
 }

@@ -54,6 +54,10 @@ pub(super) fn record(view: &RunView, record: &Record, since: Option<Timestamp>, 
         RecordBody::HoldCleared { stage, by } => {
             vec![wide(style, &format!("{} lets it go on to {}", who(by), stage_name(view, stage)))]
         }
+        RecordBody::LanesNamed { lanes, by } => {
+            let names = lanes.iter().map(|lane| text::clean(lane)).collect::<Vec<_>>().join(", ");
+            vec![wide(style, &format!("only the lanes of {names}, as {} asked", who(by)))]
+        }
         RecordBody::PauseAsked { by, how } => {
             vec![wide(style, &format!("pause asked for by {} ({}): no further step starts", who(by), text::clean(how)))]
         }
@@ -118,12 +122,10 @@ fn adopted(plan: &Plan, why: &Adoption, by: &Actor, style: &Style) -> Vec<String
             lines.extend(changes.iter().map(|change| text::wrap(&text::clean(change), style.width, "  ", 4)));
             lines
         }
-        Adoption::Rollback { to: None } => {
-            vec![wide(style, &format!("rolling back to the start, as {} asked: {size}", who(by)))]
+        Adoption::Rollback(extent) => {
+            vec![wide(style, &format!("rolling back {}, as {} asked: {size}", text::clean(&extent.to_string()), who(by)))]
         }
-        Adoption::Rollback { to: Some(stage) } => {
-            vec![wide(style, &format!("rolling back as far as {stage}, as {} asked: {size}", who(by)))]
-        }
+        Adoption::Forward => vec![wide(style, &format!("forward again, as {} asked: {size}", who(by)))],
     }
 }
 

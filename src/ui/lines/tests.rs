@@ -225,7 +225,7 @@ fn people_are_named() {
 fn a_rollback_has_its_own_headings_and_end() {
     let mut story = Story::of(fixtures::plan());
     story.through(5);
-    let why = Adoption::Rollback { to: None };
+    let why = Adoption::Rollback(crate::model::Extent::default());
     story.then(5, RecordBody::PlanAdopted { plan: Box::new(fixtures::back_plan()), why, by: fixtures::alice() });
     story.through(1);
     story.then(0, fixtures::ended(Outcome::RolledBack, ""));
@@ -237,6 +237,26 @@ fn a_rollback_has_its_own_headings_and_end() {
       ✓ point nexus-ai-api-staging back at revision 2  (1s)
       ✓ wait for the rollout of nexus-ai-api-staging  (1m 22s)
     run r7k2 rolled back  (7m 16s)
+    "#);
+}
+
+#[test]
+fn lanes_are_named_when_they_run_or_go_back_alone() {
+    let mut story = Story::of(fixtures::plan());
+    let lanes: std::collections::BTreeSet<String> = ["nexus-ai-api-staging".to_owned()].into();
+    story.then(5, RecordBody::LanesNamed { lanes: lanes.clone(), by: fixtures::alice() });
+    story.through(5);
+    let why = Adoption::Rollback(crate::model::Extent { to: None, lanes });
+    story.then(5, RecordBody::PlanAdopted { plan: Box::new(fixtures::back_plan()), why, by: fixtures::alice() });
+    story.through(1);
+    let plan = Box::new(fixtures::plan());
+    story.then(5, RecordBody::PlanAdopted { plan, why: Adoption::Forward, by: fixtures::alice() });
+    let shown = told(&story, rehearsal());
+    let lines: Vec<&str> = shown.lines().filter(|line| line.contains(" asked: ") || line.contains("lanes of")).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    only the lanes of nexus-ai-api-staging, as alice@bastion asked
+    rolling back for nexus-ai-api-staging to the start, as alice@bastion asked: 1 stage, 2 steps
+    forward again, as alice@bastion asked: 6 stages, 17 steps
     "#);
 }
 

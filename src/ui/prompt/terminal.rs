@@ -8,7 +8,7 @@ use dialoguer::{Confirm, Input, Select};
 
 use super::{Ask, FailureChoice, HeldChoice, Offers};
 use crate::model::{Plan, StagePlan, StepPlan};
-use crate::ui::plan_view::place;
+use crate::ui::plan_view::{changes, place};
 use crate::ui::style::{Style, Tone};
 use crate::ui::text;
 
@@ -97,6 +97,10 @@ impl<D: Dialog> Ask for Questions<D> {
 
     fn confirm_stage(&mut self, stage: &StagePlan, plan: &Plan) -> bool {
         let mut words = format!("\n{}", place(plan, &self.style));
+        for change in changes(stage, &self.style) {
+            words.push('\n');
+            words.push_str(&change);
+        }
         for warning in &stage.warnings {
             words.push('\n');
             words.push_str(&self.warning(warning));

@@ -4,6 +4,9 @@ use super::*;
 use crate::ui::Style;
 use crate::ui::fixtures;
 
+/// What there is to choose when a wait of a run that goes forward fails.
+const ALL: Offers = Offers { wait: true, log: true, roll_back: true, onto_newest: false, skip: false };
+
 /// A dialog that plays back one answer and writes down what was shown.
 #[derive(Default)]
 struct Played {
@@ -64,9 +67,6 @@ fn shows<T>(ask: impl FnOnce(&mut Questions<Played>) -> T) -> String {
     shown.lock().expect("not poisoned").trim().to_owned()
 }
 
-/// What there is to choose when a wait of a run that goes forward fails.
-const FORWARD: Offers = Offers { wait: true, roll_back: true, onto_newest: false, skip: false };
-
 #[test]
 fn every_question_says_where_and_as_whom() {
     let plan = fixtures::plan();
@@ -75,7 +75,7 @@ fn every_question_says_where_and_as_whom() {
         shows(|ask| ask.confirm_start(&plan)),
         shows(|ask| ask.confirm_stage(&plan.stages[5], &plan)),
         shows(|ask| ask.approve_held(&plan, &step, "none", "no span arrived")),
-        shows(|ask| ask.on_failure(&plan, "it failed", &[], FORWARD)),
+        shows(|ask| ask.on_failure(&plan, "it failed", &[], ALL)),
         shows(|ask| ask.confirm_rollback(&plan)),
     ];
     for question in questions {
@@ -95,6 +95,11 @@ fn a_stage_that_destroys_warns() {
       identity     arn:aws:sts::111122223333:assumed-role/deployer/alice
       cluster      nexus-ai-cluster-staging
       services     nexus-ai-api-staging
+      ~ service nexus-ai-api-staging
+          containerDefinitions[jaeger]:
+              {"image":"jaegertracing/all-in-one:latest"}
+            → (removed)
+          loadBalancers[nexus-ai-jaeger-tg-staging]: "jaeger:16686" → (removed)
       warning: traces held in the sidecars' memory are lost when the sidecars go
     ? Start stage strip-sidecar in staging?
     "#);
@@ -118,7 +123,7 @@ fn a_held_step() {
 fn a_failure() {
     let plan = fixtures::plan();
     let causes = fixtures::rollout_failure().causes;
-    let asked = shows(|ask| ask.on_failure(&plan, "stage 5/6 `retarget-api-env` stopped", &causes, FORWARD));
+    let asked = shows(|ask| ask.on_failure(&plan, "stage 5/6 `retarget-api-env` stopped", &causes, ALL));
     insta::assert_snapshot!(asked.lines().skip(6).collect::<Vec<_>>().join("\n"), @r#"
     stage 5/6 `retarget-api-env` stopped
       Caused by: deployment ecs-svc/0412 was rolled back by the circuit breaker
@@ -134,12 +139,7 @@ fn a_failure() {
     let offered: Vec<&str> = asked.lines().skip_while(|line| !line.starts_with("? ")).skip(1).map(str::trim).collect();
     assert_eq!(
         offered,
-        [
-            "try the step again",
-            "show the last log lines",
-            "take only this run's changes back, on what was deployed since",
-            "> pause, to go on later",
-        ]
+        ["try the step again", "take only this run's changes back, on what was deployed since", "> pause, to go on later",]
     );
 }
 
@@ -157,7 +157,7 @@ fn answers_are_taken_as_given() {
         ("pause", FailureChoice::Pause),
     ] {
         let mut ask = over(Played { pick: Some(pick), ..Played::default() });
-        assert_eq!(ask.on_failure(&plan, "it failed", &[], FORWARD), choice);
+        assert_eq!(ask.on_failure(&plan, "it failed", &[], ALL), choice);
     }
     let back = Offers { skip: true, ..Offers::default() };
     for (pick, choice) in
@@ -193,7 +193,7 @@ fn escape_and_a_closed_terminal_are_the_cautious_answer() {
         assert!(!ask.confirm_start(&plan));
         assert!(!ask.confirm_stage(&plan.stages[5], &plan));
         assert!(!ask.confirm_rollback(&plan));
-        assert_eq!(ask.on_failure(&plan, "it failed", &[], FORWARD), FailureChoice::Pause);
+        assert_eq!(ask.on_failure(&plan, "it failed", &[], ALL), FailureChoice::Pause);
         assert_eq!(ask.approve_held(&plan, &step, "none", "no span"), HeldChoice::Pause);
     }
     let mut ask = over(Played { pick: Some("go on"), goes: true, ..Played::default() });
@@ -209,7 +209,7 @@ fn a_real_dialog_without_a_terminal_is_cautious_too() {
     let plan = fixtures::plan();
     let mut ask = Terminal::new(Style::plain());
     assert!(!ask.confirm_start(&plan));
-    assert_eq!(ask.on_failure(&plan, "it failed", &[], FORWARD), FailureChoice::Pause);
+    assert_eq!(ask.on_failure(&plan, "it failed", &[], ALL), FailureChoice::Pause);
 }
 
 #[test]
@@ -219,8 +219,8 @@ fn a_script_plays_its_answers_and_then_says_no() {
     let mut script = Scripted { yes: [true].into(), failures: [FailureChoice::Retry].into(), ..Scripted::default() };
     assert!(script.confirm_start(&plan));
     assert!(!script.confirm_stage(&plan.stages[5], &plan));
-    assert_eq!(script.on_failure(&plan, "it failed", &[], FORWARD), FailureChoice::Retry);
-    assert_eq!(script.on_failure(&plan, "again", &[], FORWARD), FailureChoice::Pause);
+    assert_eq!(script.on_failure(&plan, "it failed", &[], ALL), FailureChoice::Retry);
+    assert_eq!(script.on_failure(&plan, "again", &[], ALL), FailureChoice::Pause);
     assert_eq!(script.approve_held(&plan, &step, "none", "no span"), HeldChoice::Pause);
     assert!(!script.confirm_rollback(&plan));
     assert_eq!(

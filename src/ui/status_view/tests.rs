@@ -185,7 +185,7 @@ fn it_fits_narrow_terminals() {
 #[test]
 fn a_run_that_goes_back_says_so() {
     let mut story = stopped();
-    let why = crate::model::Adoption::Rollback { to: None };
+    let why = crate::model::Adoption::Rollback(crate::model::Extent::default());
     story.then(5, RecordBody::PlanAdopted { plan: Box::new(fixtures::back_plan()), why, by: fixtures::alice() });
     story.through(1);
     insta::assert_snapshot!(shown(&story, Some(&fixtures::holder(2))), @r#"
@@ -204,7 +204,10 @@ fn a_run_that_goes_back_says_so() {
 #[test]
 fn a_part_of_the_way_back_leaves_two_ways() {
     let mut story = stopped();
-    let why = crate::model::Adoption::Rollback { to: Some(crate::model::StageId::new("register-dns")) };
+    let why = crate::model::Adoption::Rollback(crate::model::Extent {
+        to: Some(crate::model::StageId::new("register-dns")),
+        ..Default::default()
+    });
     story.then(5, RecordBody::PlanAdopted { plan: Box::new(fixtures::back_plan()), why, by: fixtures::alice() });
     story.through(1);
     story.then(1, RecordBody::SessionClosed { why: "done".to_owned() });

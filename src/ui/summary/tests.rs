@@ -98,7 +98,7 @@ fn abandoned() {
 fn a_rollback_counts_what_is_undone() {
     let mut story = Story::of(fixtures::plan());
     story.through(5);
-    let why = Adoption::Rollback { to: None };
+    let why = Adoption::Rollback(crate::model::Extent::default());
     story.then(5, RecordBody::PlanAdopted { plan: Box::new(fixtures::back_plan()), why, by: fixtures::alice() });
     story.through(1);
     story.then(0, fixtures::ended(Outcome::RolledBack, ""));

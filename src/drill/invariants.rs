@@ -1,0 +1,216 @@
+//! What must hold whatever happens, by name. Checked after every change of the account and every commit of the journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::model::Runbook;
+use crate::sim::Effect;
+
+/// A promise.
+pub struct Invariant {
+    /// Its name.
+    pub name: &'static str,
+    /// In words.
+    pub says: &'static str,
+    /// Looks; what is broken.
+    check: fn(&Scene<'_>) -> Option<String>,
+}
+
+/// All of them.
+pub const INVARIANTS: &[Invariant] = &[
+    Invariant {
+        name: "somewhere-to-send",
+        says: "an API service always points at its own sidecar, or at a shared service that is there under a name that is there, \
+               unless somebody else took those away",
+        check: somewhere_to_send,
+    },
+    Invariant {
+        name: "only-ours-is-deleted",
+        says: "nothing is deleted or deregistered that this operator did not create",
+        check: only_ours_is_deleted,
+    },
+    Invariant {
+        name: "a-revision-in-use-stays",
+        says: "a revision that a service uses is never deregistered",
+        check: revision_in_use_stays,
+    },
+    Invariant {
+        name: "an-intent-before-each-effect",
+        says: "nothing takes effect whose intent is not in the journal",
+        check: intent_before_effect,
+    },
+    Invariant {
+        name: "what-is-tagged-is-journaled",
+        says: "every resource with the run's tag is in the run's journal",
+        check: tagged_is_journaled,
+    },
+];
+
+/// What an invariant looks at.
+pub struct Scene<'a> {
+    /// The account.
+    pub world: &'a Value,
+    /// Each mutation that took effect.
+    pub ledger: &'a [Effect],
+    /// The operator's access key.
+    pub caller: &'a str,
+    /// What the runbook is about.
+    pub ties: &'a Ties,
+    /// Mutations that the journal says were started.
+    pub started: usize,
+    /// Tokens of the intents in the journal.
+    pub tokens: &'a BTreeSet<String>,
+}
+
+/// What a runbook ties the API services to.
+#[derive(Clone, Debug, Default)]
+pub struct Ties {
+    /// The API services.
+    pub services: Vec<String>,
+    /// Their sidecar.
+    pub sidecar: String,
+    /// By variable: the value that means the sidecar, and the one that means the shared service.
+    pub endpoints: BTreeMap<String, (String, String)>,
+    /// The shared service.
+    pub shared: String,
+    /// Its name in Cloud Map.
+    pub name: String,
+}
+
+impl Ties {
+    /// From the runbook's own stages.
+    pub fn of(runbook: &Runbook) -> Self {
+        let body = |kind: &str| runbook.stages.iter().find(|stage| stage.kind == kind).map_or(&Value::Null, |stage| &stage.body);
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let retarget = body("retarget_env");
+        let endpoints = retarget["set"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(variable, set)| (variable.clone(), (word(&set["from"]), word(&set["to"]))))
+            .collect();
+        let services = retarget["services"].as_array().into_iter().flatten().map(word).collect();
+        Self {
+            services,
+            sidecar: word(&retarget["sidecar"]),
+            endpoints,
+            shared: word(&body("service")["name"]),
+            name: word(&body("dns")["name"]),
+        }
+    }
+}
+
+/// Looks at everything; the first broken promise, with its name.
+pub fn broken(scene: &Scene<'_>) -> Option<String> {
+    INVARIANTS.iter().find_map(|invariant| (invariant.check)(scene).map(|what| format!("{}: {what}", invariant.name)))
+}
+
+fn list<'a>(world: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
+    world.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn active_services(world: &Value) -> impl Iterator<Item = &Value> {
+    list(world, "/ecs/services").filter(|service| service["status"] == "ACTIVE")
+}
+
+fn revision<'a>(world: &'a Value, arn: &Value) -> Option<&'a Value> {
+    list(world, "/ecs/taskDefinitions").map(|known| &known["taskDefinition"]).find(|known| known["taskDefinitionArn"] == *arn)
+}
+
+fn by_others<'a>(scene: &'a Scene<'_>, action: &'a str) -> impl Iterator<Item = &'a Effect> {
+    scene.ledger.iter().filter(move |effect| effect.action == action && effect.caller != scene.caller)
+}
+
+fn somewhere_to_send(scene: &Scene<'_>) -> Option<String> {
+    let ties = scene.ties;
+    if by_others(scene, "DeleteService").next().is_some() {
+        return None;
+    }
+    for service in active_services(scene.world).filter(|service| ties.services.iter().any(|name| service["serviceName"] == **name))
+    {
+        let Some(revision) = revision(scene.world, &service["taskDefinition"]) else { continue };
+        let containers = || revision["containerDefinitions"].as_array().into_iter().flatten();
+        let sidecar = containers().any(|container| container["name"] == *ties.sidecar);
+        let points = containers()
+            .filter(|container| container["name"] != *ties.sidecar)
+            .flat_map(|container| container["environment"].as_array().into_iter().flatten());
+        for variable in points {
+            let Some((before, after)) = variable["name"].as_str().and_then(|name| ties.endpoints.get(name)) else { continue };
+            let name = &service["serviceName"];
+            if variable["value"] == **before && !sidecar {
+                return Some(format!("{name} sends to its sidecar and has none"));
+            }
+            if variable["value"] == **after && !sidecar && !shared_is_there(scene) {
+                return Some(format!("{name} sends to {}, which is not there", ties.shared));
+            }
+        }
+    }
+    None
+}
+
+fn shared_is_there(scene: &Scene<'_>) -> bool {
+    let named = list(scene.world, "/servicediscovery/services").any(|name| name["Name"] == *scene.ties.name);
+    let serves =
+        active_services(scene.world).any(|service| service["serviceName"] == *scene.ties.shared && service["desiredCount"] != 0);
+    named && serves
+}
+
+/// What makes a resource, and what ends it.
+const MAKES: &[&str] = &["CreateLogGroup", "RegisterTaskDefinition", "CreateService"];
+const ENDS: &[&str] = &["DeleteLogGroup", "DeregisterTaskDefinition", "DeleteTaskDefinitions", "DeleteService"];
+
+fn only_ours_is_deleted(scene: &Scene<'_>) -> Option<String> {
+    let mut maker: BTreeMap<&str, &str> = BTreeMap::new();
+    for effect in scene.ledger {
+        if MAKES.contains(&effect.action.as_str()) {
+            maker.insert(&effect.resource, &effect.caller);
+        }
+        let ended = ENDS.contains(&effect.action.as_str()) && effect.caller == scene.caller;
+        if ended && maker.get(effect.resource.as_str()).copied() != Some(scene.caller) {
+            return Some(format!("{} of {}, which is somebody else's", effect.action, effect.resource));
+        }
+    }
+    None
+}
+
+fn revision_in_use_stays(scene: &Scene<'_>) -> Option<String> {
+    active_services(scene.world).find_map(|service| {
+        let gone = revision(scene.world, &service["taskDefinition"]).is_some_and(|revision| revision["status"] == "INACTIVE");
+        let ours = scene.ledger.iter().any(|effect| {
+            effect.action == "DeregisterTaskDefinition"
+                && effect.caller == scene.caller
+                && service["taskDefinition"] == *effect.resource
+        });
+        (gone && ours).then(|| format!("{} runs {}", service["serviceName"], service["taskDefinition"]))
+    })
+}
+
+fn intent_before_effect(scene: &Scene<'_>) -> Option<String> {
+    let effects = scene.ledger.iter().filter(|effect| effect.caller == scene.caller).count();
+    (effects > scene.started).then(|| format!("{effects} changes took effect, {} were intended", scene.started))
+}
+
+fn tagged_is_journaled(scene: &Scene<'_>) -> Option<String> {
+    let mut tokens = BTreeSet::new();
+    tagged(scene.world, &mut tokens);
+    tokens.difference(scene.tokens).next().map(|token| format!("something has the token {token}, which is in no intent"))
+}
+
+/// The values of the tag that marks an attempt, wherever a tag stands.
+fn tagged(value: &Value, found: &mut BTreeSet<String>) {
+    const TAG: &str = "sidestep:token";
+    match value {
+        Value::Array(list) => list.iter().for_each(|entry| tagged(entry, found)),
+        Value::Object(members) => {
+            let key = members.get("key").or_else(|| members.get("Key"));
+            if key.is_some_and(|key| key == TAG) {
+                let token = members.get("value").or_else(|| members.get("Value"));
+                found.extend(token.and_then(Value::as_str).map(str::to_owned));
+            }
+            found.extend(members.get(TAG).and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|member| tagged(member, found));
+        }
+        _ => {}
+    }
+}
