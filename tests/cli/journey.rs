@@ -361,7 +361,7 @@ fn part_of_the_way_back_and_forward_again() {
       ✓ 1/3 strip-sidecar     undone  (T)
       ✓ 2/3 retarget-api-env  undone  (T)
       ✓ 3/3 register-dns      undone  (T)
-    Run RUN is as after create-service. Go forward again with `sidestep resume RUN`, or undo the rest with `sidestep rollback RUN`.
+    Run RUN went back as far as create-service. Go forward again with `sidestep resume RUN`, or undo the rest with `sidestep rollback RUN`.
     "#);
     assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
     run RUN: jaeger-sidecar-to-shared
