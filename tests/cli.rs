@@ -17,3 +17,5 @@ mod lanes;
 mod rehearse;
 #[path = "cli/steering.rs"]
 mod steering;
+#[path = "cli/take_over.rs"]
+mod take_over;

@@ -142,6 +142,19 @@ pub struct ResumeArgs {
     /// Go on with this target's lanes alone, until they have nothing more to do (repeatable)
     #[arg(long = "lane", value_name = "TARGET")]
     pub lanes: Vec<String>,
+    #[command(flatten)]
+    pub take_over: TakeOverArgs,
+}
+
+/// How a run is taken from a process that holds it.
+#[derive(Debug, Default, Args)]
+pub struct TakeOverArgs {
+    /// Take the run from the process that holds it and is stopped, asleep or hung: it can change nothing more
+    #[arg(long, requires = "reason")]
+    pub take_over: bool,
+    /// Why it is taken over, for the record
+    #[arg(long, value_name = "TEXT", requires = "take_over", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -157,6 +170,8 @@ pub struct RollbackArgs {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+    #[command(flatten)]
+    pub take_over: TakeOverArgs,
 }
 
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ use super::context::Context;
 use super::screen::Screen;
 use super::standing::{lane_by_lane, name_stage, standing};
 use crate::aws::Aws;
-use crate::engine::{Control, Ending, Engine, StageStop};
+use crate::engine::{Control, Ending, Engine, StageStop, while_held};
 use crate::journal::{OpenRun, Store as _};
 use crate::model::{
     Actor, Direction, Error, Event, Exit, Extent, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId,
@@ -133,6 +133,7 @@ impl<'a> Drive<'a> {
     }
 
     async fn engine(&mut self) -> Result<Ending, Error> {
+        let sentry = self.open.sentry()?;
         let view = self.open.view().clone();
         let asks = self.ask.is_some();
         let (screen, also) = (self.screen, &self.also);
@@ -142,7 +143,7 @@ impl<'a> Drive<'a> {
         };
         let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, self.confirmed.clone(), asks)
             .revisiting(self.revisit);
-        let running = engine.run();
+        let running = while_held(self.aws, &sentry, engine.run());
         tokio::pin!(running);
         // Bars move and heartbeats are said while nothing happens; in virtual time nobody watches.
         loop {
@@ -310,6 +311,7 @@ impl<'a> Drive<'a> {
 
     /// The plan of the way back, after looking at whatever is not known.
     pub async fn plan_back(&mut self, extent: &Extent) -> Result<Plan, Error> {
+        let sentry = self.open.sentry()?;
         let view = self.open.view().clone();
         let (screen, also) = (self.screen, &self.also);
         let mut sink = |view: &RunView, event: &Event| {
@@ -317,7 +319,7 @@ impl<'a> Drive<'a> {
             also(view, event);
         };
         let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
-        session::plan_back(engine, extent).await?.map_err(|(step, failure)| match failure.kind {
+        while_held(self.aws, &sentry, session::plan_back(engine, extent)).await?.map_err(|(step, failure)| match failure.kind {
             FailureKind::Credentials => Error::Credentials {
                 why: failure.causes.join("; "),
                 at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),

@@ -11,6 +11,7 @@ use super::drive::Drive;
 use super::ending::tell_end;
 use super::holds::{hold, lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
+use super::take_over::{TakeUp, take_up};
 use super::{account, plan, runbooks, signals};
 use crate::aws::Aws;
 use crate::journal::{OpenRun, Store as _};
@@ -37,7 +38,8 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
         let identity = aws.identity().await?;
         let by = context.actor(Some(&identity.arn));
         let mut ask = context.ask().filter(|_| !args.yes);
-        let mut open = journal.acquire(&run, &by, aws.clock.now())?;
+        let what = TakeUp { context, journal: &journal, run: &run, by: &by, aws: &aws };
+        let mut open = take_up(&what, &args.take_over, ask.as_deref_mut(), args.yes).await?;
         let prepared = prepare(context, args, &aws, &mut open, amended.as_ref(), &by, &mut ask, &holds).await;
         if let Err(error) = prepared {
             // Left in order: nothing was sent.

@@ -6,6 +6,7 @@ use super::drive::Drive;
 use super::ending::tell_end;
 use super::holds::{lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
+use super::take_over::{TakeUp, take_up};
 use super::{account, signals};
 use crate::journal::Request;
 use crate::model::{Adoption, Direction, Error, Exit, Extent, Outcome};
@@ -27,7 +28,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         let hint = Some(format!("go back in all lanes with `{whole}`, or part of the way by adding `--to STAGE` to it"));
         return Err(Error::NotApplicable { run, verb: "rolled back".to_owned(), why, hint });
     }
-    if journal.is_live(&run)?.is_some() {
+    if !args.take_over.take_over && journal.is_live(&run)?.is_some() {
         let by = context.actor(None);
         journal.post(&run, Request::Rollback { by, extent }, context.clock()?.now())?;
         context.out.status(&format!(
@@ -40,11 +41,14 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         let aws = account::connect_bound(context, &view).await?;
         let identity = aws.identity().await?;
         let by = context.actor(Some(&identity.arn));
-        let ask = context.ask().filter(|_| !args.yes);
+        let mut ask = context.ask().filter(|_| !args.yes);
         if ask.is_none() && !args.yes {
             return Err(Error::NobodyToAsk);
         }
-        let open = journal.acquire(&run, &by, aws.clock.now())?;
+        let what = TakeUp { context, journal: &journal, run: &run, by: &by, aws: &aws };
+        let open = take_up(&what, &args.take_over, ask.as_deref_mut(), args.yes).await?;
+        // Whoever had the run a moment ago may have gone on.
+        let view = open.view().clone();
         let screen = Screen::for_run(context);
         let control = signals::listen(by.clone())?;
         let mut drive = Drive::new(context, &aws, open, &screen, ask, by.clone(), control);
