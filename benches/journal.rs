@@ -176,6 +176,7 @@ fn plan(run: &str) -> Plan {
         direction: Direction::Forward,
         runbook: "bench".into(),
         runbook_digest: String::new(),
+        runbook_path: None,
         variables: BTreeMap::new(),
         target: Target {
             account: "111122223333".into(),
@@ -193,6 +194,7 @@ fn plan(run: &str) -> Plan {
             waves: vec![Wave { lanes: vec![Lane { id: lane, target: "api".into(), steps }] }],
             warnings: Vec::new(),
             confirm: false,
+            blocked_by: Vec::new(),
         }],
         findings: Vec::new(),
         closing: BTreeMap::new(),

@@ -285,6 +285,7 @@ stage "retarget_env" "retarget-api-env" {
 
   # The gate before stage 6: spans arrived, or a person said so.
   verify "spans_arrive" {
+    api     = "jaeger-query" # who is asked: Jaeger's query API
     service = local.jaeger # ask its task, unless url says where
     port    = 16686
     url     = var.jaeger_url
@@ -300,4 +301,16 @@ stage "strip_sidecar" "strip-sidecar" {
   rollout_timeout = var.rollout_timeout
   confirm         = true
   warning         = "Traces held in the sidecars' memory go with them, and a rollback cannot bring them back"
+}
+
+# ---- Said at the end ------------------------------------------------------------------------------------------------
+
+# The run changes AWS, not the code that deploys the API: name here what your own files must say from now on.
+closing {
+  name = "Jaeger"
+  code = [
+    "infrastructure/05-compute-ecs.tf: remove the container `${var.sidecar_name}` from the task definition",
+    "infrastructure/05-compute-ecs.tf: set OTEL_EXPORTER_OTLP_ENDPOINT to ${local.otlp_after}",
+    "infrastructure/07-services.tf: remove the `load_balancer` block of the container `${var.sidecar_name}`",
+  ]
 }

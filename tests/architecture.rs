@@ -8,6 +8,7 @@
 //! | a module imports what its row of the map names, and itself | code that ships |
 //! | AWS's SDK crates are named under `src/aws` only | code that ships |
 //! | nothing prints but `ui` and `cli` | code that ships |
+//! | no sidecar is named: a runbook says which, in words too | code that ships, but the simulator and the API clients that runbooks choose |
 //! | a file begins with its module doc | everything but unit tests, which the module beside them describes |
 //! | a file has at most 700 lines, a function at most 90 lines of code | everything |
 //!
@@ -21,6 +22,17 @@ use std::path::Path;
 const MOST_FILE_LINES: usize = 700;
 const MOST_FUNCTION_LINES: usize = 90;
 const PRINTERS: &[&str] = &["println!", "eprintln!", "print!", "eprint!", "dbg!"];
+/// What a runbook moves is for the runbook to say.
+const SIDECAR: &str = "jaeger";
+/// Where it is named all the same: the table of shipped runbooks and its default, and the query API that a runbook may choose.
+const NAMES_A_SIDECAR: &[&str] = &[
+    "src/sim/",
+    "src/runbook/built_in.rs",
+    "src/cli/runbooks.rs",
+    "src/stages/registry.rs",
+    "src/stages/retarget_env.rs",
+    "src/stages/steps/spans.rs",
+];
 /// The binary parses, calls and exits; all else is behind `cli`.
 const MAIN_IMPORTS: &[&str] = &["cli", "model"];
 
@@ -73,6 +85,10 @@ fn every_rule_sees_its_violation() {
     assert!(seen("src/ui/fake.rs", &long_file).contains("fake.rs:701: 701 lines"));
     let long_function = format!("//! Doc.\nfn long() {{\n{}}}\n", "    f();\n".repeat(MOST_FUNCTION_LINES));
     assert!(seen("tests/fake.rs", &long_function).contains("fake.rs:2: `long` has 92 lines of code"));
+    assert_eq!(
+        seen("src/stages/fake.rs", "//! Doc of Jaeger.\nfn fix() -> &'static str {\n    \"set `jaeger_image`\"\n}\n"),
+        "src/stages/fake.rs:3: `jaeger` is named: let the runbook say it\n"
+    );
 }
 
 #[test]
@@ -199,6 +215,15 @@ fn words(path: &str, source: &Source) -> Vec<(usize, String)> {
         for name in PRINTERS {
             let rule = format!("`{name}` stands outside ui and cli: return what is to be said");
             found.extend(source.tokens(name).map(|at| (at, rule.clone())));
+        }
+    }
+    if path.starts_with("src/") && !NAMES_A_SIDECAR.iter().any(|allowed| path.starts_with(allowed)) {
+        let mut at = 0;
+        for line in source.text.split_inclusive('\n') {
+            if line.to_lowercase().contains(SIDECAR) && !line.trim_start().starts_with("//") {
+                found.push((at, format!("`{SIDECAR}` is named: let the runbook say it")));
+            }
+            at += line.len();
         }
     }
     found.retain(|(at, _)| !source.in_test(*at));

@@ -133,7 +133,7 @@ pub struct ResumeArgs {
     /// Stop before a stage (repeatable)
     #[arg(long, value_name = "STAGE")]
     pub pause_before: Vec<String>,
-    /// The runbook for an amended plan, if its file moved; variables given with --var or --var-file amend the plan
+    /// Amend the plan by this runbook: its file moved, or its text changed; so do variables given with --var or --var-file
     #[arg(long, value_name = "RUNBOOK")]
     pub runbook: Option<String>,
     /// Go on although this finding blocks an amended plan (repeatable)

@@ -8,7 +8,7 @@ use super::runbooks;
 use crate::model::{Error, Exit};
 
 pub fn call(context: &Context, args: &RunbookArgs) -> Result<Exit, Error> {
-    let runbook = runbooks::load(runbooks::open(&args.runbook)?, &runbooks::sources(context, Vec::new())?)?;
+    let runbook = runbooks::load(&args.runbook, &runbooks::sources(context, Vec::new())?)?;
     let stages: Vec<&str> = runbook.stages.iter().map(|stage| stage.id.as_str()).collect();
     if context.json() {
         let value = json!({ "format": "sidestep-check", "version": 1, "runbook": runbook.name, "digest": runbook.digest, "stages": stages,

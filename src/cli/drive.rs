@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::context::Context;
@@ -19,10 +20,12 @@ use crate::aws::Aws;
 use crate::engine::{Control, Ending, Engine, StageStop, while_held};
 use crate::journal::{OpenRun, Store as _};
 use crate::model::{
-    Actor, Direction, Error, Event, Exit, Extent, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId,
+    Actor, Direction, Error, Event, Exit, Extent, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId, StepPlan,
 };
 use crate::session;
-use crate::ui::prompt::{FailureChoice, HeldChoice};
+use crate::stages::steps::{last_log_lines, logged_service};
+use crate::ui::prompt::{FailureChoice, HeldChoice, Offers};
+use crate::ui::text::clean;
 use crate::ui::{Ask, plan_view};
 
 /// Who else hears of each event, after it is shown.
@@ -251,16 +254,17 @@ impl<'a> Drive<'a> {
         let Some(ask) = &mut self.ask else { return Ok(Next::Stop(error)) };
         let plan = self.open.view().plan.clone();
         let (headline, causes) = (error.to_string(), error.causes());
-        let can_wait = matches!(failure.kind, FailureKind::Deadline | FailureKind::Rollout);
-        let choice = self.screen.suspend(|| {
-            loop {
-                match ask.on_failure(&plan, &headline, &causes, can_wait) {
-                    // The last log lines stand above, from when it failed.
-                    FailureChoice::ShowLog => self.context.out.status("the last log lines are shown above, where the step failed"),
-                    choice => break choice,
+        let logged = plan.step(step).filter(|planned| logged_service(planned).is_some());
+        let offers = Offers { wait: failure.may_pass(), log: logged.is_some() };
+        let choice = loop {
+            let choice = self.screen.suspend(|| ask.on_failure(&plan, &headline, &causes, offers));
+            match logged {
+                Some(planned) if choice == FailureChoice::ShowLog => {
+                    show_log(self.context, self.aws, self.open.view(), planned).await
                 }
+                _ => break choice,
             }
-        });
+        };
         match choice {
             FailureChoice::KeepWaiting => {
                 self.revisit = false;
@@ -335,6 +339,18 @@ impl<'a> Drive<'a> {
             Some(ask) => self.screen.suspend(|| ask.confirm_rollback(plan)),
             None => true,
         }
+    }
+}
+
+/// Reads the last log lines of the service that a step is about, and shows them.
+async fn show_log(context: &Context, aws: &Aws, view: &RunView, step: &StepPlan) {
+    let Some((cluster, service)) = logged_service(step) else { return };
+    // The deployment that a wait is for comes from the step before it.
+    let deployment = step.inputs.get("/deployment").and_then(|input| view.output(&input.step)?.pointer(&input.pointer));
+    match last_log_lines(aws, cluster, service, deployment.and_then(Value::as_str)).await {
+        Ok(lines) if lines.is_empty() => context.out.status(&format!("The newest task of `{service}` has logged nothing.")),
+        Ok(lines) => lines.iter().for_each(|line| context.out.status(&format!("  log {}", clean(line)))),
+        Err(error) => context.out.status(&format!("The logs of `{service}` cannot be read: {}", error.refusal())),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::{Error, Exit, Plan, Runbook};
 use crate::ui::plan_view;
 
 pub fn call(context: &Context, args: &PlanArgs) -> Result<Exit, Error> {
-    let runbook = runbooks::load(runbooks::open(&args.runbook.runbook)?, &runbooks::sources(context, Vec::new())?)?;
+    let runbook = runbooks::load(&args.runbook.runbook, &runbooks::sources(context, Vec::new())?)?;
     context.runtime()?.block_on(show(context, &runbook, &[]))
 }
 

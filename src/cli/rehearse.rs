@@ -33,7 +33,7 @@ pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
         None => vec![("<built-in>/nexus-ai-staging.tfvars".to_owned(), BUILT_IN_VARIABLES.to_owned())],
         Some(_) => Vec::new(),
     };
-    let runbook = runbooks::load(runbooks::open(&args.runbook.runbook)?, &runbooks::sources(context, first)?)?;
+    let runbook = runbooks::load(&args.runbook.runbook, &runbooks::sources(context, first)?)?;
     match args.faults {
         Faults::None => {}
         Faults::Crashes => return crashes::call(context, args, &runbook, &path, &world),

@@ -15,9 +15,10 @@ use super::take_over::{TakeUp, take_up};
 use super::{account, plan, runbooks, signals};
 use crate::aws::Aws;
 use crate::journal::{OpenRun, Store as _};
-use crate::model::{Actor, Adoption, Direction, Error, Exit, RecordBody, RunView, Runbook, Severity, StageId};
+use crate::model::{Actor, Adoption, Direction, Error, Exit, Plan, RecordBody, RunView, Runbook, Severity, StageId};
 use crate::runbook::VariableSources;
 use crate::session::{amended, changes, forward_again};
+use crate::ui::text::shell_word;
 use crate::ui::{Ask, plan_view};
 
 pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
@@ -72,11 +73,21 @@ fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Resu
             hint,
         });
     }
-    let file = runbooks::open(args.runbook.as_deref().unwrap_or(&view.forward.runbook))?;
     // What the run was started with, under what is given now.
     let journaled = variables_as_hcl(&view.forward.variables);
     let sources = runbooks::sources(context, vec![("<the run's variables>".to_owned(), journaled)])?;
-    runbooks::load(file, &sources).map(Some)
+    match runbooks::load(args.runbook.as_deref().unwrap_or(noted(&view.forward)), &sources) {
+        Err(Error::FileUnreadable { what, path, why, .. }) if args.runbook.is_none() => {
+            let hint = format!("if it moved, say where to: `{}`", context.command(&format!("resume {} --runbook FILE", view.id)));
+            Err(Error::FileUnreadable { what, path, why, hint: Some(hint) })
+        }
+        loaded => loaded.map(Some),
+    }
+}
+
+/// Where the runbook of a plan is found: its file, or its name for one that is part of the program.
+fn noted(plan: &Plan) -> &str {
+    plan.runbook_path.as_deref().unwrap_or(&plan.runbook)
 }
 
 /// Variables as a variable file: JSON values are HCL expressions.
@@ -183,7 +194,8 @@ async fn amend(
 const OUR_OWN_DEPLOYMENT: &str = "deployment-in-flight";
 
 /// AWS may have changed while the run stood still: what would block the remaining stages now, and did not when the run was agreed
-/// to, stops it. Where the runbook is not found with the text that the run began with, this cannot be read, and is said.
+/// to, stops it. Where the runbook does not read as it did when the run was agreed to, this cannot be known, and is said: the run
+/// goes on with its journaled plan.
 async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut OpenRun, by: &Actor) -> Result<(), Error> {
     let view = open.view();
     if view.plan.direction == Direction::Back {
@@ -194,13 +206,23 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
         var_files: vec![("<the run's variables>".to_owned(), variables_as_hcl(&before.variables))],
         ..VariableSources::default()
     };
-    let runbook = runbooks::open(&before.runbook).and_then(|file| runbooks::load(file, &journaled)).ok();
-    let Some(runbook) = runbook.filter(|runbook| runbook.digest == before.runbook_digest) else {
-        let name = &before.runbook;
-        context
-            .out
-            .status(&format!("Findings are not read again: runbook `{name}` is not found with the text this run began with."));
-        return Ok(());
+    let wanted = noted(before);
+    let why = match runbooks::load(wanted, &journaled) {
+        Ok(runbook) if runbook.digest == before.runbook_digest => Ok(runbook),
+        Ok(_) => Err(format!(
+            "has another text now. To take the changes over, run `{}`",
+            context.command(&format!("resume {} --runbook {}", view.id, shell_word(wanted)))
+        )),
+        Err(Error::FileUnreadable { why, .. }) => Err(format!("cannot be read: {why}")),
+        Err(error) => Err(format!("does not read as it did: {error}")),
+    };
+    let runbook = match why {
+        Ok(runbook) => runbook,
+        Err(why) => {
+            let words = "Going on with the plan as it was agreed to. Findings are not read again: runbook";
+            context.out.status(&format!("{words} `{wanted}` {why}."));
+            return Ok(());
+        }
     };
     let identity = aws.identity().await?;
     let now = account::plan(context, aws, &identity, &runbook, &view.id).await?;
@@ -210,7 +232,7 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
         let known = before.findings.iter().any(|old| old.id == finding.id) || view.accepted.contains(&finding.id);
         !known && finding.id != OUR_OWN_DEPLOYMENT && concerns(&named, &finding.resource)
     });
-    let (accepted, findings): (Vec<_>, Vec<_>) = new.cloned().partition(|finding| args.accept.contains(&finding.id));
+    let (accepted, findings): (Vec<_>, Vec<_>) = new.cloned().partition(|finding| finding.is_accepted(&args.accept));
     if !findings.is_empty() {
         return Err(Error::Blocked { findings });
     }

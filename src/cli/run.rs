@@ -24,7 +24,7 @@ pub fn call(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
         };
         return resume::call(context, &resume);
     }
-    let runbook = runbooks::load(runbooks::open(&args.runbook.runbook)?, &runbooks::sources(context, Vec::new())?)?;
+    let runbook = runbooks::load(&args.runbook.runbook, &runbooks::sources(context, Vec::new())?)?;
     let holds = stages_named(runbook.stages.iter().map(|stage| &stage.id), &args.pause_before)?;
     let runtime = context.runtime()?;
     if args.dry_run {

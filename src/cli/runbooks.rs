@@ -10,7 +10,7 @@ use crate::runbook::{VariableSources, built_in, built_in_names, near_miss, resol
 pub const DEFAULT: &str = "jaeger-sidecar-to-shared";
 
 /// A shipped runbook by name, or a file.
-pub fn open(wanted: &str) -> Result<SourceFile, Error> {
+fn open(wanted: &str) -> Result<SourceFile, Error> {
     if let Some(file) = built_in(wanted) {
         return Ok(file);
     }
@@ -55,9 +55,13 @@ fn utf8((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(Stri
     Some((name.into_string().ok()?, value.into_string().ok()?))
 }
 
-/// Resolves and checks a runbook: every problem at once.
-pub fn load(file: SourceFile, sources: &VariableSources) -> Result<Runbook, Error> {
-    let runbook = resolve(file, sources).map_err(|problems| Error::RunbookInvalid { problems })?;
+/// Finds, resolves and checks a runbook: every problem at once.
+pub fn load(wanted: &str, sources: &VariableSources) -> Result<Runbook, Error> {
+    let mut runbook = resolve(open(wanted)?, sources).map_err(|problems| Error::RunbookInvalid { problems })?;
+    if built_in(wanted).is_none() {
+        let path = std::path::absolute(wanted).unwrap_or_else(|_| wanted.into());
+        runbook.path = Some(path.display().to_string());
+    }
     let problems = crate::plan::check(&runbook);
     if !problems.is_empty() {
         return Err(Error::RunbookInvalid { problems });

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::db::words;
 use super::lock::RunLock;
-use super::store::lock_path;
+use super::store::{lock_path, name};
 use crate::model::{Error, RunId, Target};
 
 /// Takes the services of `target` for `run`, or says which run has one of them. To be called in a transaction.
@@ -17,7 +17,9 @@ pub(super) fn take(tx: &Connection, dir: &Path, run: &RunId, target: &Target) ->
             && owner != *run
             && !is_left_over(dir, &owner, ended)
         {
-            return Err(Error::TargetTaken { service: service.clone(), run: owner });
+            let live = lock_path(dir, &owner).ok().and_then(|path| RunLock::look(&path).ok().flatten());
+            let holder = live.map(|who| name(who.as_ref()));
+            return Err(Error::TargetTaken { service: service.clone(), run: owner, holder });
         }
         put(tx, run, target, service).map_err(|error| failed(dir, &error))?;
     }

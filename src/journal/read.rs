@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
 use super::db::Db;
+use super::store::name;
 use super::writer::Row;
 use crate::model::{Error, Holder, Outcome, Record, RecordBody, RunId, RunStatus, RunView, Target};
 
@@ -82,13 +83,8 @@ pub(super) fn fence(conn: &Connection, run: &RunId) -> rusqlite::Result<Option<u
 pub(super) fn fenced(conn: &Connection, run: &RunId, fence: u64) -> Error {
     // Only for the words: a journal that cannot be read at this moment changes nothing about who may write.
     let last = successor(conn, run).ok().flatten().filter(|(holder, _)| holder.fence > fence);
-    let (by, why) = last.map_or_else(|| ("another process".to_owned(), None), |(holder, why)| (describe(&holder), why));
-    Error::Fenced { run: run.clone(), by, why }
-}
-
-/// A holder, for messages.
-pub(super) fn describe(holder: &Holder) -> String {
-    format!("{}@{} (pid {})", holder.actor.user, holder.actor.host, holder.pid)
+    let (holder, why) = last.unzip();
+    Error::Fenced { run: run.clone(), by: name(holder.as_ref()), why: why.flatten() }
 }
 
 /// Who holds the run by its last record about that, and why, if it was taken over.

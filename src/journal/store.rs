@@ -155,7 +155,7 @@ impl Journal {
             return match (open.next(), open.next()) {
                 (Some(one), None) => Ok(one.id.clone()),
                 (None, _) => Err(Error::NoOpenRun { state_dir: self.db.dir.display().to_string() }),
-                _ => Err(ambiguous("the unfinished run", unfinished())),
+                _ => Err(ambiguous(None, unfinished())),
             };
         };
         if let Some(row) = rows.iter().find(|row| row.id.as_str() == wanted) {
@@ -168,8 +168,8 @@ impl Journal {
             ([], _) => Err(self.not_found(wanted)?),
             ([one], _) => Ok(one.id.clone()),
             (_, [one]) if unfinished_only => Ok(one.id.clone()),
-            (_, [_, _, ..]) if unfinished_only => Err(ambiguous(&format!("`{wanted}`"), open.into_iter())),
-            _ => Err(ambiguous(&format!("`{wanted}`"), all.into_iter())),
+            (_, [_, _, ..]) if unfinished_only => Err(ambiguous(Some(wanted), open.into_iter())),
+            _ => Err(ambiguous(Some(wanted), all.into_iter())),
         }
     }
 
@@ -311,9 +311,7 @@ impl Journal {
         place::make_dir(&self.db.dir.join("locks"))?;
         match RunLock::take(&path).map_err(|error| self.lock_failed(&path, &error))? {
             Taken::Ours(lock) => Ok(lock),
-            Taken::Theirs(who) => {
-                Err(Error::RunHeld { run: run.clone(), holder: who.as_ref().map_or_else(stranger, read::describe) })
-            }
+            Taken::Theirs(who) => Err(Error::RunHeld { run: run.clone(), holder: name(who.as_ref()) }),
         }
     }
 
@@ -349,16 +347,18 @@ fn refuse_emptied(dir: &Path, file: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn ambiguous<'a>(wanted: &str, rows: impl Iterator<Item = &'a read::RunRow>) -> Error {
-    Error::RunAmbiguous { wanted: wanted.to_owned(), candidates: rows.map(|row| row.id.to_string()).collect() }
+fn ambiguous<'a>(wanted: Option<&str>, rows: impl Iterator<Item = &'a read::RunRow>) -> Error {
+    Error::RunAmbiguous { wanted: wanted.map(str::to_owned), candidates: rows.map(|row| row.id.to_string()).collect() }
 }
 
 pub(super) fn this_process(by: &Actor, fence: u64) -> Holder {
     Holder { actor: by.clone(), pid: std::process::id(), fence }
 }
 
-fn stranger() -> String {
-    "another process".to_owned()
+/// A holder as people say it; a process that has not said yet who it is, is a stranger.
+pub(super) fn name(holder: Option<&Holder>) -> String {
+    let known = |holder: &Holder| format!("{}@{} (pid {})", holder.actor.user, holder.actor.host, holder.pid);
+    holder.map_or_else(|| "another process".to_owned(), known)
 }
 
 fn nobody_known() -> Holder {

@@ -68,10 +68,10 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A prefix of several run ids, or no id where several runs are unfinished.
-    #[error("which run is meant? {wanted} fits several")]
+    #[error("{}", ambiguous(.wanted.as_deref()))]
     RunAmbiguous {
-        /// What was typed, or `the unfinished run`.
-        wanted: String,
+        /// What was typed; `None` when no run was named.
+        wanted: Option<String>,
         /// The candidates.
         candidates: Vec<String>,
     },
@@ -238,6 +238,8 @@ pub enum Error {
         service: String,
         /// The other run.
         run: RunId,
+        /// The live process that holds that run: `alice@bastion (pid 4711)`; `None` when it stands still.
+        holder: Option<String>,
     },
     /// This process lost its claim on the run: another took over.
     #[error("run `{run}` was taken over by {by}; this one wrote nothing more")]
@@ -313,6 +315,33 @@ pub enum Error {
     },
 }
 
+/// What to do about blockers: only some can be accepted.
+fn blocked(findings: &[Finding]) -> String {
+    let (must, may): (Vec<&Finding>, Vec<&Finding>) = findings.iter().partition(|finding| finding.must_repair);
+    let accept: Vec<String> = may.iter().map(|finding| format!("--accept {}", finding.id)).collect();
+    let must: Vec<String> = must.iter().map(|finding| format!("`{}`", finding.id)).collect();
+    match (must.as_slice(), accept.as_slice()) {
+        ([], accept) => format!("repair what is named above; or, knowing the consequence, add `{}`", accept.join(" ")),
+        ([one], []) => format!("repair what is named above: {one} cannot be accepted"),
+        (must, []) => format!("repair what is named above: {} cannot be accepted", must.join(", ")),
+        (must, accept) => {
+            format!(
+                "repair {}, which cannot be accepted; the rest too, or, knowing the consequence, add `{}`",
+                must.join(", "),
+                accept.join(" ")
+            )
+        }
+    }
+}
+
+/// Why it cannot be told which run is meant.
+fn ambiguous(wanted: Option<&str>) -> String {
+    match wanted {
+        Some(wanted) => format!("several runs begin with `{wanted}`"),
+        None => "several runs are unfinished, and none was named".to_owned(),
+    }
+}
+
 fn count(n: usize, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
 }
@@ -364,7 +393,8 @@ impl Error {
             Self::DrillFailed { first, .. } => first.clone(),
             Self::Stuck { remains, .. } => remains.iter().map(|what| format!("left: {what}")).collect(),
             Self::RunbookChanged { changes, .. } => changes.clone(),
-            Self::RunAmbiguous { candidates, .. } => vec![format!("candidates: {}", candidates.join(", "))],
+            Self::RunAmbiguous { candidates, .. } => vec![format!("they are {}", candidates.join(", "))],
+            Self::TargetTaken { holder: Some(holder), run, .. } => vec![format!("`{run}` is under way: {holder} holds it")],
             Self::RunNotFound { state_dir, known, .. } => {
                 let there = if known.is_empty() { "it holds no run".to_owned() } else { format!("it holds {}", known.join(", ")) };
                 vec![format!("searched {state_dir}; {there}")]
@@ -402,18 +432,13 @@ impl Error {
             | Self::JournalUnusable { hint, .. } => hint.iter().cloned().collect(),
             Self::NobodyToAsk => one("read the plan with `sidestep plan`, then run again with `--yes`"),
             Self::RunNotFound { .. } => one("list the runs with `sidestep runs`, or name another directory with `--state DIR`"),
-            Self::RunAmbiguous { candidates, .. } => {
-                vec![format!("name one, for example `sidestep status {}`", candidates.first().map_or("RUN", String::as_str))]
-            }
+            Self::RunAmbiguous { .. } => one("add the id of the one that is meant; `sidestep runs` tells them apart"),
             Self::NoOpenRun { .. } => one("list the runs with `sidestep runs`; start one with `sidestep run`"),
             Self::RunbookChanged { run, .. } => vec![
                 format!("to go on with the plan as it was agreed to, run `sidestep resume {run}` without other variables"),
                 format!("to go back, run `sidestep rollback {run}`"),
             ],
-            Self::Blocked { findings } => {
-                let ids: Vec<_> = findings.iter().map(|finding| format!("--accept {}", finding.id)).collect();
-                vec![format!("repair what is named above; or, knowing the consequence, add `{}`", ids.join(" "))]
-            }
+            Self::Blocked { findings } => vec![blocked(findings)],
             Self::Credentials { .. } => one("refresh the credentials (for example `aws sso login`) and run the same command again"),
             Self::Unreachable { .. } => one("check the network, `--region` and `--endpoint-url`, and run the same command again"),
             Self::WrongTarget { .. } => one("use the profile, Region and endpoint that the run was started with"),
@@ -432,7 +457,11 @@ impl Error {
                 format!("ask it to pause with `sidestep pause {run}`, then go on without `--take-over`"),
                 "to take the run from it all the same, add `--yes`: what it waits for is left".to_owned(),
             ],
-            Self::TargetTaken { run, .. } => vec![
+            Self::TargetTaken { run, holder: Some(_), .. } => vec![
+                format!("watch it with `sidestep status {run}`, and start this one when it is over"),
+                format!("ask it to pause with `sidestep pause {run}`, or to go back with `sidestep rollback {run}`"),
+            ],
+            Self::TargetTaken { run, holder: None, .. } => vec![
                 format!("finish it with `sidestep resume {run}`, or go back with `sidestep rollback {run}`"),
                 format!("give it up as it stands with `sidestep abandon {run}`"),
             ],

@@ -27,6 +27,6 @@ pub use plan::{
     Change, Direction, Disposition, Finding, Input, Lane, Plan, Resource, Severity, StagePlan, StepClass, StepPlan, Target, Wave,
 };
 pub use record::{Actor, Adoption, CallNote, Extent, Failure, FailureKind, Holder, Outcome, Record, RecordBody, Verdict};
-pub use runbook::{Origin, Problem, Runbook, SourceFile, SourceSpan, StageDecl, Variable};
+pub use runbook::{Closing, Origin, Problem, Runbook, SourceFile, SourceSpan, StageDecl, Variable};
 pub use transition::{IllegalTransition, StepEvent, StepState, next_state};
 pub use view::{FoldError, Mutation, RunStatus, RunView, StepView};

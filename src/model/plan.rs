@@ -29,6 +29,10 @@ pub struct Plan {
     pub runbook: String,
     /// SHA-256 of the runbook's text.
     pub runbook_digest: String,
+    /// The absolute path of the runbook's file, by which a run taken up again finds it; `None` for a runbook that is part of the
+    /// program, and in plans of versions that did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook_path: Option<String>,
     /// The resolved variables.
     pub variables: BTreeMap<String, Value>,
     /// The account, Region, endpoint and services the plan is for.
@@ -75,6 +79,9 @@ pub struct StagePlan {
     pub warnings: Vec<String>,
     /// Whether the operator is asked again before it starts (at a terminal).
     pub confirm: bool,
+    /// Findings, by id, that keep the stage or a part of it out of the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked_by: Vec<String>,
 }
 
 /// Lanes that run side by side.
@@ -189,7 +196,7 @@ pub enum Severity {
     Note,
     /// May go wrong.
     Warning,
-    /// Stops `run` unless the operator accepts it by id.
+    /// Stops `run` unless the operator accepts it by id, where it can be accepted at all ([`Finding::must_repair`]).
     Blocker,
 }
 
@@ -208,14 +215,20 @@ pub struct Finding {
     pub consequence: String,
     /// The command or the change that repairs it.
     pub fix: String,
+    /// A blocker that `--accept` cannot take: because of it a stage, or a service in it, is left out of the plan, and what
+    /// remains is not the migration that the runbook describes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub must_repair: bool,
 }
 
 impl Plan {
-    /// SHA-256 over the whole plan but the run's id: the same account state and runbook give the same digest.
+    /// SHA-256 over the whole plan but the run's id and the place of the runbook's file: the same account state and runbook give
+    /// the same digest.
     pub fn digest(&self) -> String {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         if let Some(object) = value.as_object_mut() {
             object.remove("run");
+            object.remove("runbook_path");
         }
         digest(&value)
     }
@@ -240,9 +253,16 @@ impl Plan {
         self.steps().next().is_none()
     }
 
-    /// Blockers that are not among `accepted`.
+    /// Blockers that `accepted` does not lift.
     pub fn blockers<'a>(&'a self, accepted: &'a [String]) -> impl Iterator<Item = &'a Finding> {
-        self.findings.iter().filter(|finding| finding.severity == Severity::Blocker && !accepted.contains(&finding.id))
+        self.findings.iter().filter(|finding| finding.severity == Severity::Blocker && !finding.is_accepted(accepted))
+    }
+}
+
+impl Finding {
+    /// Whether it is among `accepted` and can be accepted.
+    pub fn is_accepted(&self, accepted: &[String]) -> bool {
+        !self.must_repair && accepted.contains(&self.id)
     }
 }
 

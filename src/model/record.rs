@@ -258,6 +258,14 @@ pub struct Failure {
     pub request_id: Option<String>,
 }
 
+impl Failure {
+    /// Whether it can still come to a good end by itself: only what took too long. A rollout that AWS declared failed, took
+    /// back or replaced, or that the failure rule gave up, ends in nothing good however long one waits.
+    pub fn may_pass(&self) -> bool {
+        self.kind == FailureKind::Deadline
+    }
+}
+
 /// What sort of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -17,14 +17,29 @@ pub struct Runbook {
     pub description: String,
     /// SHA-256 of the runbook file's text.
     pub digest: String,
+    /// The absolute path of its file; `None` for one that is part of the program.
+    pub path: Option<String>,
     /// The resolved variables by name, declared ones only.
     pub variables: BTreeMap<String, Variable>,
     /// The evaluated attributes of the `target` block: `region`, `cluster`, `environment` and the like.
     pub target: BTreeMap<String, Value>,
     /// Where each attribute of the `target` block stands.
     pub target_spans: BTreeMap<String, SourceSpan>,
+    /// The variables that each attribute of the `target` block is made of.
+    pub target_variables: BTreeMap<String, Vec<String>>,
+    /// What its `closing` block says.
+    pub closing: Closing,
     /// The stages in order.
     pub stages: Vec<StageDecl>,
+}
+
+/// What a runbook has to say at the end of a migration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Closing {
+    /// What the shared service is called in texts: `Jaeger`. Empty: it has no name.
+    pub name: String,
+    /// What must change in the code that deploys the services, lest its next use undo the migration; one point each.
+    pub code: Vec<String>,
 }
 
 /// One `stage "KIND" "NAME" { … }` block, evaluated.
@@ -41,6 +56,10 @@ pub struct StageDecl {
     pub body: Value,
     /// Where each value stands, keyed by JSON pointer into `body` (`/container/jaeger/image`).
     pub spans: BTreeMap<String, SourceSpan>,
+    /// Where each attribute's own name stands, keyed alike.
+    pub name_spans: BTreeMap<String, SourceSpan>,
+    /// The variables that each attribute is made of, keyed alike: its expression's own, and those of the locals in it.
+    pub variables: BTreeMap<String, Vec<String>>,
 }
 
 /// A resolved variable.
@@ -94,7 +113,20 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+/// `variable `a``, or ``variables `a` or `b```; `None` when there is none.
+fn in_words(variables: &[String]) -> Option<String> {
+    let quoted: Vec<String> = variables.iter().map(|name| format!("`{name}`")).collect();
+    let (last, rest) = quoted.split_last()?;
+    Some(if rest.is_empty() { format!("variable {last}") } else { format!("variables {} or {last}", rest.join(", ")) })
+}
+
 impl Runbook {
+    /// What to set for another value of an attribute of the `target` block.
+    pub fn target_setting(&self, name: &str) -> String {
+        let variables = self.target_variables.get(name).map(Vec::as_slice).unwrap_or_default();
+        in_words(variables).unwrap_or_else(|| format!("`{name}` in the runbook's target block"))
+    }
+
     /// The variables' values as one JSON object, for the plan.
     pub fn variable_values(&self) -> BTreeMap<String, Value> {
         self.variables.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect()
@@ -114,6 +146,27 @@ impl StageDecl {
                 None => return self.span.clone(),
             }
         }
+    }
+
+    /// What to set for another value at `pointer`: the variables that it is made of, or else the attribute itself.
+    pub fn setting(&self, pointer: &str) -> String {
+        let mut at = pointer;
+        loop {
+            if let Some(variables) = self.variables.get(at) {
+                return in_words(variables)
+                    .unwrap_or_else(|| format!("`{}` in stage `{}`", at.rsplit('/').next().unwrap_or(at), self.id));
+            }
+            match at.rfind('/') {
+                Some(cut) => at = &at[..cut],
+                None => return format!("`{}` in stage `{}`", pointer.rsplit('/').next().unwrap_or(pointer), self.id),
+            }
+        }
+    }
+
+    /// A problem with the name of the attribute at `pointer`: one that is not known, say.
+    pub fn problem_at_name(&self, pointer: &str, message: impl Into<String>, hint: Option<String>) -> Problem {
+        let span = self.name_spans.get(pointer).cloned().unwrap_or_else(|| self.span_at(pointer));
+        Problem { message: message.into(), span: Some(span), hint }
     }
 
     /// A problem with the value at `pointer` of this stage's body.

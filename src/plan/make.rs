@@ -46,13 +46,20 @@ pub fn check(runbook: &Runbook) -> Vec<Problem> {
 
 /// Plans a runbook that has passed [`check`]: pure, so the same facts give the same plan.
 pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
-    let mut planning =
-        Planning { facts, run, sketch: Sketch::default(), findings: Vec::new(), closing: std::collections::BTreeMap::new() };
+    let mut planning = Planning {
+        facts,
+        run,
+        sketch: Sketch::default(),
+        findings: Vec::new(),
+        blocking: Vec::new(),
+        closing: std::collections::BTreeMap::new(),
+    };
     let mut stages = Vec::new();
     for decl in &runbook.stages {
         if let Some(kind) = registry::kind(&decl.kind) {
             let mut stage = kind.plan(decl, &mut planning);
             common(decl, &mut stage);
+            stage.blocked_by = std::mem::take(&mut planning.blocking);
             stages.push(stage);
         }
     }
@@ -60,6 +67,8 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     values.insert("cluster".to_owned(), json!(facts.cluster));
     values.insert("region".to_owned(), json!(facts.region));
+    values.insert("name".to_owned(), json!(runbook.closing.name));
+    values.insert("code".to_owned(), json!(runbook.closing.code));
     if let Some(url) = &facts.endpoint {
         values.insert("endpoint_url".to_owned(), json!(url));
     }
@@ -81,6 +90,7 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
         direction: Direction::Forward,
         runbook: runbook.name.clone(),
         runbook_digest: runbook.digest.clone(),
+        runbook_path: runbook.path.clone(),
         variables: runbook.variable_values(),
         target: Target {
             account: facts.account.clone(),

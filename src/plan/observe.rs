@@ -34,8 +34,8 @@ pub async fn observe(aws: &Aws, runbook: &Runbook, identity: &Identity) -> Resul
         cluster: cluster.clone(),
         ..Facts::default()
     };
-    read_cluster(aws, &facts).await?;
-    read_services(aws, &wants, &mut facts).await?;
+    read_cluster(aws, runbook, &facts).await?;
+    read_services(aws, runbook, &wants, &mut facts).await?;
     let (definitions, groups, names, logs) = (
         read_definitions(aws, &wants, &facts),
         read_target_groups(aws, &wants, &facts),
@@ -99,7 +99,7 @@ impl From<CallError> for Error {
     }
 }
 
-async fn read_cluster(aws: &Aws, facts: &Facts) -> Result<(), Error> {
+async fn read_cluster(aws: &Aws, runbook: &Runbook, facts: &Facts) -> Result<(), Error> {
     let answer = aws.read("DescribeClusters", &facts.cluster, json!({ "clusters": [facts.cluster] })).await?;
     let active = answer["clusters"].as_array().into_iter().flatten().any(|cluster| cluster["status"] == "ACTIVE");
     if active {
@@ -109,11 +109,11 @@ async fn read_cluster(aws: &Aws, facts: &Facts) -> Result<(), Error> {
         what: "cluster".to_owned(),
         name: facts.cluster.clone(),
         place: format!("account {}, Region {}", facts.account, facts.region),
-        hint: Some("check project_name, environment and the Region, or set `cluster_name`".to_owned()),
+        hint: Some(format!("check the Region, and set the name with {}", runbook.target_setting("cluster"))),
     })
 }
 
-async fn read_services(aws: &Aws, wants: &Wants, facts: &mut Facts) -> Result<(), Error> {
+async fn read_services(aws: &Aws, runbook: &Runbook, wants: &Wants, facts: &mut Facts) -> Result<(), Error> {
     let names: BTreeSet<&String> = wants.services.union(&wants.possible_services).collect();
     let cluster = facts.cluster.clone();
     let found = join_all(names.iter().map(|name| aws.service(&cluster, name))).await;
@@ -127,7 +127,7 @@ async fn read_services(aws: &Aws, wants: &Wants, facts: &mut Facts) -> Result<()
                     what: "service".to_owned(),
                     name: name.clone(),
                     place: format!("cluster `{cluster}`"),
-                    hint: Some("check project_name and environment, or name the services in `api_services`".to_owned()),
+                    hint: Some(format!("set the names with {}", runbook.target_setting("services"))),
                 });
             }
             None => {}

@@ -187,5 +187,13 @@ fn stage_plan(lanes: BTreeMap<String, LaneOfUndo>) -> Option<StagePlan> {
     }
     let waves: Vec<Wave> =
         built.chunks(crate::stages::kind::LANE_CONCURRENCY).map(|lanes| Wave { lanes: lanes.to_vec() }).collect();
-    (!waves.is_empty()).then_some(StagePlan { id, kind: "undo".to_owned(), resources, waves, warnings: Vec::new(), confirm: false })
+    (!waves.is_empty()).then_some(StagePlan {
+        id,
+        kind: "undo".to_owned(),
+        resources,
+        waves,
+        warnings: Vec::new(),
+        confirm: false,
+        blocked_by: Vec::new(),
+    })
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::declare::head;
 use super::eval::Evaluator;
 use super::types::escape;
+use super::uses::Uses;
 use super::variables::key_name;
 use crate::model::{Origin, SourceFile, SourceSpan, Variable};
 
@@ -21,7 +22,19 @@ pub(super) struct Bodies<'a, 'b> {
     pub(super) evaluator: &'a mut Evaluator<'b>,
     /// For the places of values that are nothing but a variable.
     pub(super) variables: &'a BTreeMap<String, Variable>,
+    pub(super) uses: &'a Uses<'a>,
+    pub(super) notes: Notes,
+}
+
+/// What is noted about each attribute besides its value, keyed by JSON pointer.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// Where each value stands, also those within a literal.
     pub(super) spans: BTreeMap<String, SourceSpan>,
+    /// Where each attribute's name stands.
+    pub(super) names: BTreeMap<String, SourceSpan>,
+    /// The variables that each attribute is made of.
+    pub(super) variables: BTreeMap<String, Vec<String>>,
 }
 
 impl Bodies<'_, '_> {
@@ -36,6 +49,10 @@ impl Bodies<'_, '_> {
                     let name = attribute.key.as_str();
                     let at = format!("{pointer}/{}", escape(name));
                     self.note(&attribute.value, &at);
+                    if let Some(range) = attribute.key.span() {
+                        self.notes.names.insert(at.clone(), SourceSpan { file: self.file.clone(), range });
+                    }
+                    self.notes.variables.insert(at, self.uses.of(&attribute.value));
                     match self.evaluator.eval(&attribute.value) {
                         // As in Terraform, null is as if the attribute were not there.
                         Some(Value::Null) => {}
@@ -47,7 +64,7 @@ impl Bodies<'_, '_> {
             }
         }
         for (name, group) in blocks {
-            if self.spans.contains_key(&format!("{pointer}/{}", escape(name))) {
+            if self.notes.spans.contains_key(&format!("{pointer}/{}", escape(name))) {
                 let range = group.first().and_then(|block| head(block));
                 self.evaluator.fail::<()>(range, format!("`{name}` is here both as a value and as a block"), None);
                 whole = false;
@@ -95,7 +112,7 @@ impl Bodies<'_, '_> {
         for block in group {
             let Some(label) = block.labels.first().map(|label| label.as_str()) else { continue };
             let at = format!("{pointer}/{}", escape(label));
-            if let Some(first) = self.spans.get(&at) {
+            if let Some(first) = self.notes.spans.get(&at) {
                 let hint = Some(format!("the first is in line {}", first.start().line));
                 self.evaluator.fail::<()>(head(block), format!("a second `{name}` block \"{label}\""), hint);
                 whole = false;
@@ -114,7 +131,7 @@ impl Bodies<'_, '_> {
     fn note(&mut self, expr: &Expression, pointer: &str) {
         let span = self.place(expr);
         if let Some(span) = span {
-            self.spans.insert(pointer.to_owned(), span);
+            self.notes.spans.insert(pointer.to_owned(), span);
         }
         match expr {
             Expression::Array(items) => {
@@ -135,7 +152,7 @@ impl Bodies<'_, '_> {
 
     fn note_range(&mut self, range: Option<Range<usize>>, pointer: &str) {
         if let Some(range) = range {
-            self.spans.insert(pointer.to_owned(), SourceSpan { file: self.file.clone(), range });
+            self.notes.spans.insert(pointer.to_owned(), SourceSpan { file: self.file.clone(), range });
         }
     }
 

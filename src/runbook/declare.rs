@@ -21,6 +21,7 @@ use crate::model::{Problem, SourceFile, SourceSpan};
 pub(super) struct Declarations<'a> {
     pub(super) runbook: Option<RunbookDecl<'a>>,
     pub(super) target: Option<&'a Block>,
+    pub(super) closing: Option<&'a Block>,
     pub(super) variables: Vec<VariableDecl<'a>>,
     /// In the order of the file; unique names.
     pub(super) locals: Vec<(&'a str, &'a Attribute)>,
@@ -61,7 +62,7 @@ pub(super) struct StageBlock<'a> {
     pub(super) body: &'a Body,
 }
 
-const BLOCKS: &[&str] = &["runbook", "variable", "locals", "target", "stage"];
+const BLOCKS: &[&str] = &["runbook", "variable", "locals", "target", "stage", "closing"];
 const VARIABLE: &[&str] = &["type", "default", "description", "nullable", "validation"];
 
 /// Collects the declarations of `body` and reports what does not belong.
@@ -169,6 +170,11 @@ impl Reader<'_> {
             "target" => {
                 if self.is_new("target", "", head(block)) && self.labels::<0>(block, "target { … }").is_some() {
                     found.target = Some(block);
+                }
+            }
+            "closing" => {
+                if self.is_new("closing", "", head(block)) && self.labels::<0>(block, "closing { … }").is_some() {
+                    found.closing = Some(block);
                 }
             }
             "locals" => self.locals(block, found),

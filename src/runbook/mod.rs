@@ -32,6 +32,7 @@ mod render;
 mod resolve;
 mod template;
 mod types;
+mod uses;
 mod values;
 mod variables;
 

@@ -8,14 +8,15 @@ use hcl::edit::structure::{Attribute, Block, Body, Structure};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::body::Bodies;
+use super::body::{Bodies, Notes};
 use super::check::{self, Allowed};
 use super::declare::{self, Declarations, head};
 use super::eval::{Budget, Evaluator, Names};
 use super::names::{hint_among, near_miss};
 use super::types::Type;
+use super::uses::Uses;
 use super::{parse, variables};
-use crate::model::{Problem, Runbook, SourceFile, SourceSpan, StageDecl, StageId, Variable};
+use crate::model::{Closing, Problem, Runbook, SourceFile, SourceSpan, StageDecl, StageId, Variable};
 
 /// Where variables get their values from, weakest first: the environment, the variable files in order, the command line in order.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,8 @@ pub struct VariableSources {
 }
 
 /// The runbook with every expression evaluated.
+///
+/// Where the file lies is for the caller to say ([`Runbook::path`]): a text is all that is known here.
 ///
 /// `target` holds two members besides the block's own: `__enabled`, whether the runbook agrees to run at all, and
 /// `__refusal`, what it says if not.
@@ -90,21 +93,26 @@ fn resolve_body(
     let needs = check_names(file, &declared, problems);
     evaluate_locals(file, &declared, &needs, &mut names, &budget, problems);
 
-    let mut resolver = Resolver { file, names: &names, variables: &resolved, budget: &budget, problems };
+    let uses = Uses::new(declared.locals.iter().map(|(name, attribute)| (*name, &attribute.value)));
+    let mut resolver = Resolver { file, names: &names, variables: &resolved, uses: &uses, budget: &budget, problems };
     let head = resolver.runbook_block(&declared);
     let target = resolver.target_block(&declared);
+    let closing = resolver.closing_block(&declared);
     let stages: Vec<Option<StageDecl>> = declared.stages.iter().map(|stage| resolver.stage(stage)).collect();
     let Head { name, description, enabled, refusal } = head?;
-    let Places { values: mut target, spans: target_spans } = target?;
+    let Places { values: mut target, spans: target_spans, variables: target_variables } = target?;
     target.insert("__enabled".to_owned(), Value::Bool(enabled));
     target.insert("__refusal".to_owned(), Value::String(refusal));
     Some(Runbook {
         name,
         description,
+        path: None,
         digest: Sha256::digest(file.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
         variables: resolved,
         target,
         target_spans,
+        target_variables,
+        closing: closing?,
         stages: stages.into_iter().collect::<Option<Vec<_>>>()?,
     })
 }
@@ -122,7 +130,13 @@ fn check_names(
     for (name, attribute) in &declared.locals {
         needs.insert((*name).to_owned(), check::names(file, &attribute.value, allowed, problems));
     }
-    let blocks = declared.runbook.iter().map(|runbook| &runbook.block.body).chain(declared.target.iter().map(|block| &block.body));
+    let blocks = declared
+        .runbook
+        .iter()
+        .map(|runbook| runbook.block)
+        .chain(declared.target)
+        .chain(declared.closing)
+        .map(|block| &block.body);
     let mut bodies: Vec<&Body> = blocks.chain(declared.stages.iter().map(|stage| stage.body)).collect();
     while let Some(body) = bodies.pop() {
         for structure in body {
@@ -214,6 +228,7 @@ fn report_circles<'a>(
 }
 
 const RUNBOOK: &[&str] = &["description", "enabled", "refuse"];
+const CLOSING: &[&str] = &["name", "code"];
 const TARGET: &[&str] = &["account", "cluster", "environment", "region", "services"];
 
 /// What the `runbook` block says.
@@ -228,6 +243,7 @@ struct Head {
 struct Places {
     values: BTreeMap<String, Value>,
     spans: BTreeMap<String, SourceSpan>,
+    variables: BTreeMap<String, Vec<String>>,
 }
 
 /// Evaluates the blocks once all names have values.
@@ -235,6 +251,7 @@ struct Resolver<'a> {
     file: &'a Arc<SourceFile>,
     names: &'a Names,
     variables: &'a BTreeMap<String, Variable>,
+    uses: &'a Uses<'a>,
     budget: &'a Budget,
     problems: &'a mut Vec<Problem>,
 }
@@ -248,13 +265,19 @@ impl Resolver<'_> {
         range.map(|range| SourceSpan { file: self.file.clone(), range })
     }
 
-    fn with_bodies<T>(&mut self, work: impl FnOnce(&mut Bodies<'_, '_>) -> T) -> (T, BTreeMap<String, SourceSpan>) {
+    fn with_bodies<T>(&mut self, work: impl FnOnce(&mut Bodies<'_, '_>) -> T) -> (T, Notes) {
         let mut evaluator = Evaluator::new(self.file, self.names, self.budget);
-        let mut bodies = Bodies { file: self.file, evaluator: &mut evaluator, variables: self.variables, spans: BTreeMap::new() };
+        let mut bodies = Bodies {
+            file: self.file,
+            evaluator: &mut evaluator,
+            variables: self.variables,
+            uses: self.uses,
+            notes: Notes::default(),
+        };
         let made = work(&mut bodies);
-        let spans = bodies.spans;
+        let notes = bodies.notes;
         self.problems.append(&mut evaluator.problems);
-        (made, spans)
+        (made, notes)
     }
 
     /// An attribute's value as `wanted`; null is as if it were not there.
@@ -294,9 +317,12 @@ impl Resolver<'_> {
     fn target_block(&mut self, declared: &Declarations<'_>) -> Option<Places> {
         let block = declared.target?;
         self.known_members(block, TARGET);
-        let (mut values, mut spans, mut whole) = (BTreeMap::new(), BTreeMap::new(), true);
+        let (mut values, mut spans, mut variables, mut whole) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), true);
         for name in TARGET {
             let list = *name == "services";
+            if let Some(attribute) = block.body.get_attribute(name) {
+                variables.insert((*name).to_owned(), self.uses.of(&attribute.value));
+            }
             let wanted = if list { Type::List(Box::new(Type::String)) } else { Type::String };
             match self.attribute(block, name, &wanted) {
                 Ok(Some((value, span))) if is_empty(&value) => {
@@ -318,17 +344,31 @@ impl Resolver<'_> {
                 Err(()) => whole = false,
             }
         }
-        whole.then_some(Places { values, spans })
+        whole.then_some(Places { values, spans, variables })
+    }
+
+    /// A runbook without the block has nothing of its own to say.
+    fn closing_block(&mut self, declared: &Declarations<'_>) -> Option<Closing> {
+        let Some(block) = declared.closing else { return Some(Closing::default()) };
+        self.known_members(block, CLOSING);
+        let name = self.attribute(block, "name", &Type::String);
+        let code = self.attribute(block, "code", &Type::List(Box::new(Type::String)));
+        let name = name.ok()?.and_then(|(value, _)| value.as_str().map(str::to_owned)).unwrap_or_default();
+        let code = code.ok()?.map(|(value, _)| value).unwrap_or_default();
+        let code = code.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        Some(Closing { name, code })
     }
 
     fn stage(&mut self, stage: &declare::StageBlock<'_>) -> Option<StageDecl> {
-        let (body, spans) = self.with_bodies(|bodies| bodies.object(stage.body, ""));
+        let (body, notes) = self.with_bodies(|bodies| bodies.object(stage.body, ""));
         Some(StageDecl {
             id: StageId::new(stage.name),
             kind: stage.kind.to_owned(),
             span: stage.head.clone(),
             body: Value::Object(body?),
-            spans,
+            spans: notes.spans,
+            name_spans: notes.names,
+            variables: notes.variables,
         })
     }
 

@@ -10,7 +10,7 @@ pub fn check(planning: &mut Planning<'_>, name: &str) -> bool {
     let Some(service) = planning.facts.services.get(name).cloned() else { return false };
     let mut refused = false;
     let mut refuse = |planning: &mut Planning<'_>, id: &str, found: String, fix: &str| {
-        planning.find(id, Severity::Blocker, name, found, "a rolling update of it would fail or be refused by ECS", fix.to_owned());
+        planning.block(id, name, found, "a rolling update of it would fail or be refused by ECS", fix.to_owned());
         refused = true;
     };
     if let Some(controller) = service["deploymentController"]["type"].as_str().filter(|kind| *kind != "ECS") {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::facts::Wants;
 use super::kind::{Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
-use crate::model::{Change, Disposition, Problem, Resource, Severity, StageDecl, StagePlan, StepClass};
+use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
 pub struct Dns;
@@ -79,7 +79,7 @@ impl StageKind for Dns {
 
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
         let settings: Settings = checked(decl);
-        let Some(namespace) = namespace(&settings, planning) else { return stage_plan(decl, Vec::new(), Vec::new()) };
+        let Some(namespace) = namespace(decl, &settings, planning) else { return stage_plan(decl, Vec::new(), Vec::new()) };
         planning.closing.insert("namespace_id".to_owned(), json!(namespace));
         let host = format!("{}.{}", settings.name, settings.namespace);
         let config = json!({ "RoutingPolicy": settings.routing_policy, "DnsRecords": [{ "Type": settings.record_type, "TTL": settings.ttl }] });
@@ -97,8 +97,8 @@ impl StageKind for Dns {
                     settings.name,
                     found["Id"].as_str().unwrap_or_default()
                 );
-                let fix = "choose another `jaeger_dns_name`, or remove the service if nobody uses it".to_owned();
-                planning.find("name-foreign", Severity::Blocker, &host, words, "its record type cannot be changed afterwards", fix);
+                let fix = format!("choose another name with {}, or remove the service if nobody uses it", decl.setting("/name"));
+                planning.block("name-foreign", &host, words, "its record type cannot be changed afterwards", fix);
                 return stage_plan(decl, vec![resource("DNS name", &host, Disposition::Foreign, Vec::new())], Vec::new());
             }
             None => {
@@ -124,7 +124,7 @@ fn resource(kind: &str, name: &str, disposition: Disposition, changes: Vec<Chang
 }
 
 /// The id of the one private DNS namespace of this name.
-fn namespace(settings: &Settings, planning: &mut Planning<'_>) -> Option<String> {
+fn namespace(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>) -> Option<String> {
     let private: Vec<&Value> = planning
         .facts
         .namespaces
@@ -136,16 +136,18 @@ fn namespace(settings: &Settings, planning: &mut Planning<'_>) -> Option<String>
         [one] => one["Id"].as_str().map(str::to_owned),
         [] => {
             let words = format!("there is no private DNS namespace `{name}`");
-            let fix = "create it (in Terraform: aws_service_discovery_private_dns_namespace), or set `namespace_name`".to_owned();
-            planning.find("namespace-missing", Severity::Blocker, &name, words, "the shared service could not get a name", fix);
+            let fix = format!(
+                "create it (in Terraform: aws_service_discovery_private_dns_namespace), or name another with {}",
+                decl.setting("/namespace")
+            );
+            planning.block("namespace-missing", &name, words, "the shared service could not get a name", fix);
             None
         }
         several => {
             let ids: Vec<_> = several.iter().filter_map(|namespace| namespace["Id"].as_str()).collect();
             let words = format!("{} namespaces are called `{name}`: {}", ids.len(), ids.join(", "));
-            planning.find(
+            planning.block(
                 "namespace-ambiguous",
-                Severity::Blocker,
                 &name,
                 words,
                 "the wrong VPC could get the name",

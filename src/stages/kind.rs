@@ -38,6 +38,8 @@ pub struct Planning<'a> {
     pub sketch: Sketch,
     /// Findings so far.
     pub findings: Vec<Finding>,
+    /// Findings, by id, that block the stage being planned.
+    pub blocking: Vec<String>,
     /// Values for the closing words.
     pub closing: BTreeMap<String, Value>,
 }
@@ -174,14 +176,48 @@ pub fn later(step: &StepId, pointer: &str) -> Known {
 /// A stage's plan; lanes are dealt into waves.
 pub fn stage_plan(decl: &StageDecl, resources: Vec<Resource>, lanes: Vec<Lane>) -> StagePlan {
     let waves = lanes.chunks(LANE_CONCURRENCY).map(|lanes| Wave { lanes: lanes.to_vec() }).collect();
-    StagePlan { id: decl.id.clone(), kind: decl.kind.clone(), resources, waves, warnings: Vec::new(), confirm: false }
+    StagePlan {
+        id: decl.id.clone(),
+        kind: decl.kind.clone(),
+        resources,
+        waves,
+        warnings: Vec::new(),
+        confirm: false,
+        blocked_by: Vec::new(),
+    }
 }
 
 impl Planning<'_> {
     /// Notes a finding; the same one twice counts once.
     pub fn find(&mut self, id: &str, severity: Severity, resource: &str, found: String, consequence: &str, fix: String) {
-        let finding =
-            Finding { id: id.to_owned(), severity, resource: resource.to_owned(), found, consequence: consequence.to_owned(), fix };
+        self.note(Finding {
+            id: id.to_owned(),
+            severity,
+            resource: resource.to_owned(),
+            found,
+            consequence: consequence.to_owned(),
+            fix,
+            must_repair: false,
+        });
+    }
+
+    /// Notes a blocker that cannot be accepted: the stage being planned cannot be planned as the runbook has it.
+    pub fn block(&mut self, id: &str, resource: &str, found: String, consequence: &str, fix: String) {
+        if !self.blocking.iter().any(|known| known == id) {
+            self.blocking.push(id.to_owned());
+        }
+        self.note(Finding {
+            id: id.to_owned(),
+            severity: Severity::Blocker,
+            resource: resource.to_owned(),
+            found,
+            consequence: consequence.to_owned(),
+            fix,
+            must_repair: true,
+        });
+    }
+
+    fn note(&mut self, finding: Finding) {
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
@@ -213,7 +249,11 @@ pub fn settings<T: DeserializeOwned>(decl: &StageDecl) -> Result<T, Vec<Problem>
         }
         // A member that was mended before is a problem already told.
         if !mended.contains(&pointer) {
-            problems.push(decl.problem_at(&pointer, format!("stage `{}`: {}", decl.id, in_words(&pointer, &message)), None));
+            let words = format!("stage `{}`: {}", decl.id, in_words(&pointer, &message));
+            problems.push(match message.starts_with("unknown field") {
+                true => decl.problem_at_name(&pointer, words, None),
+                false => decl.problem_at(&pointer, words, None),
+            });
         }
         // Reading stops at the first problem: put something fitting there and read on, to find them all.
         if !mend(&mut body, &pointer, &message) || !mended.insert(format!("{pointer} {message}")) {
@@ -378,6 +418,8 @@ mod tests {
             },
             body: json!({ "days": "a week", "ports": [80, -1], "colour": "red", "within": "soon", "confirm": true }),
             spans: BTreeMap::new(),
+            name_spans: BTreeMap::new(),
+            variables: BTreeMap::new(),
         };
         let problems = settings::<Settings>(&decl).expect_err("much is wrong");
         let mut messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();

@@ -37,6 +37,8 @@ struct Set {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Verify {
+    /// Which API tells, one of [`SPAN_APIS`].
+    api: String,
     service: String,
     port: u16,
     #[serde(default)]
@@ -55,6 +57,24 @@ fn two_minutes() -> Seconds {
 
 /// The one verification there is.
 const SPANS_ARRIVE: &str = "spans_arrive";
+
+/// An API that tells whether spans arrive.
+struct SpanApi {
+    /// The runbook's word.
+    name: &'static str,
+    /// The action that looks whether spans flow before anything changes.
+    before: &'static str,
+    /// The action that waits until they arrive.
+    arrive: &'static str,
+}
+
+const SPAN_APIS: &[SpanApi] = &[SpanApi { name: "jaeger-query", before: "jaeger.traffic-before", arrive: "jaeger.spans-arrive" }];
+
+impl Verify {
+    fn api(&self) -> Option<&'static SpanApi> {
+        SPAN_APIS.iter().find(|api| api.name == self.api)
+    }
+}
 
 impl StageKind for RetargetEnv {
     fn kind(&self) -> &'static str {
@@ -77,7 +97,13 @@ impl StageKind for RetargetEnv {
                 Some("add a block: set \"NAME\" { from = …  to = … }".to_owned()),
             ));
         }
-        for name in settings.verify.keys() {
+        for (name, verify) in &settings.verify {
+            if name == SPANS_ARRIVE && verify.api().is_none() {
+                let known: Vec<String> = SPAN_APIS.iter().map(|api| format!("\"{}\"", api.name)).collect();
+                let message = format!("there is no API `{}` that tells whether spans arrive", verify.api);
+                let hint = Some(format!("write {}", known.join(" or ")));
+                problems.push(decl.problem_at(&format!("/verify/{name}/api"), message, hint));
+            }
             if name != SPANS_ARRIVE {
                 let message = format!("there is no verification `{name}`");
                 problems.push(decl.problem_at(
@@ -102,10 +128,6 @@ impl StageKind for RetargetEnv {
         let mut lanes = Vec::new();
         planning.closing.insert("api_services".to_owned(), json!(settings.services));
         planning.closing.insert("sidecar".to_owned(), json!(settings.sidecar));
-        if let Some((name, set)) = settings.set.iter().next() {
-            planning.closing.insert("env_name".to_owned(), json!(name));
-            planning.closing.insert("endpoint".to_owned(), json!(set.to));
-        }
         for service in &settings.services {
             check_ports(planning, &settings, service);
             let (resource, lane) = plan_service(decl, &settings, planning, service);
@@ -163,15 +185,9 @@ fn plan_service(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'
     let changes = match look(planning.facts, settings, service) {
         Now::Already => return (resource(Disposition::AlreadySo, Vec::new()), None),
         Now::Other(found) => {
-            let fix = "set the runbook's `from` to the value in use, or the service's variable to the expected one".to_owned();
-            planning.find(
-                "endpoint-unexpected",
-                Severity::Blocker,
-                service,
-                found,
-                "the service would not be pointed at the shared one",
-                fix,
-            );
+            let expected = settings.set.keys().next().map(|name| decl.setting(&format!("/set/{name}/from"))).unwrap_or_default();
+            let fix = format!("expect the value in use with {expected}, or give the service the expected one");
+            planning.block("endpoint-unexpected", service, found, "the service would not be pointed at the shared one", fix);
             return (resource(Disposition::Foreign, Vec::new()), None);
         }
         Now::Expected(changes) => changes,
@@ -198,18 +214,11 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
         })
         .collect();
     let mut lane = LaneBuilder::new(decl, service);
-    let verify = settings.verify.get(SPANS_ARRIVE);
-    let traffic = verify.map(|verify| {
+    let verify = settings.verify.get(SPANS_ARRIVE).and_then(|verify| Some((verify, verify.api()?)));
+    let traffic = verify.map(|(verify, api)| {
         let params =
             json!({ "cluster": cluster, "service": service, "port": verify.port, "url": verify.url, "ignore": verify.ignore });
-        lane.step(
-            "traffic",
-            "jaeger.traffic-before",
-            StepClass::Verify,
-            "look whether spans flow now".to_owned(),
-            params,
-            Vec::new(),
-        )
+        lane.step("traffic", api.before, StepClass::Verify, "look whether spans flow now".to_owned(), params, Vec::new())
     });
     let base = found["taskDefinition"].clone();
     let params = json!({ "base": base, "baseDigest": digest, "edits": edits, "cluster": cluster, "usedBy": [service] });
@@ -245,11 +254,11 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
     let rollout =
         lane.step("rollout", "ecs.await-rollout", StepClass::Wait, format!("wait for the rollout of {service}"), params, inputs);
     lane.deadline(deadline);
-    if let (Some(verify), Some(traffic)) = (verify, traffic) {
+    if let (Some((verify, api)), Some(traffic)) = (verify, traffic) {
         let params = json!({ "shared": { "cluster": cluster, "service": verify.service }, "port": verify.port, "url": verify.url,
             "basePath": verify.base_path, "ignore": verify.ignore, "names": [], "withinS": verify.within.0 });
         let inputs = vec![("/since", later(&rollout, "/createdAt")), ("/traffic", later(&traffic, "/traffic"))];
-        lane.step("spans", "jaeger.spans-arrive", StepClass::Verify, "see that spans arrive".to_owned(), params, inputs);
+        lane.step("spans", api.arrive, StepClass::Verify, "see that spans arrive".to_owned(), params, inputs);
     }
     planning.sketch.changed.insert(service.to_owned(), revision);
     lane.build()

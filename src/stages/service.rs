@@ -11,7 +11,7 @@ use super::kind::{
 };
 use super::steps::same_list;
 use crate::aws::task_definition::family_of;
-use crate::model::{Change, Disposition, Problem, Resource, Severity, StageDecl, StagePlan, StepClass};
+use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
 pub struct Service;
@@ -112,7 +112,7 @@ impl StageKind for Service {
             && balancer.from_sidecar.is_empty() == balancer.target_group.is_empty()
         {
             let hint = Some(
-                "from_sidecar = \"jaeger\" finds it through the sidecar's load-balancer entry; target_group = \"name\" by name"
+                "from_sidecar = \"CONTAINER\" finds it through the sidecar's load-balancer entry; target_group = \"name\" by name"
                     .to_owned(),
             );
             problems.push(decl.problem_at(
@@ -136,7 +136,7 @@ impl StageKind for Service {
 
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
         let settings: Settings = checked(decl);
-        let group = settings.load_balancer.as_ref().and_then(|balancer| target_group(&settings, balancer, planning));
+        let group = settings.load_balancer.as_ref().and_then(|balancer| target_group(decl, &settings, balancer, planning));
         let balancers = match (&settings.load_balancer, &group) {
             (Some(balancer), Some(arn)) => {
                 json!([{ "targetGroupArn": arn, "containerName": balancer.container_name, "containerPort": balancer.container_port }])
@@ -169,20 +169,13 @@ impl StageKind for Service {
 
 /// The target group's ARN: by name, or through the sidecar's entry of the service it is like (or, when the sidecar is gone
 /// already, through the shared service's own).
-fn target_group(settings: &Settings, balancer: &LoadBalancer, planning: &mut Planning<'_>) -> Option<String> {
+fn target_group(decl: &StageDecl, settings: &Settings, balancer: &LoadBalancer, planning: &mut Planning<'_>) -> Option<String> {
     if !balancer.target_group.is_empty() {
         let found = planning.facts.target_group_named(&balancer.target_group).map(|group| group.arn.clone());
         if found.is_none() {
             let words = format!("there is no target group `{}`", balancer.target_group);
-            let fix = "name an existing one in `target_group`".to_owned();
-            planning.find(
-                "target-group-missing",
-                Severity::Blocker,
-                &balancer.target_group,
-                words,
-                "the UI would not be reachable",
-                fix,
-            );
+            let fix = format!("name an existing one with {}", decl.setting("/load_balancer/target_group"));
+            planning.block("target-group-missing", &balancer.target_group, words, "the UI would not be reachable", fix);
         }
         return found;
     }
@@ -194,15 +187,12 @@ fn target_group(settings: &Settings, balancer: &LoadBalancer, planning: &mut Pla
     if found.is_none() {
         let words =
             format!("service `{}` has no load-balancer entry of container `{}`", settings.like_service, balancer.from_sidecar);
-        let fix = "set `target_group = \"NAME\"` in the service stage's load_balancer block".to_owned();
-        planning.find(
-            "target-group-unknown",
-            Severity::Blocker,
-            &settings.like_service,
-            words,
-            "the shared service would not be reachable",
-            fix,
+        let fix = format!(
+            "name the sidecar's container with {}; or write target_group = \"NAME\" instead, in the load_balancer block of stage `{}`",
+            decl.setting("/load_balancer/from_sidecar"),
+            decl.id
         );
+        planning.block("target-group-unknown", &settings.like_service, words, "the shared service would not be reachable", fix);
     }
     found
 }
@@ -314,13 +304,13 @@ fn adopt(
         let words = format!("service `{name}` is DRAINING");
         let fix =
             format!("wait until `aws ecs describe-services --cluster {} --services {name}` shows INACTIVE", planning.facts.cluster);
-        planning.find("service-draining", Severity::Blocker, name, words, "ECS does not create a service of that name now", fix);
+        planning.block("service-draining", name, words, "ECS does not create a service of that name now", fix);
         return stage_plan(decl, vec![resource(Disposition::Foreign, Vec::new())], Vec::new());
     }
     if family_of(runs) != settings.task_definition {
         let words = format!("service `{name}` exists and runs `{}`", family_of(runs));
-        let fix = "choose another name for the shared service".to_owned();
-        planning.find("service-foreign", Severity::Blocker, name, words, "it is somebody else's and is left alone", fix);
+        let fix = format!("choose another name for the shared service with {}", decl.setting("/name"));
+        planning.block("service-foreign", name, words, "it is somebody else's and is left alone", fix);
         return stage_plan(decl, vec![resource(Disposition::Foreign, Vec::new())], Vec::new());
     }
     let same_revision = revision.now().is_some_and(|arn| *arn == found["taskDefinition"]);

@@ -8,7 +8,7 @@ use super::api_service;
 use super::edit::{Edit, refuses_strip};
 use super::facts::Wants;
 use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
-use crate::model::{Change, Disposition, Lane, Problem, Resource, Severity, StageDecl, StagePlan, StepClass};
+use crate::model::{Change, Disposition, Lane, Problem, Resource, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
 pub struct StripSidecar;
@@ -71,7 +71,7 @@ fn plan_service(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'
     };
     if let Some(reason) = refuses_strip(&definition.body, &settings.sidecar) {
         let fix = "change the task definition so that nothing needs the sidecar".to_owned();
-        planning.find("sidecar-needed", Severity::Blocker, service, reason, "the sidecar cannot be taken out", fix);
+        planning.block("sidecar-needed", service, reason, "the sidecar cannot be taken out", fix);
         return (resource(Disposition::Foreign, Vec::new()), None);
     }
     let registered =
@@ -79,7 +79,7 @@ fn plan_service(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'
     if registered {
         let words = format!("its service registry names container `{}`", settings.sidecar);
         let fix = "point the registry at the application's container first".to_owned();
-        planning.find("sidecar-registered", Severity::Blocker, service, words, "ECS would refuse the update", fix);
+        planning.block("sidecar-registered", service, words, "ECS would refuse the update", fix);
         return (resource(Disposition::Foreign, Vec::new()), None);
     }
     if !api_service::check(planning, service) {

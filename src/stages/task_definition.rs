@@ -171,11 +171,12 @@ impl StageKind for TaskDefinition {
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
         let settings: Settings = checked(decl);
         let family = settings.family.clone();
-        let content = content(&settings, planning);
+        let content = content(decl, &settings, planning);
         let ports = settings.container.values().flat_map(|container| container.ports.iter().map(|port| i64::from(*port))).collect();
         planning.sketch.ports.insert(family.clone(), ports);
-        if settings.container.values().any(|container| container.image.ends_with(":latest") || !container.image.contains(':')) {
-            let fix = "set `jaeger_image` (or the container's image) to a fixed tag".to_owned();
+        let moving = |image: &str| image.ends_with(":latest") || !image.contains(':');
+        if let Some((name, _)) = settings.container.iter().find(|(_, container)| moving(&container.image)) {
+            let fix = format!("name a fixed tag with {}", decl.setting(&format!("/container/{name}/image")));
             let found = "the image's tag is `latest`".to_owned();
             planning.find("image-latest", Severity::Note, &family, found, "a task that starts later may run another version", fix);
         }
@@ -207,7 +208,7 @@ impl StageKind for TaskDefinition {
 }
 
 /// The register input.
-fn content(settings: &Settings, planning: &mut Planning<'_>) -> Value {
+fn content(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>) -> Value {
     let like = planning.facts.definition_of(&settings.like_service);
     let inherited = |member: &str| like.map_or(Value::Null, |definition| definition.body[member].clone());
     let mut content = json!({
@@ -229,15 +230,8 @@ fn content(settings: &Settings, planning: &mut Planning<'_>) -> Value {
     }
     if content["executionRoleArn"].is_null() && settings.container.values().any(|container| container.log.is_some()) {
         let found = format!("the task definition of `{}` has no execution role, and none is given", settings.like_service);
-        let fix = "set `execution_role_arn`".to_owned();
-        planning.find(
-            "no-execution-role",
-            Severity::Blocker,
-            &settings.family,
-            found,
-            "Fargate cannot write the containers' logs",
-            fix,
-        );
+        let fix = format!("give one with {}", decl.setting("/execution_role_arn"));
+        planning.block("no-execution-role", &settings.family, found, "Fargate cannot write the containers' logs", fix);
     }
     content
 }

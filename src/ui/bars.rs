@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Event, Progress, RecordBody, RunView, StepId, StepState};
 
+use super::keys::SilentKeys;
 use super::lines::{LineOptions, LinePrinter, heading};
 use super::progress;
 use super::style::Style;
@@ -35,6 +36,8 @@ pub struct LiveScreen {
     whole: Option<ProgressBar>,
     run: Option<Whole>,
     frame: usize,
+    /// On the process's own terminal; given back when the screen is left.
+    keys: Option<SilentKeys>,
 }
 
 struct Row {
@@ -55,7 +58,9 @@ struct Whole {
 impl LiveScreen {
     /// On the process's stderr, which must be a terminal.
     pub fn on_terminal(style: Style) -> Self {
-        Self::on(style, Box::new(Term::buffered_stderr()), Some(REFRESH_HZ))
+        let mut screen = Self::on(style, Box::new(Term::buffered_stderr()), Some(REFRESH_HZ));
+        screen.keys = Some(SilentKeys::begin());
+        screen
     }
 
     /// On any terminal, drawn at most `hz` times a second if given. Its errors are swallowed.
@@ -73,6 +78,7 @@ impl LiveScreen {
             whole: None,
             run: None,
             frame: 0,
+            keys: None,
         }
     }
 
@@ -150,6 +156,7 @@ impl LiveScreen {
     /// Leaves a clean screen: only the lines remain.
     pub fn finish(&mut self) {
         self.clear();
+        self.keys = None;
     }
 
     fn begin(&mut self, view: &RunView, step: &StepId, at: Timestamp) {

@@ -39,13 +39,19 @@ impl Closing<'_> {
     }
 
     fn ui(&self) -> Option<String> {
-        let label = self.get("sidecar").map_or("UI:".to_owned(), |name| format!("{} UI:", capital(&name)));
+        let label = self.get("name").map_or("UI:".to_owned(), |name| format!("{name} UI:"));
         Some(format!("{} {}", self.heading(&label), self.get("ui_url")?))
     }
 
-    /// What moved, by the name its container had.
+    /// What moved, as the runbook calls it.
     fn what(&self) -> String {
-        self.get("sidecar").map_or("shared".to_owned(), |name| capital(&name))
+        self.get("name").unwrap_or_else(|| "shared".to_owned())
+    }
+
+    /// The texts of a list; none when it is not known.
+    fn list(&self, key: &str) -> Vec<String> {
+        let items = self.values.get(key).and_then(Value::as_array);
+        items.into_iter().flatten().filter_map(Value::as_str).map(text::clean).collect()
     }
 
     /// `aws …` with the Region and the endpoint; long ones go on over several lines that a shell reads as one.
@@ -97,35 +103,23 @@ impl Closing<'_> {
         (!known.is_empty()).then(|| format!("{}\n{}", self.heading("If something does not work:"), known.join("\n")))
     }
 
-    /// Terraform's code still says how it was: the next `apply` would bring the sidecar back.
+    /// The code still says how it was: the next `apply` would bring the sidecar back. What is to be changed is for the runbook to
+    /// say.
     fn code(&self) -> Option<String> {
-        let sidecar = self.get("sidecar")?;
-        let services: Vec<String> = match self.values.get("api_services") {
-            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).map(text::clean).collect(),
-            _ => Vec::new(),
-        };
+        self.get("sidecar")?;
+        let services = self.list("api_services");
         let of = if services.is_empty() { "the API".to_owned() } else { services.join(", ") };
         let warning = format!(
             "the code that deploys {of} still has the sidecar. The next `terraform apply` or pipeline brings it back unless the \
              code changes too:"
         );
-        let mut points =
-            vec![format!("infrastructure/05-compute-ecs.tf: remove the container `{sidecar}` from the task definition")];
-        if let (Some(name), Some(endpoint)) = (self.get("env_name"), self.get("endpoint")) {
-            points.push(format!("infrastructure/05-compute-ecs.tf: set {name} to {endpoint}"));
-        }
-        points.push(format!("infrastructure/07-services.tf: remove the `load_balancer` block of the container `{sidecar}`"));
+        let mut points = self.list("code");
         points.push("a pipeline that registers its own revisions: the same in its task definition file".to_owned());
         let first = format!("{} ", self.style.paint(Tone::Warn, "warning:"));
         let mut lines = vec![text::wrap(&warning, self.style.width, &first, 0)];
         lines.extend(points.iter().map(|point| text::wrap(point, self.style.width, "  - ", 4)));
         Some(lines.join("\n"))
     }
-}
-
-fn capital(name: &str) -> String {
-    let mut chars = name.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

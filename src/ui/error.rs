@@ -13,6 +13,7 @@
 
 use crate::model::{Error, Finding, Problem};
 
+use super::plan_view::CANNOT_BE_ACCEPTED;
 use super::style::{Style, Tone};
 use super::text;
 
@@ -55,12 +56,16 @@ fn headline(error: &Error, style: &Style) -> String {
 }
 
 fn blocker(finding: &Finding) -> Vec<String> {
-    vec![
+    let mut lines = vec![
         format!("  {}: {}", finding.id, text::clean(&finding.resource)),
         format!("    found:       {}", text::clean(&finding.found)),
         format!("    consequence: {}", text::clean(&finding.consequence)),
         format!("    fix:         {}", text::clean(&finding.fix)),
-    ]
+    ];
+    if finding.must_repair {
+        lines.push(format!("    --accept:    {CANNOT_BE_ACCEPTED}"));
+    }
+    lines
 }
 
 /// Where it stands, what goes on by itself, and what to do.

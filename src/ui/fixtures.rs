@@ -71,7 +71,15 @@ fn resource(kind: &str, name: &str, disposition: Disposition, changes: Vec<Chang
 
 fn stage(id: &str, kind: &str, resources: Vec<Resource>, lanes: Vec<Lane>) -> StagePlan {
     let waves = if lanes.is_empty() { Vec::new() } else { vec![Wave { lanes }] };
-    StagePlan { id: StageId::new(id), kind: kind.to_owned(), resources, waves, warnings: Vec::new(), confirm: false }
+    StagePlan {
+        id: StageId::new(id),
+        kind: kind.to_owned(),
+        resources,
+        waves,
+        warnings: Vec::new(),
+        confirm: false,
+        blocked_by: Vec::new(),
+    }
 }
 
 fn log_group() -> StagePlan {
@@ -214,8 +222,12 @@ fn closing() -> BTreeMap<String, Value> {
         "namespace_id": "ns-nexusaistaging01",
         "target_group_arn":
             "arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/nexus-ai-jaeger-tg-staging/73e2d6bc24d8a067",
-        "endpoint": "http://jaeger.nexus-ai.local:4318",
-        "env_name": "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "name": "Jaeger",
+        "code": [
+            "infrastructure/05-compute-ecs.tf: remove the container `jaeger` from the task definition",
+            "infrastructure/05-compute-ecs.tf: set OTEL_EXPORTER_OTLP_ENDPOINT to http://jaeger.nexus-ai.local:4318",
+            "infrastructure/07-services.tf: remove the `load_balancer` block of the container `jaeger`",
+        ],
         "api_services": [API],
         "sidecar": "jaeger",
     });
@@ -229,6 +241,7 @@ pub(crate) fn plan() -> Plan {
         direction: Direction::Forward,
         runbook: "jaeger-sidecar-to-shared".to_owned(),
         runbook_digest: "0".repeat(64),
+        runbook_path: None,
         variables: BTreeMap::from([("project_name".to_owned(), json!("nexus-ai"))]),
         target: target(),
         stages: vec![log_group(), task_definition(), service(), dns(), retarget(&[API]), strip()],
@@ -254,6 +267,7 @@ pub(crate) fn findings() -> Vec<Finding> {
         found: found.to_owned(),
         consequence: consequence.to_owned(),
         fix: fix.to_owned(),
+        must_repair: false,
     };
     vec![
         finding(

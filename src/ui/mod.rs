@@ -16,6 +16,7 @@ pub mod bars;
 pub mod closing;
 pub mod error;
 pub mod json;
+mod keys;
 pub mod lines;
 mod out;
 mod plan_json;

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Change, Finding, Lane, Plan, Resource, StagePlan, StepPlan, Target};
+use crate::model::{Change, Finding, Lane, Plan, Resource, Severity, StagePlan, StepPlan, Target};
 
 use super::plan_view::Counts;
 
@@ -49,18 +49,22 @@ pub(super) fn target(target: &Target) -> Value {
 }
 
 fn finding(finding: &Finding) -> Value {
-    json!({
+    let mut value = json!({
         "id": finding.id,
         "severity": finding.severity,
         "resource": finding.resource,
         "found": finding.found,
         "consequence": finding.consequence,
         "fix": finding.fix,
-    })
+    });
+    if finding.severity == Severity::Blocker {
+        value["acceptable"] = json!(!finding.must_repair);
+    }
+    value
 }
 
 fn stage(stage: &StagePlan) -> Value {
-    json!({
+    let mut value = json!({
         "id": stage.id,
         "kind": stage.kind,
         "confirm": stage.confirm,
@@ -69,7 +73,11 @@ fn stage(stage: &StagePlan) -> Value {
         "waves": stage.waves.iter().map(|wave| {
             json!({ "lanes": wave.lanes.iter().map(lane).collect::<Vec<_>>() })
         }).collect::<Vec<_>>(),
-    })
+    });
+    if !stage.blocked_by.is_empty() {
+        value["blockedBy"] = json!(stage.blocked_by);
+    }
+    value
 }
 
 fn resource(resource: &Resource) -> Value {

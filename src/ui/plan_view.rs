@@ -12,6 +12,9 @@ use super::text;
 
 pub use super::plan_json::json;
 
+/// Why `--accept` does not take a finding.
+pub(super) const CANNOT_BE_ACCEPTED: &str = "not possible: because of it a part of the plan is missing";
+
 /// The whole plan, without a newline at its end.
 pub fn render(plan: &Plan, style: &Style) -> String {
     let mut parts = vec![header(plan, style)];
@@ -81,27 +84,36 @@ fn finding(finding: &Finding, style: &Style) -> String {
         let first = format!("    {}  ", text::pad(name, 11));
         lines.push(text::wrap(&text::clean(value), style.width, &first, 17));
     }
+    if finding.must_repair {
+        let first = format!("    {}  ", text::pad("--accept", 11));
+        lines.push(text::wrap(CANNOT_BE_ACCEPTED, style.width, &first, 17));
+    }
     lines.join("\n")
 }
 
 fn stage(plan: &Plan, number: usize, style: &Style) -> String {
     let stage = &plan.stages[number - 1];
     let mut head = style.paint(Tone::Strong, &format!("Stage {number}/{} {}", plan.stages.len(), stage.id));
-    if stage.waves.is_empty() {
+    if !stage.blocked_by.is_empty() {
+        head.push_str(&format!("  {}", style.paint(Tone::Bad, &format!("(blocked by {})", stage.blocked_by.join(", ")))));
+    } else if stage.waves.is_empty() {
         head.push_str("  (nothing to do)");
     } else if stage.confirm {
         head.push_str("  (asks again before it starts)");
     }
     let mut lines = vec![head];
-    for each in &stage.resources {
-        lines.push(resource(each, style));
-    }
+    lines.extend(changes(stage, style));
     for warning in &stage.warnings {
         let first = format!("  {} ", style.paint(Tone::Warn, "warning:"));
         lines.push(text::wrap(&text::clean(warning), style.width, &first, 4));
     }
     lines.extend(steps(stage, style));
     lines.join("\n")
+}
+
+/// What becomes of a stage's resources, member by member: the lines that the question before the stage shows, too.
+pub fn changes(stage: &StagePlan, style: &Style) -> Vec<String> {
+    stage.resources.iter().map(|each| resource(each, style)).collect()
 }
 
 fn resource(resource: &Resource, style: &Style) -> String {
@@ -213,6 +225,9 @@ fn verdict(plan: &Plan, style: &Style) -> String {
     line.push_str(&format!(", {} already so.", counts.already));
     if plan.is_empty() {
         line = match plan.direction {
+            Direction::Forward if plan.findings.iter().any(|finding| finding.must_repair) => {
+                format!("Nothing can be done: {} foreign, {} already so.", counts.foreign, counts.already)
+            }
             Direction::Forward => format!("Nothing to do: {} already so.", counts.already),
             Direction::Back => "Nothing to undo: the run changed nothing that still stands.".to_owned(),
         };

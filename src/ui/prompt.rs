@@ -35,6 +35,15 @@ pub enum FailureChoice {
     ShowLog,
 }
 
+/// What can be done about a failure besides trying again, going back and leaving it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offers {
+    /// The failure is a wait that can still come to a good end.
+    pub wait: bool,
+    /// There are log lines to show.
+    pub log: bool,
+}
+
 /// Asks the operator.
 pub trait Ask: Send {
     /// Whether to start the plan, which was shown before.
@@ -46,8 +55,8 @@ pub trait Ask: Send {
     /// What becomes of a step that cannot open the way by itself.
     fn approve_held(&mut self, plan: &Plan, step: &StepPlan, result: &str, why: &str) -> HeldChoice;
 
-    /// What to do about a failure. `can_wait`: the failure is a wait that could go on.
-    fn on_failure(&mut self, plan: &Plan, headline: &str, causes: &[String], can_wait: bool) -> FailureChoice;
+    /// What to do about a failure.
+    fn on_failure(&mut self, plan: &Plan, headline: &str, causes: &[String], offers: Offers) -> FailureChoice;
 
     /// Whether to start a rollback's plan, which was shown before.
     fn confirm_rollback(&mut self, plan: &Plan) -> bool;
@@ -90,11 +99,12 @@ impl Ask for Scripted {
         self.held.pop_front().unwrap_or(HeldChoice::Pause)
     }
 
-    fn on_failure(&mut self, _: &Plan, headline: &str, _: &[String], can_wait: bool) -> FailureChoice {
+    fn on_failure(&mut self, _: &Plan, headline: &str, _: &[String], offers: Offers) -> FailureChoice {
         self.asked.push(format!("failure {headline}"));
         // What was not offered cannot be chosen.
         match self.failures.pop_front() {
-            Some(FailureChoice::KeepWaiting) if !can_wait => FailureChoice::Pause,
+            Some(FailureChoice::KeepWaiting) if !offers.wait => FailureChoice::Pause,
+            Some(FailureChoice::ShowLog) if !offers.log => FailureChoice::Pause,
             Some(choice) => choice,
             None => FailureChoice::Pause,
         }

@@ -67,13 +67,13 @@ fn what_the_runbook_names() {
     exit 4
     error: cluster `nexus-ai-cluster-prod` does not exist in account 111122223333, Region us-west-2
 
-    hint: check project_name, environment and the Region, or set `cluster_name`
+    hint: check the Region, and set the name with variables `cluster_name`, `project_name` or `environment`
     "#);
     assert_snapshot!(planned(&desk, &["--var", r#"api_services=["nexus-ai-web-staging"]"#]), @r#"
     exit 4
     error: service `nexus-ai-web-staging` does not exist in cluster `nexus-ai-cluster-staging`
 
-    hint: check project_name and environment, or name the services in `api_services`
+    hint: set the names with variables `api_services`, `project_name` or `environment`
     "#);
     assert_snapshot!(planned(&desk, &["--var", "namespace_name=other.local"]), @r#"
     exit 4
@@ -82,9 +82,10 @@ fn what_the_runbook_names() {
       namespace-missing: other.local
         found:       there is no private DNS namespace `other.local`
         consequence: the shared service could not get a name
-        fix:         create it (in Terraform: aws_service_discovery_private_dns_namespace), or set `namespace_name`
+        fix:         create it (in Terraform: aws_service_discovery_private_dns_namespace), or name another with variables `namespace_name` or `project_name`
+        --accept:    not possible: because of it a part of the plan is missing
 
-    hint: repair what is named above; or, knowing the consequence, add `--accept namespace-missing`
+    hint: repair what is named above: `namespace-missing` cannot be accepted
     "#);
     assert_snapshot!(planned(&desk, &["--var", "sidecar_name=zipkin"]), @r#"
     exit 4
@@ -93,10 +94,21 @@ fn what_the_runbook_names() {
       target-group-unknown: nexus-ai-api-staging
         found:       service `nexus-ai-api-staging` has no load-balancer entry of container `zipkin`
         consequence: the shared service would not be reachable
-        fix:         set `target_group = "NAME"` in the service stage's load_balancer block
+        fix:         name the sidecar's container with variable `sidecar_name`; or write target_group = "NAME" instead, in the load_balancer block of stage `create-service`
+        --accept:    not possible: because of it a part of the plan is missing
 
-    hint: repair what is named above; or, knowing the consequence, add `--accept target-group-unknown`
+    hint: repair what is named above: `target-group-unknown` cannot be accepted
     "#);
+    // Naming it does not lift it: the plan would lack a stage.
+    let accepting = ["--var", "namespace_name=other.local", "--accept", "namespace-missing"];
+    assert!(planned(&desk, &accepting).contains("`namespace-missing` cannot be accepted"));
+    let ran = desk.end(desk.live(&["plan", "--var", "namespace_name=other.local"]));
+    assert!(ran.out.contains("Stage 4/6 register-dns  (blocked by namespace-missing)\n"), "{}", ran.out);
+    assert!(!ran.out.contains("nothing to do"), "{}", ran.out);
+    let ran = desk.end(desk.live(&["plan", "--var", "namespace_name=other.local", "--output", "json"]));
+    let plan: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(plan["findings"][0]["acceptable"], false);
+    assert_eq!(plan["stages"][3]["blockedBy"], serde_json::json!(["namespace-missing"]));
     assert_snapshot!(planned(&desk, &["--accept", "no-such-finding"]), @r#"
     exit 2
     error: the plan has no finding `no-such-finding` to accept
@@ -189,10 +201,10 @@ fn the_run_that_is_meant() {
     assert_eq!(ran.code, Some(2));
     let mut lines: Vec<String> = shown(&ran.err).lines().map(|line| line.replace("RUN2, RUN1", "RUN1, RUN2")).collect();
     lines.retain(|line| !line.is_empty());
-    assert_snapshot!(lines.join("\n").replace("status RUN2", "status RUN1"), @r#"
-    error: which run is meant? the unfinished run fits several
-      Caused by: candidates: RUN1, RUN2
-    hint: name one, for example `sidestep status RUN1`
+    assert_snapshot!(lines.join("\n"), @r#"
+    error: several runs are unfinished, and none was named
+      Caused by: they are RUN1, RUN2
+    hint: add the id of the one that is meant; `sidestep runs` tells them apart
     "#);
 }
 

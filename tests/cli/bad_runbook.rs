@@ -140,9 +140,9 @@ fn values_that_cannot_be() {
         |                     ^^^^^^^^^^^^^^^^^^^
 
     error: stage `strip-sidecar`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:300:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:301:21
         |
-    300 |   rollout_timeout = var.rollout_timeout
+    301 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
     "#);
     assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "jaeger_memory=512"]), @r#"
@@ -205,10 +205,10 @@ stage "dns" "three" {
       hint: did you mean `log_group`?
 
     error: stage `two`: `colour` is not known here; known: `name`, `retention_in_days`, `tags`
-      --> DIR/mine.hcl:19:23
+      --> DIR/mine.hcl:19:3
        |
     19 |   colour            = "red"
-       |                       ^^^^^
+       |   ^^^^^^
 
     error: stage `two`: `retention_in_days` wants a whole number, not "a week"
       --> DIR/mine.hcl:18:23

@@ -109,9 +109,10 @@ fn a_task_definition_that_cannot_be_registered_is_said_before_anything_is_made()
       no-execution-role: nexus-ai-jaeger-staging
         found:       the task definition of `nexus-ai-api-staging` has no execution role, and none is given
         consequence: Fargate cannot write the containers' logs
-        fix:         set `execution_role_arn`
+        fix:         give one with variable `execution_role_arn`
+        --accept:    not possible: because of it a part of the plan is missing
 
-    hint: repair what is named above; or, knowing the consequence, add `--accept no-execution-role`
+    hint: repair what is named above: `no-execution-role` cannot be accepted
     "#);
 }
 
@@ -135,14 +136,52 @@ fn a_runbook_that_changed_is_an_amendment_and_never_taken_silently() {
     hint: to go on with the plan as it was agreed to, run `sidestep resume RUN` without other variables
     hint: to go back, run `sidestep rollback RUN`
     "#);
-    // Without variables it goes on with the plan as it was agreed to.
+    // Without variables it goes on with the plan as it was agreed to, and says that the text is another one: the file is found
+    // by its path, though a runbook of that name is part of the program.
     let ran = desk.call(&["resume", "--yes"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let said = "Going on with the plan as it was agreed to. Findings are not read again: runbook `DIR/mine.hcl` has another text \
+                now. To take the changes over, run `sidestep resume RUN --runbook DIR/mine.hcl`.";
+    assert_eq!(desk.shown(&ran.err).lines().next(), Some(said));
     let world = desk.sim.world();
     let definitions = world["ecs"]["taskDefinitions"].as_array().expect("task definitions").clone();
     let jaeger = definitions.iter().find(|entry| entry["taskDefinition"]["family"] == "nexus-ai-jaeger-staging").expect("Jaeger's");
     assert_eq!(jaeger["taskDefinition"]["memory"], "2048");
     assert_eq!(jaeger["taskDefinition"]["containerDefinitions"][0]["healthCheck"]["startPeriod"], 10);
+}
+
+#[test]
+fn a_runbook_file_is_found_again_by_its_path_or_said_to_be_gone() {
+    let desk = Desk::new();
+    let text = std::fs::read_to_string(file("runbooks/jaeger-sidecar-to-shared.hcl")).expect("the runbook");
+    desk.write("mine.hcl", &text.replace("jaeger-sidecar-to-shared", "mine"));
+    let paused = |words: &[&str]| {
+        let ran = desk.end(desk.live(words));
+        assert_eq!(ran.code, Some(6), "{}", ran.err);
+        desk.shown(&ran.err)
+    };
+    paused(&["run", "mine.hcl", "--yes", "--pause-before", "register-task-definition"]);
+    // Found: the findings were read again, and the port that was closed meanwhile blocks what is left.
+    desk.sim.close_the_ports();
+    let ran = desk.call(&["resume", "--yes"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.err);
+    std::fs::remove_file(desk.dir.path().join("mine.hcl")).expect("it was there");
+    let ran = desk.call(&["resume", "--yes", "--var", "jaeger_memory=4096"]);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 2
+    error: cannot read runbook `DIR/mine.hcl`
+      Caused by: No such file or directory (os error 2)
+
+    hint: if it moved, say where to: `sidestep resume RUN --runbook FILE`
+    "#);
+    let ran = desk.call(&["resume", "--yes", "--pause-before", "create-service"]);
+    let said = "Going on with the plan as it was agreed to. Findings are not read again: runbook `DIR/mine.hcl` cannot be read: \
+                No such file or directory (os error 2).";
+    assert_eq!(desk.shown(&ran.err).lines().next(), Some(said));
+    desk.write("mine.hcl", "runbook \"mine\" {}\n");
+    let ran = desk.call(&["resume", "--yes", "--pause-before", "register-dns"]);
+    let said = desk.shown(&ran.err).lines().next().unwrap_or_default().to_owned();
+    assert!(said.contains("runbook `DIR/mine.hcl` does not read as it did: "), "{said}");
 }
 
 #[test]

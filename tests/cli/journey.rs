@@ -37,7 +37,7 @@ fn a_plan_is_shown_and_changes_nothing() {
       note image-latest: nexus-ai-jaeger-staging
         found        the image's tag is `latest`
         consequence  a task that starts later may run another version
-        fix          set `jaeger_image` (or the container's image) to a fixed tag
+        fix          name a fixed tag with variable `jaeger_image`
 
       note no-circuit-breaker: nexus-ai-api-staging
         found        it has no deployment circuit breaker
@@ -358,7 +358,7 @@ fn part_of_the_way_back_and_forward_again() {
       ✓ 1/3 strip-sidecar     undone  (T)
       ✓ 2/3 retarget-api-env  undone  (T)
       ✓ 3/3 register-dns      undone  (T)
-    Run RUN is as after create-service. Go forward again with `sidestep resume RUN`, or undo the rest with `sidestep rollback RUN`.
+    Run RUN went back as far as create-service. Go forward again with `sidestep resume RUN`, or undo the rest with `sidestep rollback RUN`.
     "#);
     assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
     run RUN: jaeger-sidecar-to-shared

@@ -198,9 +198,10 @@ fn a_live_run_is_nobody_elses() {
     assert_snapshot!(desk.ending(&ran), @r#"
     exit 9
     error: service `nexus-ai-api-staging` is already being changed by run `RUN`
+      Caused by: `RUN` is under way: alice@HOST (pid N) holds it
 
-    hint: finish it with `sidestep resume RUN`, or go back with `sidestep rollback RUN`
-    hint: give it up as it stands with `sidestep abandon RUN`
+    hint: watch it with `sidestep status RUN`, and start this one when it is over
+    hint: ask it to pause with `sidestep pause RUN`, or to go back with `sidestep rollback RUN`
     "#);
     // Going back is asked of the process that holds it.
     let ran = desk.call(&["rollback", "--yes"]);

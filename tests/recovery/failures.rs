@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sidestep::engine::Control;
 use sidestep::model::{Event, Failure, FailureKind, RecordBody};
 use sidestep::sim::{Fault, ImageFault, RequestFaultKind};
+use sidestep::stages::steps::{last_log_lines, logged_service};
 
 use super::common::{back_to, done, lab, reference, same, service};
 use crate::support::compare::How;
@@ -37,6 +38,30 @@ fn an_image_that_cannot_be_pulled_stops_the_run_with_the_reasons() {
         same(&reference().done, &lab.settled().await, How::BackAndForth);
         assert_eq!(lab.spans_lost(), 0);
         back_to(&lab, &reference().start).await;
+    });
+}
+
+#[test]
+fn the_last_log_lines_are_those_of_the_task_that_failed() {
+    paused(async {
+        let lab = lab();
+        image(&lab, worlds::JAEGER_IMAGE, Some(ImageFault::Exits));
+        let Stop::Failed(step, failure) = lab.run().await else { panic!("a failure was expected") };
+        assert!(!failure.may_pass(), "AWS declared it failed: {failure:?}");
+        assert!(Failure { kind: FailureKind::Deadline, ..failure }.may_pass());
+        let view = lab.view();
+        let planned = view.plan.step(&step).expect("the plan has it");
+        let (cluster, service) = logged_service(planned).expect("it waits for a service");
+        let input = &planned.inputs["/deployment"];
+        let deployment = view.output(&input.step).and_then(|output| output.pointer(&input.pointer)).and_then(Value::as_str);
+        let lines = last_log_lines(&lab.aws, cluster, service, deployment).await.expect("they can be read");
+        let [line] = lines.as_slice() else { panic!("one container, one line: {lines:?}") };
+        assert!(line.starts_with("/ecs/") && line.ends_with("cannot start, exiting with code 1"), "{line}");
+        // A service whose tasks run: one line for each container that logs.
+        image(&lab, worlds::JAEGER_IMAGE, None);
+        done(lab.resume().await);
+        let lines = last_log_lines(&lab.aws, cluster, worlds::API, None).await.expect("they can be read");
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.contains(": started ")), "{lines:?}");
     });
 }
 

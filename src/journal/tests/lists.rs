@@ -58,7 +58,7 @@ fn a_run_is_found_by_its_id_or_a_prefix_that_fits_no_other() {
     assert_eq!(find("r7m").expect("by prefix"), "r7m4");
     assert_eq!(find("r7").expect("an id that is a prefix of others"), "r7");
     let Err(Error::RunAmbiguous { wanted, candidates }) = find("r") else { panic!("three fit") };
-    assert_eq!((wanted.as_str(), candidates), ("`r`", vec!["r7".to_owned(), "r7m4".into(), "r7k2".into()]));
+    assert_eq!((wanted.as_deref(), candidates), (Some("r"), vec!["r7".to_owned(), "r7m4".into(), "r7k2".into()]));
     for none in ["x", "", "R7K2", "r7k2x", "r7%", "_7k2"] {
         let Err(Error::RunNotFound { wanted, state_dir, known }) = find(none) else { panic!("{none:?} fits none") };
         assert_eq!((wanted.as_str(), state_dir), (none, journal.state_dir().display().to_string()));
@@ -77,7 +77,7 @@ fn without_a_name_the_unfinished_run_is_meant() {
     assert_eq!(journal.find(None, true).expect("the one").as_str(), "bbbb");
     assert_eq!(journal.find(None, false).expect("the one").as_str(), "bbbb");
     drop(start(&journal, "cccc", "web"));
-    let Err(Error::RunAmbiguous { candidates, .. }) = journal.find(None, true) else { panic!("two are unfinished") };
+    let Err(Error::RunAmbiguous { candidates, wanted: None }) = journal.find(None, true) else { panic!("two are unfinished") };
     assert_eq!(candidates, ["cccc", "bbbb"]);
 }
 

@@ -56,6 +56,7 @@ fn plan(run: &str, service: &str) -> Plan {
         direction: Direction::Forward,
         runbook: "jaeger-sidecar-to-shared".into(),
         runbook_digest: "d0".into(),
+        runbook_path: None,
         variables: BTreeMap::from([("environment".to_owned(), json!("dev"))]),
         target: Target {
             account: "111122223333".into(),
@@ -73,6 +74,7 @@ fn plan(run: &str, service: &str) -> Plan {
             waves: vec![Wave { lanes: vec![Lane { id: lane.clone(), target: service.to_owned(), steps }] }],
             warnings: Vec::new(),
             confirm: true,
+            blocked_by: Vec::new(),
         }],
         findings: Vec::new(),
         closing: BTreeMap::new(),

@@ -190,8 +190,9 @@ fn a_service_belongs_to_one_unfinished_run() {
     let (_dir, journal) = state();
     let mut first = start(&journal, "r7k2", "api");
     let taken = journal.create(&plan("m4q9", "api"), &bob(), at(1), &[]);
-    let Err(Error::TargetTaken { service, run }) = taken.map(|_| ()) else { panic!("it is taken") };
+    let Err(Error::TargetTaken { service, run, holder }) = taken.map(|_| ()) else { panic!("it is taken") };
     assert_eq!((service.as_str(), run.as_str()), ("api", "r7k2"));
+    assert_eq!(holder, Some(format!("alice@bastion (pid {})", std::process::id())), "it is under way");
     assert!(journal.is_free(&RunId::new("m4q9")).expect("looked"), "nothing is left of the second");
     assert!(!journal.state_dir().join("locks/m4q9.lock").exists());
 

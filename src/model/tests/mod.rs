@@ -71,12 +71,14 @@ fn plan() -> Plan {
         waves: vec![Wave { lanes: targets.iter().map(|target| lane(id, target)).collect() }],
         warnings: Vec::new(),
         confirm: false,
+        blocked_by: Vec::new(),
     };
     Plan {
         run: RunId::new("r7k2"),
         direction: Direction::Forward,
         runbook: "test".into(),
         runbook_digest: String::new(),
+        runbook_path: None,
         variables: BTreeMap::new(),
         target: Target {
             account: "111122223333".into(),

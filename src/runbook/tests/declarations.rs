@@ -47,7 +47,7 @@ fn what_belongs_to_terraform() {
        |
     11 | resource "aws_ecs_service" "jaeger" {
        | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      hint: a runbook is no Terraform configuration; it has runbook, variable, locals, target, stage
+      hint: a runbook is no Terraform configuration; it has runbook, variable, locals, target, stage, closing
     "#);
 }
 
@@ -321,4 +321,31 @@ fn the_digest_is_of_the_text() {
     assert_eq!(digest(&text).len(), 64);
     assert_eq!(digest(&text), digest(&text));
     assert_ne!(digest(&text), digest(&format!("{text}# a comment\n")));
+}
+
+#[test]
+fn the_closing_block() {
+    let text = "closing {\n  name = 3\n  code = \"one\"\n  cod = []\n}\nclosing {\n}\n";
+    insta::assert_snapshot!(head_problems(text), @r#"
+    error: `code` wants a list of strings, not "one"
+      --> my.hcl:12:10
+       |
+    12 |   code = "one"
+       |          ^^^^^
+      hint: write code = ["…"]
+    error: a `closing` block has no `cod`
+      --> my.hcl:13:3
+       |
+    13 |   cod = []
+       |   ^^^
+      hint: did you mean `code`?
+    error: a second `closing` block
+      --> my.hcl:15:1
+       |
+    15 | closing {
+       | ^^^^^^^
+      hint: the first is in line 10
+    "#);
+    let silent = resolved(&with_stage(""), &VariableSources::default()).expect("it is optional");
+    assert_eq!(silent.closing, crate::model::Closing::default());
 }

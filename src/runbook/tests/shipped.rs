@@ -77,6 +77,35 @@ fn names_derive_from_project_and_environment() {
 }
 
 #[test]
+fn what_a_value_is_made_of_is_known_through_its_locals() {
+    let runbook = staging(&[]);
+    let setting = |stage: &str, pointer: &str| {
+        let found = runbook.stages.iter().find(|found| found.id.as_str() == stage);
+        found.map(|stage| stage.setting(pointer)).unwrap_or_default()
+    };
+    assert_eq!(setting("register-dns", "/name"), "variable `jaeger_dns_name`");
+    assert_eq!(setting("register-dns", "/namespace"), "variables `namespace_name` or `project_name`");
+    assert_eq!(setting("register-task-definition", "/container/jaeger/image"), "variable `jaeger_image`");
+    assert_eq!(setting("create-service", "/load_balancer/from_sidecar"), "variable `sidecar_name`");
+    let from = setting("retarget-api-env", "/set/OTEL_EXPORTER_OTLP_ENDPOINT/from");
+    assert_eq!(from, "`from` in stage `retarget-api-env`", "no variable: the attribute itself");
+    assert_eq!(setting("register-dns", "/ttl"), "`ttl` in stage `register-dns`");
+    assert_eq!(setting("register-dns", "/absent"), "`absent` in stage `register-dns`");
+    assert_eq!(runbook.target_setting("services"), "variables `api_services`, `project_name` or `environment`");
+    assert_eq!(runbook.target_setting("absent"), "`absent` in the runbook's target block");
+}
+
+#[test]
+fn what_is_said_at_the_end_is_the_runbook_s() {
+    let runbook = staging(&[("sidecar_name", "tracer")]);
+    assert_eq!(runbook.closing.name, "Jaeger");
+    let [container, endpoint, entry] = runbook.closing.code.as_slice() else { panic!("{:?}", runbook.closing) };
+    assert!(container.ends_with("remove the container `tracer` from the task definition"), "{container}");
+    assert!(endpoint.ends_with("set OTEL_EXPORTER_OTLP_ENDPOINT to http://jaeger.nexus-ai.local:4318"), "{endpoint}");
+    assert!(entry.ends_with("the `load_balancer` block of the container `tracer`"), "{entry}");
+}
+
+#[test]
 fn staging_as_a_whole() {
     let runbook = staging(&[]);
     assert_eq!(

@@ -3,6 +3,7 @@
 mod edited_revision;
 mod instances;
 mod log_group;
+mod logs;
 mod name;
 mod revision;
 mod rollout;
@@ -15,6 +16,7 @@ mod tasks;
 pub use edited_revision::{RegisterEdited, VerifyRevision};
 pub use instances::{AwaitInstances, AwaitNoInstances};
 pub use log_group::{CreateLogGroup, DeleteLogGroup, PutRetention, find as find_log_group};
+pub use logs::{last_lines as last_log_lines, service_of as logged_service};
 pub use name::{CreateName, DeleteName, find as find_name};
 pub use revision::{Deregister, Register};
 pub use rollout::{AwaitInactive, AwaitRollout};

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::service_update::same;
-use super::tasks;
+use super::{logs, tasks};
 use crate::aws::STALENESS;
 use crate::aws::task_definition::short_name;
 use crate::model::{Failure, FailureKind, Progress};
@@ -30,8 +30,6 @@ pub struct AwaitInactive;
 const FAR: Duration = Duration::from_secs(6);
 /// Between looks once the new tasks run: the end may come any moment, and is noticed half of this later on average.
 const NEAR: Duration = Duration::from_secs(3);
-/// Log lines shown at a failure.
-const LOG_LINES: usize = 8;
 
 /// ECS's own circuit-breaker threshold: half of the desired tasks, at least 3, at most 200.
 fn breaker_threshold(desired: i64) -> i64 {
@@ -158,7 +156,10 @@ impl Rollout {
         let name = service["serviceName"].as_str().unwrap_or_default();
         let mut causes = vec![why];
         causes.extend(tasks::stopped_reasons(cx.aws, cluster, mine, 3).await);
-        show_logs(cx, service).await;
+        // What they said matters more than why they cannot be read.
+        for line in logs::last_lines(cx.aws, cluster, name, Some(mine)).await.unwrap_or_default() {
+            (cx.report)(Progress::Note { message: format!("log {line}") });
+        }
         Failure::of(FailureKind::Rollout, format!("the rollout of `{name}` failed")).because(causes)
     }
 
@@ -192,27 +193,6 @@ fn is_complete(service: &Value, ours: &Value, deployments: usize, want: &Value) 
         && deployments == 1
         && service["runningCount"] == service["desiredCount"]
         && as_wanted(service, want)
-}
-
-/// The last lines of the containers' logs, on the terminal only: they may hold anything, so they are never stored.
-async fn show_logs(cx: &Context<'_>, service: &Value) {
-    let Some(arn) = service["taskDefinition"].as_str() else { return };
-    let Ok(Some(definition)) = cx.aws.task_definition(arn).await else { return };
-    for container in definition.containers() {
-        let options = &container["logConfiguration"]["options"];
-        let (Some(group), Some(prefix)) = (options["awslogs-group"].as_str(), options["awslogs-stream-prefix"].as_str()) else {
-            continue;
-        };
-        let stream = format!("{prefix}/{}/", container["name"].as_str().unwrap_or_default());
-        let input = json!({ "logGroupName": group, "logStreamNamePrefix": stream });
-        let Ok(events) = cx.aws.read_pages("FilterLogEvents", group, input, "events", "nextToken").await else { continue };
-        for event in events.iter().rev().take(LOG_LINES).rev() {
-            let line = event["message"].as_str().unwrap_or_default();
-            (cx.report)(Progress::Note {
-                message: format!("log {group} {}: {line}", container["name"].as_str().unwrap_or_default()),
-            });
-        }
-    }
 }
 
 #[async_trait(?Send)]

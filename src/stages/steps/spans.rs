@@ -1,5 +1,6 @@
 //! Do spans arrive? Nothing in ECS, ELB or Cloud Map tells: a closed port leaves every rollout green and loses every span. So
-//! Jaeger itself is asked, at the shared task's own address or at an address that the operator gives.
+//! the receiver itself is asked, at the shared task's own address or at an address that the operator gives. The API that is
+//! asked here is Jaeger's query API, for runbooks that choose it (`api = "jaeger-query"` in a `verify` block).
 //!
 //! Jaeger's newer query API is asked first (`/api/v3/…`), then the older one (`/api/…`), which newer Jaegers no longer have.
 

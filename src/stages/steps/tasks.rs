@@ -10,6 +10,12 @@ pub async fn running(aws: &Aws, cluster: &str, service: &str) -> Result<Vec<Valu
     describe(aws, cluster, service, input).await
 }
 
+/// The stopped tasks of a deployment, described. They vanish after an hour.
+pub async fn stopped(aws: &Aws, cluster: &str, deployment: &str) -> Result<Vec<Value>, CallError> {
+    let input = json!({ "cluster": cluster, "startedBy": deployment, "desiredStatus": "STOPPED" });
+    describe(aws, cluster, deployment, input).await
+}
+
 /// The private addresses of the service's tasks.
 ///
 /// # Errors
@@ -48,8 +54,7 @@ pub fn id(task: &Value) -> &str {
 /// Why tasks of a deployment stopped, in AWS's words, without repeats; at most `most` reasons. Nothing found is no error:
 /// stopped tasks vanish after an hour.
 pub async fn stopped_reasons(aws: &Aws, cluster: &str, deployment: &str, most: usize) -> Vec<String> {
-    let input = json!({ "cluster": cluster, "startedBy": deployment, "desiredStatus": "STOPPED" });
-    let tasks = describe(aws, cluster, deployment, input).await.unwrap_or_default();
+    let tasks = stopped(aws, cluster, deployment).await.unwrap_or_default();
     let mut counted: Vec<(String, usize)> = Vec::new();
     for task in tasks.iter().filter(|task| task["stopCode"] != "ServiceSchedulerInitiated" || is_failure(task)) {
         let reason = reason(task);

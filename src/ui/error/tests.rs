@@ -53,7 +53,7 @@ samples! {
         hint: Some(text("name another with `--var-file FILE`")),
     };
     RunNotFound => Error::RunNotFound { wanted: text("x9"), state_dir: text("/srv/state"), known: vec![text("r7k2"), text("m4xd")] };
-    RunAmbiguous => Error::RunAmbiguous { wanted: text("r7"), candidates: vec![text("r7k2"), text("r7mm")] };
+    RunAmbiguous => Error::RunAmbiguous { wanted: Some(text("r7")), candidates: vec![text("r7k2"), text("r7mm")] };
     NoOpenRun => Error::NoOpenRun { state_dir: text("/srv/state") };
     NotApplicable => Error::NotApplicable {
         run: run(),
@@ -118,7 +118,7 @@ samples! {
     EndedRolledBack => Error::EndedRolledBack { run: run() };
     RunHeld => Error::RunHeld { run: run(), holder: text("alice@bastion (pid 4711)") };
     HolderRuns => Error::HolderRuns { run: run(), holder: text("alice@bastion (pid 4711)") };
-    TargetTaken => Error::TargetTaken { service: text("nexus-ai-api-staging"), run: run() };
+    TargetTaken => Error::TargetTaken { service: text("nexus-ai-api-staging"), run: run(), holder: None };
     Fenced => Error::Fenced { run: run(), by: text("bob@bastion (pid 4712)"), why: Some(text("her laptop sleeps")) };
     JournalUnusable => Error::JournalUnusable {
         path: text("/srv/state"),
@@ -189,10 +189,10 @@ fn every_variant_has_its_message() {
     hint: list the runs with `sidestep runs`, or name another directory with `--state DIR`
 
     ── RunAmbiguous, exit code 2
-    error: which run is meant? r7 fits several
-      Caused by: candidates: r7k2, r7mm
+    error: several runs begin with `r7`
+      Caused by: they are r7k2, r7mm
 
-    hint: name one, for example `sidestep status r7k2`
+    hint: add the id of the one that is meant; `sidestep runs` tells them apart
 
     ── NoOpenRun, exit code 2
     error: there is no unfinished run
@@ -378,6 +378,40 @@ fn several_blockers_are_all_shown() {
         assert!(shown.contains(&finding.fix), "{shown}");
         assert!(shown.contains(&format!("--accept {}", finding.id)), "{shown}");
     }
+}
+
+#[test]
+fn only_what_can_be_accepted_is_offered() {
+    let mut findings = fixtures::findings();
+    findings[0].must_repair = true;
+    let hint = |findings: &[crate::model::Finding]| Error::Blocked { findings: findings.to_vec() }.hints().join("");
+    assert_eq!(hint(&findings[..1]), "repair what is named above: `memory-only` cannot be accepted");
+    assert_eq!(
+        hint(&findings[..2]),
+        "repair `memory-only`, which cannot be accepted; the rest too, or, knowing the consequence, add `--accept otlp-port-closed`"
+    );
+    findings[1].must_repair = true;
+    assert_eq!(hint(&findings[..2]), "repair what is named above: `memory-only`, `otlp-port-closed` cannot be accepted");
+    assert!(!findings[0].is_accepted(&["memory-only".to_owned()]));
+}
+
+#[test]
+fn a_run_that_is_under_way_elsewhere_is_not_to_be_resumed() {
+    let holder = Some(text("alice@bastion (pid 4711)"));
+    let error = Error::TargetTaken { service: text("nexus-ai-api-staging"), run: run(), holder };
+    insta::assert_snapshot!(render(&error, &problem, &Style::plain()), @r#"
+    error: service `nexus-ai-api-staging` is already being changed by run `r7k2`
+      Caused by: `r7k2` is under way: alice@bastion (pid 4711) holds it
+
+    hint: watch it with `sidestep status r7k2`, and start this one when it is over
+    hint: ask it to pause with `sidestep pause r7k2`, or to go back with `sidestep rollback r7k2`
+    "#);
+}
+
+#[test]
+fn no_run_was_named_and_several_are_unfinished() {
+    let error = Error::RunAmbiguous { wanted: None, candidates: vec![text("r7k2"), text("r7mm")] };
+    assert_eq!(error.to_string(), "several runs are unfinished, and none was named");
 }
 
 #[test]

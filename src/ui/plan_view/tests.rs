@@ -67,7 +67,7 @@ fn the_whole_migration() {
         read    wait until no sidecar is a target any more (up to 30m)
 
     Plan: 4 to create, 2 to change, 0 to remove, 1 already so.
-    Digest: ae7ab92adc218f2a
+    Digest: 2ced35bacf372646
     "#);
 }
 
@@ -116,8 +116,25 @@ fn findings_come_first_and_the_worst_of_them_first() {
 
     Plan: 1 to create, 0 to change, 0 to remove, 0 already so.
     Blocked: 1 finding blocks this plan.
-    Digest: 40f4a85b8fee87dc
+    Digest: 464caade586dad00
     "#);
+}
+
+#[test]
+fn a_stage_that_cannot_be_planned_says_what_blocks_it() {
+    let mut plan = fixtures::plan();
+    plan.findings = fixtures::findings()[1..2].to_vec();
+    plan.findings[0].must_repair = true;
+    plan.stages[4].waves.clear();
+    plan.stages[4].resources.clear();
+    plan.stages[4].blocked_by = vec!["otlp-port-closed".to_owned()];
+    assert_eq!(stage(&plan, 5, &narrow(80)), "Stage 5/6 retarget-api-env  (blocked by otlp-port-closed)");
+    let shown = findings(&plan, &narrow(80));
+    assert!(shown.ends_with("    --accept     not possible: because of it a part of the plan is missing"), "{shown}");
+    let json = json(&plan);
+    assert_eq!(json["findings"][0]["acceptable"], false);
+    assert_eq!(json["stages"][4]["blockedBy"][0], "otlp-port-closed");
+    assert_eq!(json["stages"][3].get("blockedBy"), None);
 }
 
 #[test]
@@ -236,7 +253,7 @@ fn nothing_to_do() {
       = service nexus-ai-api-staging (already so)
 
     Nothing to do: 7 already so.
-    Digest: 51068013d10281f4
+    Digest: b5b3c201d208a888
     "#);
 }
 
@@ -259,7 +276,7 @@ fn a_rollback_says_so() {
         read    wait for the rollout of nexus-ai-api-staging (up to 30m)
 
     Plan: 0 to create, 1 to change, 0 to remove, 0 already so.
-    Digest: c710d0dc92ac29a5
+    Digest: 8fd70b49367644d6
     "#);
     let nothing = Plan { stages: vec![], ..fixtures::back_plan() };
     assert!(render(&nothing, &Style::plain()).contains("Nothing to undo"));
@@ -318,6 +335,7 @@ fn json_is_a_contract() {
       "direction": "forward",
       "findings": [
         {
+          "acceptable": true,
           "consequence": "every span is lost from stage 5 on, and no AWS API shows it",
           "fix": "aws ec2 authorize-security-group-ingress --group-id sg-0a1b2c3d4e5f60718 --protocol tcp --port 4317-4318 --source-group sg-0a1b2c3d4e5f60718",
           "found": "nothing lets TCP 4317 and 4318 in from the API's tasks",

@@ -6,9 +6,9 @@ use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
 
-use super::{Ask, FailureChoice, HeldChoice};
+use super::{Ask, FailureChoice, HeldChoice, Offers};
 use crate::model::{Plan, RunId, StagePlan, StepPlan};
-use crate::ui::plan_view::place;
+use crate::ui::plan_view::{changes, place};
 use crate::ui::style::{Style, Tone};
 use crate::ui::text;
 
@@ -97,6 +97,10 @@ impl<D: Dialog> Ask for Questions<D> {
 
     fn confirm_stage(&mut self, stage: &StagePlan, plan: &Plan) -> bool {
         let mut words = format!("\n{}", place(plan, &self.style));
+        for change in changes(stage, &self.style) {
+            words.push('\n');
+            words.push_str(&change);
+        }
         for warning in &stage.warnings {
             words.push('\n');
             words.push_str(&self.warning(warning));
@@ -122,7 +126,7 @@ impl<D: Dialog> Ask for Questions<D> {
         }
     }
 
-    fn on_failure(&mut self, plan: &Plan, headline: &str, causes: &[String], can_wait: bool) -> FailureChoice {
+    fn on_failure(&mut self, plan: &Plan, headline: &str, causes: &[String], offered: Offers) -> FailureChoice {
         let mut words = format!("\n{}\n{}", place(plan, &self.style), text::wrap(&text::clean(headline), self.style.width, "", 2));
         for cause in causes {
             words.push('\n');
@@ -130,11 +134,13 @@ impl<D: Dialog> Ask for Questions<D> {
         }
         self.say(&words);
         let mut offers = Vec::new();
-        if can_wait {
+        if offered.wait {
             offers.push((FailureChoice::KeepWaiting, "keep waiting, with a new deadline".to_owned()));
         }
         offers.push((FailureChoice::Retry, "try the step again".to_owned()));
-        offers.push((FailureChoice::ShowLog, "show the last log lines".to_owned()));
+        if offered.log {
+            offers.push((FailureChoice::ShowLog, "show the last log lines".to_owned()));
+        }
         offers.push((FailureChoice::RollBack, "roll back what was done".to_owned()));
         offers.push((FailureChoice::Pause, "pause, to go on later".to_owned()));
         self.choose("What now?", &offers, FailureChoice::Pause)

@@ -4,6 +4,9 @@ use super::*;
 use crate::ui::Style;
 use crate::ui::fixtures;
 
+/// Everything that can be offered.
+const ALL: Offers = Offers { wait: true, log: true };
+
 /// A dialog that plays back one answer and writes down what was shown.
 #[derive(Default)]
 struct Played {
@@ -72,7 +75,7 @@ fn every_question_says_where_and_as_whom() {
         shows(|ask| ask.confirm_start(&plan)),
         shows(|ask| ask.confirm_stage(&plan.stages[5], &plan)),
         shows(|ask| ask.approve_held(&plan, &step, "none", "no span arrived")),
-        shows(|ask| ask.on_failure(&plan, "it failed", &[], true)),
+        shows(|ask| ask.on_failure(&plan, "it failed", &[], ALL)),
         shows(|ask| ask.confirm_rollback(&plan)),
     ];
     for question in questions {
@@ -92,6 +95,11 @@ fn a_stage_that_destroys_warns() {
       identity     arn:aws:sts::111122223333:assumed-role/deployer/alice
       cluster      nexus-ai-cluster-staging
       services     nexus-ai-api-staging
+      ~ service nexus-ai-api-staging
+          containerDefinitions[jaeger]:
+              {"image":"jaegertracing/all-in-one:latest"}
+            → (removed)
+          loadBalancers[nexus-ai-jaeger-tg-staging]: "jaeger:16686" → (removed)
       warning: traces held in the sidecars' memory are lost when the sidecars go
     ? Start stage strip-sidecar in staging?
     "#);
@@ -115,7 +123,7 @@ fn a_held_step() {
 fn a_failure() {
     let plan = fixtures::plan();
     let causes = fixtures::rollout_failure().causes;
-    let asked = shows(|ask| ask.on_failure(&plan, "stage 5/6 `retarget-api-env` stopped", &causes, true));
+    let asked = shows(|ask| ask.on_failure(&plan, "stage 5/6 `retarget-api-env` stopped", &causes, ALL));
     insta::assert_snapshot!(asked.lines().skip(6).collect::<Vec<_>>().join("\n"), @r#"
     stage 5/6 `retarget-api-env` stopped
       Caused by: deployment ecs-svc/0412 was rolled back by the circuit breaker
@@ -127,8 +135,8 @@ fn a_failure() {
         roll back what was done
       > pause, to go on later
     "#);
-    let asked = shows(|ask| ask.on_failure(&plan, "it failed", &[], false));
-    assert!(!asked.contains("keep waiting"), "{asked}");
+    let asked = shows(|ask| ask.on_failure(&plan, "it failed", &[], Offers::default()));
+    assert!(!asked.contains("keep waiting") && !asked.contains("log lines"), "{asked}");
 }
 
 #[test]
@@ -145,7 +153,7 @@ fn answers_are_taken_as_given() {
         ("pause", FailureChoice::Pause),
     ] {
         let mut ask = over(Played { pick: Some(pick), ..Played::default() });
-        assert_eq!(ask.on_failure(&plan, "it failed", &[], true), choice);
+        assert_eq!(ask.on_failure(&plan, "it failed", &[], ALL), choice);
     }
     for (pick, choice) in [
         ("go on", HeldChoice::Approve("night, no traffic".to_owned())),
@@ -168,7 +176,7 @@ fn escape_and_a_closed_terminal_are_the_cautious_answer() {
         assert!(!ask.confirm_start(&plan));
         assert!(!ask.confirm_stage(&plan.stages[5], &plan));
         assert!(!ask.confirm_rollback(&plan));
-        assert_eq!(ask.on_failure(&plan, "it failed", &[], true), FailureChoice::Pause);
+        assert_eq!(ask.on_failure(&plan, "it failed", &[], ALL), FailureChoice::Pause);
         assert_eq!(ask.approve_held(&plan, &step, "none", "no span"), HeldChoice::Pause);
     }
     let mut ask = over(Played { pick: Some("go on"), goes: true, ..Played::default() });
@@ -184,7 +192,7 @@ fn a_real_dialog_without_a_terminal_is_cautious_too() {
     let plan = fixtures::plan();
     let mut ask = Terminal::new(Style::plain());
     assert!(!ask.confirm_start(&plan));
-    assert_eq!(ask.on_failure(&plan, "it failed", &[], true), FailureChoice::Pause);
+    assert_eq!(ask.on_failure(&plan, "it failed", &[], ALL), FailureChoice::Pause);
 }
 
 #[test]
@@ -194,8 +202,8 @@ fn a_script_plays_its_answers_and_then_says_no() {
     let mut script = Scripted { yes: [true].into(), failures: [FailureChoice::Retry].into(), ..Scripted::default() };
     assert!(script.confirm_start(&plan));
     assert!(!script.confirm_stage(&plan.stages[5], &plan));
-    assert_eq!(script.on_failure(&plan, "it failed", &[], true), FailureChoice::Retry);
-    assert_eq!(script.on_failure(&plan, "again", &[], true), FailureChoice::Pause);
+    assert_eq!(script.on_failure(&plan, "it failed", &[], ALL), FailureChoice::Retry);
+    assert_eq!(script.on_failure(&plan, "again", &[], ALL), FailureChoice::Pause);
     assert_eq!(script.approve_held(&plan, &step, "none", "no span"), HeldChoice::Pause);
     assert!(!script.confirm_rollback(&plan));
     assert_eq!(
