@@ -19,3 +19,5 @@ mod rehearse;
 mod resistance;
 #[path = "cli/steering.rs"]
 mod steering;
+#[path = "cli/take_over.rs"]
+mod take_over;

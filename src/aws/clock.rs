@@ -50,9 +50,14 @@ impl Clock {
         duration.div_f64(self.scale)
     }
 
+    /// A duration of tokio's in this clock's time.
+    pub fn from_real(&self, duration: Duration) -> Duration {
+        duration.mul_f64(self.scale)
+    }
+
     /// Time on this clock since it was made: never goes back.
     pub fn elapsed(&self) -> Duration {
-        self.start.elapsed().mul_f64(self.scale)
+        self.from_real(self.start.elapsed())
     }
 
     fn system_now(&self) -> SystemTime {

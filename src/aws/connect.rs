@@ -16,7 +16,7 @@ use aws_types::region::Region;
 use super::clock::time_asleep;
 use super::guard::{Lease, ReadOnlyGuard};
 use super::watch::ServiceWatch;
-use super::{ATTEMPT_TIMEOUT, CallError, Clock};
+use super::{ATTEMPT_TIMEOUT, CallError, Clock, SETTLE_WINDOW};
 use crate::model::Error;
 
 /// What calls may do.
@@ -158,6 +158,16 @@ impl Aws {
         self
     }
 
+    /// How long the machine has been suspended since it was started.
+    pub fn time_asleep(&self) -> Duration {
+        (self.sleep_meter)()
+    }
+
+    /// How long a request that another process sent just now may be under way before it has taken effect or never will.
+    pub fn landing_window(&self) -> Duration {
+        self.clock.from_real(operation_timeout(&self.clock)).saturating_add(SETTLE_WINDOW)
+    }
+
     /// Notes that the run was just seen to be this process's: should the machine sleep before the next mutation is handed to the
     /// connection, that one is not sent.
     pub fn note_lease(&self) {
@@ -213,13 +223,21 @@ impl Aws {
 }
 
 fn timeouts(clock: &Clock) -> TimeoutConfig {
-    // Against a simulator on a faster clock the wait shrinks with it, but a socket still needs some real time.
-    let attempt = clock.to_real(ATTEMPT_TIMEOUT).max(Duration::from_secs(2));
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_millis(3_100))
-        .operation_attempt_timeout(attempt)
-        .operation_timeout(attempt.saturating_add(Duration::from_secs(1)))
+        .operation_attempt_timeout(attempt_timeout(clock))
+        .operation_timeout(operation_timeout(clock))
         .build()
+}
+
+/// In tokio's time. Against a simulator on a faster clock the wait shrinks with it, but a socket still needs some real time.
+fn attempt_timeout(clock: &Clock) -> Duration {
+    clock.to_real(ATTEMPT_TIMEOUT).max(Duration::from_secs(2))
+}
+
+/// In tokio's time: one attempt, and what the SDK does around it.
+fn operation_timeout(clock: &Clock) -> Duration {
+    attempt_timeout(clock).saturating_add(Duration::from_secs(1))
 }
 
 /// Where EC2's reads go: the same overrides that the SDK's own clients heed.

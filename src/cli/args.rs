@@ -145,6 +145,19 @@ pub struct ResumeArgs {
     /// Go on with this target's lanes alone, until they have nothing more to do (repeatable)
     #[arg(long = "lane", value_name = "TARGET")]
     pub lanes: Vec<String>,
+    #[command(flatten)]
+    pub take_over: TakeOverArgs,
+}
+
+/// How a run is taken from a process that holds it.
+#[derive(Debug, Default, Args)]
+pub struct TakeOverArgs {
+    /// Take the run from the process that holds it and is stopped, asleep or hung: it can change nothing more
+    #[arg(long, requires = "reason")]
+    pub take_over: bool,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -160,15 +173,14 @@ pub struct RollbackArgs {
     /// Pass over a step that does not come to its end, and what rests on it: what it would have undone stays
     #[arg(long, value_name = "STEP", requires = "reason", conflicts_with_all = ["to", "lanes", "onto_newest"])]
     pub skip: Option<String>,
-    /// Why the step is passed over, for the record
-    #[arg(long, value_name = "TEXT", requires = "skip")]
-    pub reason: Option<String>,
     /// Where others deployed a service since, take only this run's changes back, on what it runs now
     #[arg(long)]
     pub onto_newest: bool,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+    #[command(flatten)]
+    pub take_over: TakeOverArgs,
 }
 
 #[derive(Debug, Args)]

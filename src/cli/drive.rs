@@ -17,7 +17,7 @@ use super::context::Context;
 use super::screen::Screen;
 use super::standing::{lane_by_lane, name_stage, standing};
 use crate::aws::Aws;
-use crate::engine::{Control, Ending, Engine, StageStop};
+use crate::engine::{Control, Ending, Engine, StageStop, while_held};
 use crate::journal::{OpenRun, Store as _};
 use crate::model::{
     Actor, Adoption, Direction, Error, Event, Exit, Extent, Failure, FailureKind, Outcome, Plan, RecordBody, RunView, StageId,
@@ -138,6 +138,7 @@ impl<'a> Drive<'a> {
     }
 
     async fn engine(&mut self) -> Result<Ending, Error> {
+        let sentry = self.open.sentry()?;
         let view = self.open.view().clone();
         let asks = self.ask.is_some();
         let (screen, also) = (self.screen, &self.also);
@@ -147,7 +148,7 @@ impl<'a> Drive<'a> {
         };
         let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, self.confirmed.clone(), asks)
             .revisiting(self.revisit);
-        let running = engine.run();
+        let running = while_held(self.aws, &sentry, engine.run());
         tokio::pin!(running);
         // Bars move and heartbeats are said while nothing happens; in virtual time nobody watches.
         loop {
@@ -346,6 +347,7 @@ impl<'a> Drive<'a> {
 
     /// The plan of the way back, after looking at whatever is not known.
     pub async fn plan_back(&mut self, extent: &Extent, onto_newest: bool) -> Result<Plan, Error> {
+        let sentry = self.open.sentry()?;
         let view = self.open.view().clone();
         let (screen, also) = (self.screen, &self.also);
         let mut sink = |view: &RunView, event: &Event| {
@@ -353,7 +355,8 @@ impl<'a> Drive<'a> {
             also(view, event);
         };
         let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
-        session::plan_back(engine, self.aws, extent, onto_newest).await?.map_err(|(step, failure)| match failure.kind {
+        let planning = session::plan_back(engine, self.aws, extent, onto_newest);
+        while_held(self.aws, &sentry, planning).await?.map_err(|(step, failure)| match failure.kind {
             FailureKind::Credentials => Error::Credentials {
                 why: failure.causes.join("; "),
                 at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),

@@ -24,6 +24,7 @@ mod simulate;
 mod standing;
 mod status;
 mod swarm;
+mod take_over;
 mod world;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use super::drive::Drive;
 use super::ending::tell_end;
 use super::holds::{hold, lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
+use super::take_over::{TakeUp, reason_has_a_use, take_up};
 use super::{account, plan, runbooks, signals};
 use crate::aws::Aws;
 use crate::journal::{OpenRun, Store as _};
@@ -21,6 +22,7 @@ use crate::ui::text::shell_word;
 use crate::ui::{Ask, plan_view};
 
 pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
+    reason_has_a_use(&args.take_over, &[], false)?;
     let journal = context.existing_journal(args.run.run.as_deref())?;
     let run = journal.find(args.run.run.as_deref(), true)?;
     let view = journal.view(&run)?;
@@ -38,7 +40,8 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
         let identity = aws.identity().await?;
         let by = context.actor(Some(&identity.arn));
         let mut ask = context.ask().filter(|_| !args.yes);
-        let mut open = journal.acquire(&run, &by, aws.clock.now())?;
+        let what = TakeUp { context, journal: &journal, run: &run, by: &by, aws: &aws };
+        let mut open = take_up(&what, &args.take_over, ask.as_deref_mut(), args.yes).await?;
         let prepared = prepare(context, args, &aws, &mut open, amended.as_ref(), &by, &mut ask, &holds).await;
         if let Err(error) = prepared {
             // Left in order: nothing was sent.

@@ -6,6 +6,7 @@ use super::drive::Drive;
 use super::ending::tell_end;
 use super::holds::{lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
+use super::take_over::{TakeUp, reason_has_a_use, take_up};
 use super::{account, signals};
 use crate::journal::{OpenRun, Request, Store as _};
 use crate::model::{Actor, Adoption, Direction, Error, Exit, Extent, Outcome, StepId};
@@ -13,6 +14,7 @@ use crate::plan::inventory;
 use crate::session::{self, not_alone};
 
 pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
+    reason_has_a_use(&args.take_over, &["--skip"], args.skip.is_some())?;
     let wanted = args.run.run.as_deref();
     let journal = context.existing_journal(wanted)?;
     let run = journal.find(wanted, true)?;
@@ -28,7 +30,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         let hint = Some(format!("go back in all lanes with `{whole}`, or part of the way by adding `--to STAGE` to it"));
         return Err(Error::NotApplicable { run, verb: "rolled back".to_owned(), why, hint });
     }
-    if journal.is_live(&run)?.is_some() {
+    if !args.take_over.take_over && journal.is_live(&run)?.is_some() {
         if args.onto_newest || args.skip.is_some() {
             // What is chosen is to be chosen by somebody who sees it.
             let why = "a process is at work on it, and this is to be decided while it stands still".to_owned();
@@ -47,15 +49,18 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         let aws = account::connect_bound(context, &view).await?;
         let identity = aws.identity().await?;
         let by = context.actor(Some(&identity.arn));
-        let ask = context.ask().filter(|_| !args.yes);
+        let mut ask = context.ask().filter(|_| !args.yes);
         if ask.is_none() && !args.yes {
             return Err(Error::NobodyToAsk);
         }
-        let mut open = journal.acquire(&run, &by, aws.clock.now())?;
+        let what = TakeUp { context, journal: &journal, run: &run, by: &by, aws: &aws };
+        let mut open = take_up(&what, &args.take_over, ask.as_deref_mut(), args.yes).await?;
         if let Err(error) = skip(context, args, &mut open, &by, aws.clock.now()) {
             open.close(&error.to_string(), aws.clock.now())?;
             return Err(error);
         }
+        // Whoever had the run a moment ago may have gone on.
+        let view = open.view().clone();
         let screen = Screen::for_run(context);
         let control = signals::listen(by.clone())?;
         let mut drive = Drive::new(context, &aws, open, &screen, ask, by.clone(), control);
@@ -85,7 +90,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
 
 /// Passes over the step that was named.
 fn skip(context: &Context, args: &RollbackArgs, open: &mut OpenRun, by: &Actor, at: jiff::Timestamp) -> Result<(), Error> {
-    let (Some(step), Some(reason)) = (&args.skip, &args.reason) else { return Ok(()) };
+    let (Some(step), Some(reason)) = (&args.skip, &args.take_over.reason) else { return Ok(()) };
     let records = session::skipped(open.view(), &StepId::new(step.as_str()), reason, by).map_err(|why| {
         let failed: Vec<String> = open.view().troubled().map(|(step, _)| format!("`{}`", step.id)).collect();
         let run = open.run().clone();

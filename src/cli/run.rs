@@ -1,6 +1,6 @@
 //! `sidestep run`: plan, ask, carry out.
 
-use super::args::{ResumeArgs, RunArgs, RunId};
+use super::args::{ResumeArgs, RunArgs, RunId, TakeOverArgs};
 use super::context::{Context, live_seed};
 use super::drive::Drive;
 use super::ending::tell_end;
@@ -21,6 +21,7 @@ pub fn call(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
             runbook: None,
             accept: args.accept.clone(),
             lanes: Vec::new(),
+            take_over: TakeOverArgs::default(),
         };
         return resume::call(context, &resume);
     }

@@ -17,6 +17,8 @@ mod control;
 mod dispatcher;
 mod lane;
 mod look;
+mod watched;
 
 pub use control::{Control, Ending, StageStop};
 pub use dispatcher::{Engine, Sink};
+pub use watched::while_held;

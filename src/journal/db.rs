@@ -65,8 +65,16 @@ impl Db {
     }
 
     /// Whether the path still leads to the file that is open. SQLite would go on writing to one that was removed.
-    pub(super) fn in_place(&self) -> bool {
+    fn in_place(&self) -> bool {
         self.inode.is_some() && inode(&self.dir.join(FILE)) == self.inode
+    }
+
+    /// Refuses to go on with a file that is not at its path any more.
+    pub(super) fn check_in_place(&self) -> Result<(), Error> {
+        if self.in_place() {
+            return Ok(());
+        }
+        Err(self.not_written("the file was removed or replaced while the run was under way".to_owned()))
     }
 
     /// The error for a read that failed.

@@ -10,6 +10,9 @@ use super::db::inode;
 use crate::model::Holder;
 
 /// A lock that this process holds.
+///
+/// A process that is stopped keeps its lock. Who takes the run from it puts a file of its own, locked before, in the place of
+/// the old one: the old lock is then on a file that no path leads to, and whoever asks next meets the new one.
 pub(super) struct RunLock {
     file: File,
     path: PathBuf,
@@ -51,6 +54,36 @@ impl RunLock {
         Ok(Taken::Theirs(None))
     }
 
+    /// A lock on a new file beside `path`, for [`RunLock::put_in_place`].
+    pub(super) fn beside(path: &Path) -> io::Result<Self> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}", std::process::id()));
+        let path = PathBuf::from(name);
+        // One that is there was left by a process that had our number.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { file, path }),
+            Err(TryLockError::Error(error)) => Err(error),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Puts the file in the place of the one at `path`, whose holder has a lock on a file without a name from then on.
+    pub(super) fn put_in_place(&mut self, path: &Path) -> io::Result<()> {
+        std::fs::rename(&self.path, path)?;
+        path.clone_into(&mut self.path);
+        Ok(())
+    }
+
+    /// The file that is locked, by device and inode.
+    pub(super) fn inode(&self) -> Option<(u64, u64)> {
+        self.file.metadata().ok().map(|found| (found.dev(), found.ino()))
+    }
+
     /// Who holds the lock at `path`: `None` when nobody does.
     pub(super) fn look(path: &Path) -> io::Result<Option<Option<Holder>>> {
         let file = match File::open(path) {
@@ -80,7 +113,7 @@ impl RunLock {
 
     /// Whether the path still leads to the file that we hold locked.
     pub(super) fn is_ours(&self) -> bool {
-        let held = self.file.metadata().ok().map(|found| (found.dev(), found.ino()));
+        let held = self.inode();
         held.is_some() && held == inode(&self.path)
     }
 

@@ -15,6 +15,11 @@
 //! older number is refused in its own transaction, so a process that lost its lock without noticing (the lock file was
 //! removed, a laptop slept) writes nothing more. Claims keep two unfinished runs off the same service.
 //!
+//! A process that is stopped or hung keeps its lock. A take-over raises the fence and, in the same transaction, puts a lock file
+//! of its own in the place of the old one: the old process holds a file that no path leads to any more, and a third meets the
+//! new holder. The old process finds that out when it asks next (a [`Sentry`] asks for it every second, and first of all when
+//! it is continued), and can neither append nor send a change.
+//!
 //! Everything here is synchronous and reads no clock: a commit runs in line with its caller, and times are handed in.
 
 mod claims;
@@ -25,7 +30,9 @@ mod place;
 mod read;
 mod request;
 mod schema;
+mod sentry;
 mod store;
+mod take_over;
 mod writer;
 
 #[cfg(test)]
@@ -34,4 +41,6 @@ mod tests;
 pub use open_run::OpenRun;
 pub use read::RunSummary;
 pub use request::Request;
+pub use sentry::Sentry;
 pub use store::{Journal, Store};
+pub use take_over::TakenOver;

@@ -7,6 +7,7 @@ use super::db::Db;
 use super::lock::RunLock;
 use super::read;
 use super::request::{self, Request};
+use super::sentry::Sentry;
 use super::store::Store;
 use super::writer::{First, Row, Writer};
 use crate::model::{Error, Record, RecordBody, RunId, RunView};
@@ -75,13 +76,23 @@ impl OpenRun {
         if self.lock.is_ours() && fence == Some(self.writer.fence) && claims == self.claims {
             Ok(())
         } else {
-            Err(Error::Fenced { run: self.writer.run.clone() })
+            Err(read::fenced(&self.writer.db.conn, &self.writer.run, self.writer.fence))
         }
     }
 
     fn standing(&self) -> rusqlite::Result<(Option<u64>, u64)> {
         let (conn, run) = (&self.writer.db.conn, &self.writer.run);
         Ok((read::fence(conn, run)?, claims::count(conn, run)?))
+    }
+
+    /// Watches over the holding of the run beside whatever borrows this.
+    ///
+    /// # Errors
+    /// [`Error::JournalUnusable`].
+    pub fn sentry(&self) -> Result<Sentry, Error> {
+        let db = Db::open(&self.writer.db.dir, self.writer.db.flush)?;
+        let lock = (self.lock.path().to_owned(), self.lock.inode());
+        Ok(Sentry { db, run: self.writer.run.clone(), fence: self.writer.fence, lock })
     }
 
     /// Leaves the run in order: says why in the journal and lets the lock go.

@@ -5,8 +5,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
 use super::db::Db;
+use super::store::name;
 use super::writer::Row;
-use crate::model::{Error, Holder, Outcome, Record, RunId, RunStatus, RunView, Target};
+use crate::model::{Error, Holder, Outcome, Record, RecordBody, RunId, RunStatus, RunView, Target};
 
 /// A run in a list.
 #[derive(Clone, Debug, Serialize)]
@@ -76,6 +77,38 @@ pub(super) fn fence(conn: &Connection, run: &RunId) -> rusqlite::Result<Option<u
     conn.prepare_cached("SELECT fence FROM run WHERE id = ?1")?
         .query_row([run.as_str()], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))
         .optional()
+}
+
+/// The error of a process that wrote under `fence` and no longer may: it names who came after, where that is known.
+pub(super) fn fenced(conn: &Connection, run: &RunId, fence: u64) -> Error {
+    // Only for the words: a journal that cannot be read at this moment changes nothing about who may write.
+    let last = successor(conn, run).ok().flatten().filter(|(holder, _)| holder.fence > fence);
+    let (holder, why) = last.unzip();
+    Error::Fenced { run: run.clone(), by: name(holder.as_ref()), why: why.flatten() }
+}
+
+/// Who holds the run by its last record about that, and why, if it was taken over.
+fn successor(conn: &Connection, run: &RunId) -> rusqlite::Result<Option<(Holder, Option<String>)>> {
+    let sql = "SELECT body FROM run JOIN record ON key BETWEEN number << 32 AND number << 32 | 0xffffffff
+               WHERE id = ?1 AND json_extract(body, '$.type') = ?2 ORDER BY key DESC LIMIT 1";
+    let last = |kind: &str| -> rusqlite::Result<Option<RecordBody>> {
+        let body: Option<String> = conn.prepare_cached(sql)?.query_row((run.as_str(), kind), |row| row.get(0)).optional()?;
+        Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
+    };
+    let opened = match last("session-opened")? {
+        Some(RecordBody::SessionOpened { holder }) => Some(holder),
+        _ => None,
+    };
+    let taken = match last("taken-over")? {
+        Some(RecordBody::TakenOver { by, reason, .. }) => Some((by, reason)),
+        _ => None,
+    };
+    Ok(match (opened, taken) {
+        (Some(opened), Some((taken, _))) if opened.fence > taken.fence => Some((opened, None)),
+        (_, Some((taken, reason))) => Some((taken, Some(reason))),
+        (Some(opened), None) => Some((opened, None)),
+        (None, None) => None,
+    })
 }
 
 /// The stored records from number `from` on.

@@ -247,19 +247,24 @@ impl Journal {
                 .map_err(|error| Error::JournalWrite { path: path.clone(), why: super::db::words(&error), at: None })?;
             // The lock file was removed and another process took the run up in these moments: what was read here is old.
             if raised == 0 {
-                return Err(Error::Fenced { run: run.clone() });
+                return Err(read::fenced(tx, run, before));
             }
-            if view.ended.is_some() {
-                claims::take(tx, &self.db.dir, run, &view.plan.target)?;
-                claims::take(tx, &self.db.dir, run, &view.forward.target)?;
-            }
-            Ok(())
+            self.reclaim(tx, &view)
         };
         let opened = vec![RecordBody::SessionOpened { holder }];
         OpenRun::begin(Writer::new(db, run.clone(), fence), lock, history, &enter, at, opened).map_err(|(error, lock)| {
             lock.release();
             error
         })
+    }
+
+    /// The services of a run that had ended, again.
+    pub(super) fn reclaim(&self, tx: &rusqlite::Connection, view: &RunView) -> Result<(), Error> {
+        if view.ended.is_some() {
+            claims::take(tx, &self.db.dir, &view.id, &view.plan.target)?;
+            claims::take(tx, &self.db.dir, &view.id, &view.forward.target)?;
+        }
+        Ok(())
     }
 
     /// The process that holds the run's lock right now, if one does.
@@ -310,7 +315,7 @@ impl Journal {
         }
     }
 
-    fn sign(&self, lock: &mut RunLock, holder: &Holder) -> Result<(), Error> {
+    pub(super) fn sign(&self, lock: &mut RunLock, holder: &Holder) -> Result<(), Error> {
         lock.sign(holder).map_err(|error| self.lock_failed(lock.path(), &error))
     }
 
@@ -318,16 +323,16 @@ impl Journal {
         read::run_rows(&self.db.conn).map_err(|error| self.db.unreadable(&error))
     }
 
-    fn fence(&self, run: &RunId) -> Result<Option<u64>, Error> {
+    pub(super) fn fence(&self, run: &RunId) -> Result<Option<u64>, Error> {
         read::fence(&self.db.conn, run).map_err(|error| self.db.unreadable(&error))
     }
 
-    fn not_found(&self, wanted: &str) -> Result<Error, Error> {
+    pub(super) fn not_found(&self, wanted: &str) -> Result<Error, Error> {
         let known = self.rows()?.iter().take(10).map(|row| row.id.to_string()).collect();
         Ok(Error::RunNotFound { wanted: wanted.to_owned(), state_dir: self.db.dir.display().to_string(), known })
     }
 
-    fn lock_failed(&self, path: &Path, error: &std::io::Error) -> Error {
+    pub(super) fn lock_failed(&self, path: &Path, error: &std::io::Error) -> Error {
         unusable(&self.db.dir, format!("the lock `{}` cannot be taken: {}", path.display(), place::words(error)))
     }
 }
@@ -346,7 +351,7 @@ fn ambiguous<'a>(wanted: Option<&str>, rows: impl Iterator<Item = &'a read::RunR
     Error::RunAmbiguous { wanted: wanted.map(str::to_owned), candidates: rows.map(|row| row.id.to_string()).collect() }
 }
 
-fn this_process(by: &Actor, fence: u64) -> Holder {
+pub(super) fn this_process(by: &Actor, fence: u64) -> Holder {
     Holder { actor: by.clone(), pid: std::process::id(), fence }
 }
 

@@ -65,7 +65,7 @@ impl Writer {
         // The fence stands in the statement that writes: no second look-up. The transaction holds the write lock from its
         // beginning, so what holds for the first record holds for all.
         let entered = insert_fenced(tx.conn, run, *fence, first).map_err(|error| db.unwritable(&error))?;
-        let Some(key) = entered else { return Err(Error::Fenced { run: run.clone() }) };
+        let Some(key) = entered else { return Err(read::fenced(tx.conn, run, *fence)) };
         insert_after(tx.conn, key, others).map_err(|error| db.unwritable(&error))?;
         keep_in_step(tx.conn, db, records, after)?;
         let committed = commit(tx.conn);
@@ -81,10 +81,7 @@ impl Writer {
         if let Some(why) = &self.broken {
             return Err(self.db.not_written(why.clone()));
         }
-        if !self.db.in_place() {
-            return Err(self.db.not_written("the file was removed or replaced while the run was under way".to_owned()));
-        }
-        Ok(())
+        self.db.check_in_place()
     }
 
     /// After a COMMIT that reported an error: the file is opened anew and read, never assumed.
@@ -98,7 +95,7 @@ impl Writer {
             Ok(found) if found.is_empty() => {
                 Err(self.db.not_written(format!("{said}; the file was read again: nothing of this was kept")))
             }
-            Ok(_) => Err(Error::Fenced { run: self.run.clone() }),
+            Ok(_) => Err(read::fenced(&self.db.conn, &self.run, self.fence)),
             Err(second) => {
                 let second = second.causes().join("; ");
                 let why = format!("{said}; reading it again failed too: {second}. What was kept shows when the run is resumed");

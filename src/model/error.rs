@@ -225,6 +225,14 @@ pub enum Error {
         /// `alice@bastion (pid 4711)`.
         holder: String,
     },
+    /// A run is to be taken from a process that goes on, as far as can be seen.
+    #[error("run `{run}` is held by {holder}, which is not seen to be stopped")]
+    HolderRuns {
+        /// The run.
+        run: RunId,
+        /// `alice@bastion (pid 4711)`.
+        holder: String,
+    },
     /// Another unfinished run changes the same service.
     #[error("service `{service}` is already being changed by run `{run}`")]
     TargetTaken {
@@ -236,10 +244,14 @@ pub enum Error {
         holder: Option<String>,
     },
     /// This process lost its claim on the run: another took over.
-    #[error("run `{run}` was taken over by another process; this one wrote nothing more")]
+    #[error("run `{run}` was taken over by {by}; this one wrote nothing more")]
     Fenced {
         /// The run.
         run: RunId,
+        /// `bob@bastion (pid 4712)`, or `another process`.
+        by: String,
+        /// Why it was taken over, in that operator's words, where it was asked for.
+        why: Option<String>,
     },
     /// The state directory or the journal in it cannot be used.
     #[error("cannot use the journal in `{path}`")]
@@ -363,7 +375,7 @@ impl Error {
             | Self::DrillUnfit { .. } => Exit::Stopped,
             Self::Stuck { .. } => Exit::Stuck,
             Self::EndedRolledBack { .. } => Exit::RolledBack,
-            Self::RunHeld { .. } | Self::TargetTaken { .. } => Exit::Held,
+            Self::RunHeld { .. } | Self::HolderRuns { .. } | Self::TargetTaken { .. } => Exit::Held,
             Self::DrillFailed { .. } | Self::Internal { .. } => Exit::Internal,
         }
     }
@@ -376,6 +388,7 @@ impl Error {
             | Self::JournalUnusable { why, .. }
             | Self::JournalDamaged { why, .. }
             | Self::JournalWrite { why, .. } => vec![why.clone()],
+            Self::Fenced { why, .. } => why.iter().map(|why| format!("the reason given: {why}")).collect(),
             Self::Unreachable { endpoint, why, .. } => vec![format!("{endpoint}: {why}")],
             Self::Refused { refusal, .. } => vec![refusal.to_string()],
             Self::Stopped { causes, .. }
@@ -435,8 +448,19 @@ impl Error {
             Self::WrongTarget { .. } => one("use the profile, Region and endpoint that the run was started with"),
             Self::WrongPlace { .. } => one("choose another `--profile` or `--region`, or change the runbook's variables"),
             Self::RunHeld { run, .. } => {
-                vec![format!("watch it with `sidestep status {run}`"), format!("ask it to pause with `sidestep pause {run}`")]
+                vec![
+                    format!("watch it with `sidestep status {run}`"),
+                    format!("ask it to pause with `sidestep pause {run}`"),
+                    format!(
+                        "if it is stopped, asleep or hung, take the run from it with \
+                         `sidestep resume {run} --take-over --reason \"…\"`"
+                    ),
+                ]
             }
+            Self::HolderRuns { run, .. } => vec![
+                format!("ask it to pause with `sidestep pause {run}`, then go on without `--take-over`"),
+                "to take the run from it all the same, add `--yes`: what it waits for is left".to_owned(),
+            ],
             Self::TargetTaken { run, holder: Some(_), .. } => vec![
                 format!("watch it with `sidestep status {run}`, and start this one when it is over"),
                 format!("ask it to pause with `sidestep pause {run}`, or to go back with `sidestep rollback {run}`"),
@@ -445,7 +469,7 @@ impl Error {
                 format!("finish it with `sidestep resume {run}`, or go back with `sidestep rollback {run}`"),
                 format!("give it up as it stands with `sidestep abandon {run}`"),
             ],
-            Self::Fenced { run } => vec![format!("see who holds it with `sidestep status {run}`")],
+            Self::Fenced { run, .. } => vec![format!("see who holds it with `sidestep status {run}`")],
             Self::JournalNewer { .. } => one("use the newer sidestep, or another directory with `--state DIR`"),
             Self::JournalDamaged { run, .. } => {
                 vec![format!("keep the file, and compare AWS with `sidestep status {run}` from a backup")]

@@ -37,6 +37,16 @@ pub enum RecordBody {
         /// The process.
         holder: Holder,
     },
+    /// The run was taken from a process that held it and did not let go, for example because it was stopped. From here on that
+    /// one can write nothing; the session of the one that took it opens when nothing that the other sent can arrive any more.
+    TakenOver {
+        /// The process that held it.
+        from: Holder,
+        /// The process that took it.
+        by: Holder,
+        /// Why, in the operator's words.
+        reason: String,
+    },
     /// The process left the run in order (a crash leaves none of these).
     SessionClosed {
         /// Why it left, for a person.

@@ -148,6 +148,7 @@ impl StepEvent {
             },
             RecordBody::PlanAdopted { .. }
             | RecordBody::SessionOpened { .. }
+            | RecordBody::TakenOver { .. }
             | RecordBody::SessionClosed { .. }
             | RecordBody::FindingAccepted { .. }
             | RecordBody::HoldSet { .. }

@@ -239,7 +239,10 @@ impl RunView {
         // A run that is over may be taken up again, to roll it back: a session opens, then a plan is adopted.
         let may_follow_the_end = matches!(
             record.body,
-            RecordBody::SessionOpened { .. } | RecordBody::SessionClosed { .. } | RecordBody::PlanAdopted { .. }
+            RecordBody::SessionOpened { .. }
+                | RecordBody::TakenOver { .. }
+                | RecordBody::SessionClosed { .. }
+                | RecordBody::PlanAdopted { .. }
         );
         if self.ended.is_some() && !may_follow_the_end {
             return Err(FoldError::AfterEnd { seq: record.seq });
@@ -248,7 +251,7 @@ impl RunView {
         self.updated_at = record.at;
         match &record.body {
             RecordBody::PlanAdopted { plan, why, .. } => self.adopt(plan, why),
-            RecordBody::SessionOpened { holder } => {
+            RecordBody::SessionOpened { holder } | RecordBody::TakenOver { by: holder, .. } => {
                 self.holder = Some(holder.clone());
                 self.closed = false;
                 self.lanes.clear();

@@ -5,7 +5,7 @@ mod terminal;
 
 use std::collections::VecDeque;
 
-use crate::model::{Plan, StagePlan, StepPlan};
+use crate::model::{Plan, RunId, StagePlan, StepPlan};
 
 pub use terminal::{Dialog, Questions, Terminal};
 
@@ -86,6 +86,9 @@ pub trait Ask: Send {
 
     /// Whether to start a rollback's plan, which was shown before.
     fn confirm_rollback(&mut self, plan: &Plan) -> bool;
+
+    /// Whether to take a run from a process that is not seen to be stopped.
+    fn confirm_take_over(&mut self, run: &RunId, holder: &str) -> bool;
 }
 
 /// Answers from a list, for tests: each question takes the next answer of its kind, and says no or pause when there is none.
@@ -97,7 +100,7 @@ pub struct Scripted {
     pub held: VecDeque<HeldChoice>,
     /// Answers about failures.
     pub failures: VecDeque<FailureChoice>,
-    /// What was asked: `start`, `stage strip-sidecar`, `held …`, `failure …`, `rollback`.
+    /// What was asked: `start`, `stage strip-sidecar`, `held …`, `failure …`, `rollback`, `take over from …`.
     pub asked: Vec<String>,
 }
 
@@ -129,6 +132,10 @@ impl Ask for Scripted {
 
     fn confirm_rollback(&mut self, _: &Plan) -> bool {
         self.next_yes("rollback".to_owned())
+    }
+
+    fn confirm_take_over(&mut self, _: &RunId, holder: &str) -> bool {
+        self.next_yes(format!("take over from {holder}"))
     }
 }
 

@@ -191,6 +191,7 @@ fn a_live_run_is_nobody_elses() {
 
     hint: watch it with `sidestep status RUN`
     hint: ask it to pause with `sidestep pause RUN`
+    hint: if it is stopped, asleep or hung, take the run from it with `sidestep resume RUN --take-over --reason "…"`
     "#);
     assert_eq!(abandoned, resumed);
     let ran = desk.end(desk.live(&["run", "--yes"]));

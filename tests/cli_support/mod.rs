@@ -238,6 +238,10 @@ impl Running {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).expect("a signal is sent");
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until it has said something on stderr.
     pub fn until_said(&self, words: &str) {
         until(&format!("it says `{words}`"), || self.err().contains(words).then_some(()));

@@ -5,6 +5,7 @@ pub fn redacted(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
         let line = after_each(line, "alice@", "HOST", |c| c.is_ascii_alphanumeric() || "-._".contains(c));
+        let line = after_each(&line, "bob@", "HOST", |c| c.is_ascii_alphanumeric() || "-._".contains(c));
         let line = after_each(&line, "(pid ", "N", |c| c.is_ascii_digit());
         let line = after_each(&line, "(request ", "ID", |c| c.is_ascii_hexdigit() || c == '-');
         let line = after_each(&line, "ecs-svc/", "N", |c| c.is_ascii_digit());

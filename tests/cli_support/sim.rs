@@ -97,6 +97,11 @@ impl Sim {
         until(&format!("{action} is asked"), || self.ask("GET", "requests", "").contains(action).then_some(()));
     }
 
+    /// How many requests came in that were signed with this access key.
+    pub fn asked_by(&self, key: &str) -> usize {
+        self.lines("requests").iter().filter(|request| request["caller"] == key).count()
+    }
+
     /// Lets something go wrong.
     pub fn fault(&self, fault: &Value) {
         self.ask("POST", "faults", &fault.to_string());

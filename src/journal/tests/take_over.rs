@@ -94,6 +94,97 @@ fn a_process_whose_lock_file_was_removed_is_fenced_by_the_next() {
     new.check().expect("it is ours");
 }
 
+/// What an error of a process that lost its run says.
+fn fenced<T>(result: Result<T, Error>) -> (String, Option<String>) {
+    let Err(Error::Fenced { by, why, .. }) = result.map(|_| ()) else { panic!("it still holds the run") };
+    (by, why)
+}
+
+fn pid(user: &str) -> String {
+    format!("{user}@bastion (pid {})", std::process::id())
+}
+
+#[test]
+fn a_run_is_taken_from_a_process_that_keeps_its_lock() {
+    let (_dir, journal) = state();
+    let mut old = start(&journal, "r7k2", "api");
+    let id = old.run().clone();
+    let sentry = old.sentry().expect("a sentry");
+    sentry.check().expect("it is ours");
+    let from = journal.is_live(&id).expect("looked").expect("alice");
+    let taken = journal.take_over(&id, &from, &bob(), "her laptop sleeps", at(60)).expect("taken");
+
+    // While the new one still waits, the old one can do nothing and a third meets the new one.
+    let by_bob = (pid("bob"), Some("her laptop sleeps".to_owned()));
+    assert_eq!(fenced(old.check()), by_bob);
+    assert_eq!(fenced(sentry.check()), by_bob);
+    assert_eq!(fenced(old.append(at(61), vec![started(&step("api", "update"))])), by_bob);
+    let Err(Error::RunHeld { holder, .. }) = journal.acquire(&id, &alice(), at(61)) else { panic!("it is held") };
+    assert_eq!(holder, pid("bob"));
+    assert_eq!(journal.view(&id).expect("a view").holder.map(|holder| (holder.actor, holder.fence)), Some((bob(), 2)));
+
+    let mut new = taken.open(at(95)).expect("opened");
+    new.check().expect("it is ours");
+    assert_eq!(fenced(old.close("late", at(96))), by_bob);
+    new.append(at(97), vec![started(&step("api", "update"))]).expect("it goes on");
+    new.check().expect("what the old one did when it left touched nothing");
+    let kinds: Vec<_> = journal
+        .records(&id)
+        .expect("records")
+        .into_iter()
+        .filter_map(|record| match record.body {
+            RecordBody::TakenOver { from, by, reason } => Some((from.actor.user, by.actor.user, by.fence, reason, record.at)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kinds, [("alice".to_owned(), "bob".to_owned(), 2, "her laptop sleeps".to_owned(), at(60))]);
+}
+
+#[test]
+fn who_took_over_and_died_waiting_leaves_a_run_that_anybody_takes_up() {
+    let (_dir, journal) = state();
+    let mut old = start(&journal, "r7k2", "api");
+    let id = old.run().clone();
+    let from = journal.is_live(&id).expect("looked").expect("alice");
+    drop(journal.take_over(&id, &from, &bob(), "hung", at(1)).expect("taken"));
+    assert_eq!(journal.is_live(&id).expect("looked"), None, "the lock of the stopped one counts no more");
+    let mut next = journal.acquire(&id, &bob(), at(2)).expect("taken up");
+    assert_eq!(next.fence(), 3);
+    next.check().expect("it is ours");
+    assert_eq!(fenced(old.check()), (pid("bob"), None), "by who came last, who did not take it over");
+}
+
+#[test]
+fn of_two_who_take_over_the_last_has_it() {
+    let (_dir, journal) = state();
+    let old = start(&journal, "r7k2", "api");
+    let id = old.run().clone();
+    let from = journal.is_live(&id).expect("looked").expect("alice");
+    let first = journal.take_over(&id, &from, &bob(), "hung", at(1)).expect("taken");
+    let from = journal.is_live(&id).expect("looked").expect("bob");
+    let second = journal.take_over(&id, &from, &alice(), "bob hangs too", at(2)).expect("taken");
+    assert_eq!(fenced(first.open(at(3))), (pid("alice"), Some("bob hangs too".to_owned())));
+    second.open(at(4)).expect("opened").check().expect("it is ours");
+    let left: Vec<_> = std::fs::read_dir(journal.state_dir().join("locks"))
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .collect();
+    assert_eq!(left, ["r7k2.lock"], "nothing else is left lying about");
+}
+
+#[test]
+fn a_run_that_is_over_claims_its_services_for_who_takes_it_over() {
+    let (_dir, journal) = state();
+    let mut old = start(&journal, "r7k2", "api");
+    let id = old.run().clone();
+    old.append(at(1), vec![RecordBody::RunEnded { outcome: Outcome::Done, why: String::new() }]).expect("the end");
+    let from = journal.is_live(&id).expect("looked").expect("alice");
+    let taken = journal.take_over(&id, &from, &bob(), "hung", at(2)).expect("taken");
+    let refused = journal.create(&plan("m4q9", "api"), &alice(), at(3), &[]).map(|_| ());
+    assert!(matches!(refused, Err(Error::TargetTaken { .. })), "{refused:?}");
+    taken.open(at(4)).expect("opened").check().expect("it is ours");
+}
+
 #[test]
 fn a_service_belongs_to_one_unfinished_run() {
     let (_dir, journal) = state();

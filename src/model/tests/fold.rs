@@ -179,6 +179,7 @@ fn after_the_end_only_a_session_or_a_new_plan_may_follow() {
     let end = || RecordBody::RunEnded { outcome: Outcome::Done, why: String::new() };
     let holder = super::super::Holder { actor: alice(), pid: 1, fence: 2 };
     let may = [
+        RecordBody::TakenOver { from: holder.clone(), by: holder.clone(), reason: String::new() },
         RecordBody::SessionOpened { holder },
         RecordBody::SessionClosed { why: String::new() },
         adopted(plan(), Adoption::Rollback(crate::model::Extent::default())),

@@ -126,8 +126,9 @@ samples! {
     };
     EndedRolledBack => Error::EndedRolledBack { run: run() };
     RunHeld => Error::RunHeld { run: run(), holder: text("alice@bastion (pid 4711)") };
+    HolderRuns => Error::HolderRuns { run: run(), holder: text("alice@bastion (pid 4711)") };
     TargetTaken => Error::TargetTaken { service: text("nexus-ai-api-staging"), run: run(), holder: None };
-    Fenced => Error::Fenced { run: run() };
+    Fenced => Error::Fenced { run: run(), by: text("bob@bastion (pid 4712)"), why: Some(text("her laptop sleeps")) };
     JournalUnusable => Error::JournalUnusable {
         path: text("/srv/state"),
         why: text("Permission denied (os error 13)"),
@@ -318,6 +319,13 @@ fn every_variant_has_its_message() {
 
     hint: watch it with `sidestep status r7k2`
     hint: ask it to pause with `sidestep pause r7k2`
+    hint: if it is stopped, asleep or hung, take the run from it with `sidestep resume r7k2 --take-over --reason "…"`
+
+    ── HolderRuns, exit code 9
+    error: run `r7k2` is held by alice@bastion (pid 4711), which is not seen to be stopped
+
+    hint: ask it to pause with `sidestep pause r7k2`, then go on without `--take-over`
+    hint: to take the run from it all the same, add `--yes`: what it waits for is left
 
     ── TargetTaken, exit code 9
     error: service `nexus-ai-api-staging` is already being changed by run `r7k2`
@@ -326,7 +334,8 @@ fn every_variant_has_its_message() {
     hint: give it up as it stands with `sidestep abandon r7k2`
 
     ── Fenced, exit code 5
-    error: run `r7k2` was taken over by another process; this one wrote nothing more
+    error: run `r7k2` was taken over by bob@bastion (pid 4712); this one wrote nothing more
+      Caused by: the reason given: her laptop sleeps
 
     hint: see who holds it with `sidestep status r7k2`
 

@@ -21,6 +21,10 @@ pub(super) fn record(view: &RunView, record: &Record, since: Option<Timestamp>, 
         RecordBody::SessionOpened { holder } if holder.fence > 1 => {
             vec![wide(style, &format!("taken up by {} (pid {})", who(&holder.actor), holder.pid))]
         }
+        RecordBody::TakenOver { from, by, reason } => {
+            let (from, by) = (format!("{} (pid {})", who(&from.actor), from.pid), format!("{} (pid {})", who(&by.actor), by.pid));
+            vec![wide(style, &format!("taken over by {by} from {from}: {}", text::clean(reason)))]
+        }
         // The first session is the run's own start, a step's start is announced by the printer.
         RecordBody::SessionOpened { .. } | RecordBody::StepStarted { .. } => Vec::new(),
         RecordBody::SessionClosed { why } => vec![wide(style, &format!("left: {}", text::clean(why)))],

@@ -143,6 +143,9 @@ fn doubt_failure_retry_and_drift() {
     story.then(300, RecordBody::StepFailed { step: rollout.clone(), failure: fixtures::rollout_failure() });
     story.then(60, RecordBody::SessionClosed { why: "stopped on a failure".to_owned() });
     story.then(600, RecordBody::SessionOpened { holder: fixtures::holder(2) });
+    let reason = "her laptop\u{1b}[2J sleeps".to_owned();
+    story.then(600, RecordBody::TakenOver { from: fixtures::holder(2), by: fixtures::holder(3), reason });
+    story.then(36, RecordBody::SessionOpened { holder: fixtures::holder(3) });
     let back = Verdict::TakenBack { why: "the circuit breaker rolled deployment ecs-svc/0412 back".to_owned() };
     story.then(1, fixtures::observed(&update, back));
     story.then(1, fixtures::started(&update, 2));
@@ -168,6 +171,9 @@ fn doubt_failure_retry_and_drift() {
       ✗ wait for the rollout of nexus-ai-api-staging: the rollout of
           `nexus-ai-api-staging` failed (5m 00s)
     left: stopped on a failure
+    taken up by alice@bastion (pid 4711)
+    taken over by alice@bastion (pid 4711) from alice@bastion (pid 4711): her
+      laptop[2J sleeps
     taken up by alice@bastion (pid 4711)
       ↻ point nexus-ai-api-staging at the new revision: was done, found taken back:
           the circuit breaker rolled deployment ecs-svc/0412 back

@@ -7,7 +7,7 @@ use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
 
 use super::{Ask, FailureChoice, HeldChoice, Offers};
-use crate::model::{Plan, StagePlan, StepPlan};
+use crate::model::{Plan, RunId, StagePlan, StepPlan};
 use crate::ui::plan_view::{changes, place};
 use crate::ui::style::{Style, Tone};
 use crate::ui::text;
@@ -160,6 +160,14 @@ impl<D: Dialog> Ask for Questions<D> {
     fn confirm_rollback(&mut self, plan: &Plan) -> bool {
         self.say(&format!("\n{}", place(plan, &self.style)));
         self.yes(&format!("Roll back run {} in {}?", plan.run, text::clean(&plan.target.environment)))
+    }
+
+    fn confirm_take_over(&mut self, run: &RunId, holder: &str) -> bool {
+        let holder = text::clean(holder);
+        self.say(&format!(
+            "\n{holder} holds run {run} and is not seen to be stopped. What it waits for is left; it changes nothing more."
+        ));
+        self.yes(&format!("Take run {run} from {holder}?"))
     }
 }
 
