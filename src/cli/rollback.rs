@@ -48,7 +48,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         let screen = Screen::for_run(context);
         let control = signals::listen(by.clone())?;
         let mut drive = Drive::new(context, &aws, open, &screen, ask, by.clone(), control);
-        let under_way = view.plan.direction == Direction::Back && !view.all_done();
+        let under_way = view.plan.direction == Direction::Back && view.went_back_to().is_none();
         let (result, view) = if under_way && view.adoption == Adoption::Rollback(extent.clone()) {
             // Already on its way: go on where it stopped.
             drive.run().await
