@@ -305,7 +305,7 @@ fn a_way_back_that_lacks_only_its_last_record_is_ended_not_begun_anew() {
     for words in [vec!["resume"], vec!["rollback", "--yes"]] {
         let desk = Desk::new();
         desk.end(desk.live(&["run", "--yes", "--pause-before", "register-task-definition"]));
-        let journal = rusqlite::Connection::open(desk.path("state/sidestep.db")).expect("the journal");
+        let journal = rusqlite::Connection::open(desk.path("state/journal.db")).expect("the journal");
         let refuse =
             "CREATE TRIGGER refused BEFORE INSERT ON record WHEN NEW.body LIKE '%run-ended%' BEGIN SELECT RAISE(ABORT, ''); END";
         journal.execute_batch(refuse).expect("a trigger");
