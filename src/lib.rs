@@ -12,7 +12,7 @@
 //! | [`stages`] | one file per stage kind: its steps, what they observe, apply and invert | `model`, `aws` |
 //! | [`plan`] | observe, then plan; the inverse plan | `model`, `aws`, `stages`, `runbook` |
 //! | [`engine`] | dispatcher, executor, control requests | `model`, `journal`, `aws`, `stages`' step trait |
-//! | [`session`] | the records that take a run back, amend or end it, without a terminal | `model`, `journal`, `engine`, `plan` |
+//! | [`session`] | the records that take a run back, amend or end it, without a terminal | `model`, `journal`, `aws`, `engine`, `plan` |
 //! | [`sim`] | simulated AWS | nothing of ours |
 //! | [`drill`] | runs on simulated accounts, interrupted wherever they can be, with exact verdicts | `model`, `journal`, `aws`, `plan`, `engine`, `session`, `sim` |
 //! | [`cli`] | one file per verb; ties them together | everything |

@@ -10,22 +10,32 @@
 
 use serde_json::Value;
 
+use crate::aws::Aws;
 use crate::engine::{Ending, Engine};
 use crate::journal::Store;
-use crate::model::{Actor, Adoption, Direction, Error, Extent, Failure, Outcome, Plan, RecordBody, RunView, StepId};
-use crate::plan::undo;
+use crate::model::{
+    Actor, Adoption, Direction, Error, Extent, Failure, Outcome, Plan, RecordBody, Remainder, RunView, StepId, StepPlan, StepState,
+};
+use crate::plan::{MOVED_ON, Newest, inventory, read_newest, undo};
 
-/// Looks at every step whose outcome is not known, then plans the way back from the journal. The inner error is the step that
-/// could not be looked at: nothing was planned, and the run is as it was.
+/// Looks at every step whose outcome is not known, then plans the way back from the journal; with `onto_newest`, what others have
+/// deployed since stays, and the run's own changes are taken back on top of it. The inner error is the step that could not be looked
+/// at or taken back: nothing was planned, and the run is as it was.
 ///
 /// # Errors
 /// As [`Engine::run`].
-pub async fn plan_back<S: Store>(engine: Engine<'_, S>, extent: &Extent) -> Result<Result<Plan, (StepId, Failure)>, Error> {
-    let (ending, view) = engine.settle_unknown().await?;
-    Ok(match ending {
-        Some(Ending::Failed { step, failure }) => Err((step, failure)),
-        _ => Ok(undo(&view, extent)),
-    })
+pub async fn plan_back<S: Store>(
+    engine: Engine<'_, S>,
+    aws: &Aws,
+    extent: &Extent,
+    onto_newest: bool,
+) -> Result<Result<Plan, (StepId, Failure)>, Error> {
+    let (ending, view) = engine.settle_unknown(onto_newest).await?;
+    if let Some(Ending::Failed { step, failure }) = ending {
+        return Ok(Err((step, failure)));
+    }
+    let newest = if onto_newest { read_newest(aws, &view, extent).await } else { Ok(Newest::new()) };
+    Ok(newest.map(|newest| undo(&view, extent, &newest)))
 }
 
 /// The record that takes the plan of the way back into force.
@@ -46,6 +56,30 @@ pub fn not_alone(view: &RunView, extent: &Extent) -> Option<String> {
     Some(format!("`{above}` rests on `{below}` and would be left without it"))
 }
 
+/// The records that pass over a step of the way back which does not come to its end: the step, and those after it in its lane that
+/// rest on it. What it would have undone stays.
+///
+/// # Errors
+/// In words, why that cannot be.
+pub fn skipped(view: &RunView, step: &StepId, reason: &str, by: &Actor) -> Result<Vec<RecordBody>, String> {
+    let Some((_, lane, planned)) = view.plan.steps().find(|(_, _, known)| known.id == *step) else {
+        return Err(format!("its plan has no step `{step}`"));
+    };
+    if view.plan.direction == Direction::Forward {
+        return Err("it goes forward, and what a stage rests on cannot be left out".to_owned());
+    }
+    let (state, title) = (view.state(step), &planned.title);
+    if !matches!(state, StepState::Failed | StepState::Diverged | StepState::Held) {
+        return Err(format!("`{title}` has not failed: only what does not come to its end is skipped"));
+    }
+    let from = lane.steps.iter().position(|known| known.id == *step).unwrap_or(0);
+    let rests_on_it = |later: &&StepPlan| planned.undo_of().is_none() || later.undo_of() == planned.undo_of();
+    let skip = lane.steps[from..].iter().filter(rests_on_it).filter(|known| !view.state(&known.id).is_over());
+    Ok(skip
+        .map(|known| RecordBody::StepSkipped { step: known.id.clone(), reason: reason.to_owned(), by: Some(by.clone()) })
+        .collect())
+}
+
 /// The record that takes an amended plan into force.
 pub fn amended(plan: Plan, changes: Vec<String>, by: Actor) -> RecordBody {
     RecordBody::PlanAdopted { plan: Box::new(plan), why: Adoption::Amendment { changes }, by }
@@ -55,10 +89,27 @@ pub fn amended(plan: Plan, changes: Vec<String>, by: Actor) -> RecordBody {
 pub fn ended(view: &RunView) -> Option<RecordBody> {
     let (outcome, why) = match (view.plan.direction, &view.adoption) {
         (Direction::Back, Adoption::Rollback(extent)) if !extent.is_whole() => return None,
-        (Direction::Back, _) => (Outcome::RolledBack, "rolled back to the start"),
-        (Direction::Forward, _) => (Outcome::Done, "all stages are done"),
+        (Direction::Back, _) => (Outcome::RolledBack, rolled_back(view)),
+        (Direction::Forward, _) => (Outcome::Done, "all stages are done".to_owned()),
     };
-    Some(RecordBody::RunEnded { outcome, why: why.to_owned() })
+    Some(RecordBody::RunEnded { outcome, why })
+}
+
+/// How far back it went, and what is left.
+fn rolled_back(view: &RunView) -> String {
+    let (harmless, left): (Vec<_>, Vec<_>) = inventory(view).into_iter().partition(|remainder| remainder.harmless);
+    let named = |list: &[Remainder]| list.iter().map(|left| format!("{} {}", left.kind, left.name)).collect::<Vec<_>>().join(", ");
+    let moved_on: Vec<&str> =
+        view.plan.findings.iter().filter(|finding| finding.id == MOVED_ON).map(|finding| finding.resource.as_str()).collect();
+    let mut why = match (left.is_empty(), moved_on.is_empty()) {
+        (true, true) => "rolled back to the start".to_owned(),
+        (true, false) => format!("rolled back; what others deployed of {} stays", moved_on.join(", ")),
+        (false, _) => format!("rolled back except {}", named(&left)),
+    };
+    if !harmless.is_empty() {
+        why.push_str(&format!("; left behind, and nothing depends on it: {}", named(&harmless)));
+    }
+    why
 }
 
 /// What differs between two plans of one run, one line each.

@@ -15,5 +15,7 @@ mod journey;
 mod lanes;
 #[path = "cli/rehearse.rs"]
 mod rehearse;
+#[path = "cli/resistance.rs"]
+mod resistance;
 #[path = "cli/steering.rs"]
 mod steering;

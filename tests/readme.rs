@@ -25,3 +25,14 @@ fn the_readme_shows_the_rehearsals_real_output() {
         assert_eq!(&readme[from..to], shown, "run `UPDATE_README=1 cargo test --test readme`");
     }
 }
+
+/// The page of guarantees names every invariant that is checked, in the code's own words, and no other.
+#[test]
+fn the_invariants_are_those_of_the_code() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guarantees.md")).expect("the page");
+    let table = page.split("## What carries them").next().expect("a first part");
+    let told: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let known: Vec<String> =
+        sidestep::drill::invariants::INVARIANTS.iter().map(|known| format!("| `{}` | {} |", known.name, known.says)).collect();
+    assert_eq!(told, known);
+}

@@ -12,8 +12,12 @@ mod failures;
 mod faults;
 #[path = "recovery/lanes.rs"]
 mod lanes;
+#[path = "recovery/newest.rs"]
+mod newest;
 #[path = "recovery/stops.rs"]
 mod stops;
+#[path = "recovery/stuck.rs"]
+mod stuck;
 #[path = "recovery/swarm.rs"]
 mod swarm;
 #[path = "recovery/worlds_tried.rs"]

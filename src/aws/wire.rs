@@ -56,6 +56,7 @@ impl Aws {
             "DescribeServices" => send!(lease, ecs, describe_services, operation, resource, input),
             "DescribeTaskDefinition" => send!(lease, ecs, describe_task_definition, operation, resource, input),
             "DescribeTasks" => send!(lease, ecs, describe_tasks, operation, resource, input),
+            "ListServices" => send!(lease, ecs, list_services, operation, resource, input),
             "ListServiceDeployments" => send!(lease, ecs, list_service_deployments, operation, resource, input),
             "ListTaskDefinitions" => send!(lease, ecs, list_task_definitions, operation, resource, input),
             "ListTasks" => send!(lease, ecs, list_tasks, operation, resource, input),
@@ -78,6 +79,7 @@ impl Aws {
             }
             "servicediscovery:GetService" => send!(lease, names, get_service, operation, resource, input),
             "servicediscovery:ListInstances" => send!(lease, names, list_instances, operation, resource, input),
+            "servicediscovery:ListTagsForResource" => send!(lease, names, list_tags_for_resource, operation, resource, input),
             "servicediscovery:ListServices" => send!(lease, names, list_services, operation, resource, input),
             "servicediscovery:ListNamespaces" => send!(lease, names, list_namespaces, operation, resource, input),
             _ => Err(CallError {

@@ -133,6 +133,9 @@ pub struct ResumeArgs {
     /// Stop before a stage (repeatable)
     #[arg(long, value_name = "STAGE")]
     pub pause_before: Vec<String>,
+    /// Accept what others changed since, and plan what is left anew from what is there now
+    #[arg(long)]
+    pub replan: bool,
     /// Amend the plan by this runbook: its file moved, or its text changed; so do variables given with --var or --var-file
     #[arg(long, value_name = "RUNBOOK")]
     pub runbook: Option<String>,
@@ -154,6 +157,15 @@ pub struct RollbackArgs {
     /// Take back only what was done for this target (repeatable)
     #[arg(long = "lane", value_name = "TARGET")]
     pub lanes: Vec<String>,
+    /// Pass over a step that does not come to its end, and what rests on it: what it would have undone stays
+    #[arg(long, value_name = "STEP", requires = "reason", conflicts_with_all = ["to", "lanes", "onto_newest"])]
+    pub skip: Option<String>,
+    /// Why the step is passed over, for the record
+    #[arg(long, value_name = "TEXT", requires = "skip")]
+    pub reason: Option<String>,
+    /// Where others deployed a service since, take only this run's changes back, on what it runs now
+    #[arg(long)]
+    pub onto_newest: bool,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,

@@ -20,13 +20,15 @@ use crate::aws::Aws;
 use crate::engine::{Control, Ending, Engine, StageStop};
 use crate::journal::{OpenRun, Store as _};
 use crate::model::{
-    Actor, Direction, Error, Event, Exit, Extent, Failure, FailureKind, Plan, RecordBody, RunView, StageId, StepId, StepPlan,
+    Actor, Adoption, Direction, Error, Event, Exit, Extent, Failure, FailureKind, Outcome, Plan, RecordBody, RunView, StageId,
+    StepId, StepPlan,
 };
+use crate::plan::inventory;
 use crate::session;
 use crate::stages::steps::{last_log_lines, logged_service};
 use crate::ui::prompt::{FailureChoice, HeldChoice, Offers};
 use crate::ui::text::clean;
-use crate::ui::{Ask, plan_view};
+use crate::ui::{Ask, advice, plan_view};
 
 /// Who else hears of each event, after it is shown.
 type Also<'a> = Box<dyn Fn(&RunView, &Event) + 'a>;
@@ -87,9 +89,9 @@ impl<'a> Drive<'a> {
         (result.and_then(|exit| closed.map(|()| exit)), view)
     }
 
-    /// Adopts the way back and runs it.
-    pub async fn roll_back(mut self, extent: Extent, by: Actor) -> (Result<Exit, Error>, RunView) {
-        match self.turn_back(extent, by).await {
+    /// Adopts the way back, as it was agreed to, and runs it.
+    pub async fn roll_back(mut self, plan: Plan, extent: Extent, by: Actor) -> (Result<Exit, Error>, RunView) {
+        match self.append(vec![session::turned_back(plan, extent, by)]) {
             Ok(()) => self.run().await,
             Err(error) => self.leave(error),
         }
@@ -250,11 +252,13 @@ impl<'a> Drive<'a> {
             return Ok(Next::Stop(Error::Credentials { why: failure.causes.join("; "), at }));
         }
         let error = self.failure_error(step, &failure);
-        let Some(ask) = &mut self.ask else { return Ok(Next::Stop(error)) };
         let plan = self.open.view().plan.clone();
+        let onto_newest = self.open.view().moved_on(step, &failure);
+        let Some(ask) = &mut self.ask else { return Ok(Next::Stop(error)) };
         let (headline, causes) = (error.to_string(), error.causes());
         let logged = plan.step(step).filter(|planned| logged_service(planned).is_some());
-        let offers = Offers { wait: failure.may_pass(), log: logged.is_some() };
+        let back = plan.direction == Direction::Back;
+        let offers = Offers { wait: failure.may_pass(), log: logged.is_some(), roll_back: !back, onto_newest, skip: back };
         let choice = loop {
             let choice = self.screen.suspend(|| ask.on_failure(&plan, &headline, &causes, offers));
             match logged {
@@ -271,17 +275,45 @@ impl<'a> Drive<'a> {
             }
             FailureChoice::Retry => Ok(Next::Again),
             FailureChoice::RollBack => self.turn_back_here().await,
+            FailureChoice::OntoNewest => self.onto_newest(error).await,
+            FailureChoice::Skip(reason) => {
+                let records = session::skipped(self.open.view(), step, &reason, &self.by);
+                self.append(records.map_err(|message| Error::Internal { message })?)?;
+                Ok(Next::Again)
+            }
+            FailureChoice::Abandon(reason) => {
+                let why = format!("{reason} (by {}@{})", self.by.user, self.by.host);
+                self.append(vec![RecordBody::RunEnded { outcome: Outcome::Abandoned, why }])?;
+                Ok(Next::Stop(error))
+            }
             FailureChoice::Pause | FailureChoice::ShowLog => Ok(Next::Stop(error)),
         }
+    }
+
+    /// The rest of the way back is planned anew on what others have deployed since, shown, and taken if the operator agrees.
+    async fn onto_newest(&mut self, error: Error) -> Result<Next, Error> {
+        let extent = match &self.open.view().adoption {
+            Adoption::Rollback(extent) => extent.clone(),
+            _ => Extent::default(),
+        };
+        let plan = self.plan_back(&extent, true).await?;
+        if !self.agree_back(&plan) {
+            return Ok(Next::Stop(error));
+        }
+        self.append(vec![session::turned_back(plan, extent, self.by.clone())])?;
+        Ok(Next::Again)
     }
 
     fn failure_error(&self, step: &StepId, failure: &Failure) -> Error {
         let view = self.open.view();
         let name = self.stage_of(step);
         let mut at = standing(self.context, view, "after repairing the cause");
-        if view.plan.direction == Direction::Back && failure.kind == FailureKind::Stuck {
-            let remains = view.mutations.iter().filter(|mutation| mutation.direction == Direction::Forward).map(remains).collect();
-            return Error::Stuck { headline: format!("{name} cannot be undone: {}", failure.message), remains, at };
+        if let Some(next) = advice::after_trouble(view, step, failure) {
+            at.next = next.iter().map(|hint| self.context.located(hint)).collect();
+        }
+        if failure.kind == FailureKind::Stuck {
+            let headline = format!("{name} cannot be undone: {}", failure.message);
+            return Error::Stuck { headline, causes: failure.causes.clone(), remains: inventory(view), at };
         }
         at.next.extend(lane_by_lane(self.context, view, step));
         if let Some(serves) = serves(view) {
@@ -308,12 +340,12 @@ impl<'a> Drive<'a> {
 
     /// Settles what is not known, plans the way back from the journal, and adopts it.
     async fn turn_back(&mut self, extent: Extent, by: Actor) -> Result<(), Error> {
-        let plan = self.plan_back(&extent).await?;
+        let plan = self.plan_back(&extent, false).await?;
         self.append(vec![session::turned_back(plan, extent, by)])
     }
 
     /// The plan of the way back, after looking at whatever is not known.
-    pub async fn plan_back(&mut self, extent: &Extent) -> Result<Plan, Error> {
+    pub async fn plan_back(&mut self, extent: &Extent, onto_newest: bool) -> Result<Plan, Error> {
         let view = self.open.view().clone();
         let (screen, also) = (self.screen, &self.also);
         let mut sink = |view: &RunView, event: &Event| {
@@ -321,7 +353,7 @@ impl<'a> Drive<'a> {
             also(view, event);
         };
         let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
-        session::plan_back(engine, extent).await?.map_err(|(step, failure)| match failure.kind {
+        session::plan_back(engine, self.aws, extent, onto_newest).await?.map_err(|(step, failure)| match failure.kind {
             FailureKind::Credentials => Error::Credentials {
                 why: failure.causes.join("; "),
                 at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),
@@ -350,18 +382,6 @@ async fn show_log(context: &Context, aws: &Aws, view: &RunView, step: &StepPlan)
         Ok(lines) => lines.iter().for_each(|line| context.out.status(&format!("  log {}", clean(line)))),
         Err(error) => context.out.status(&format!("The logs of `{service}` cannot be read: {}", error.refusal())),
     }
-}
-
-fn remains(mutation: &crate::model::Mutation) -> String {
-    let name = mutation
-        .output
-        .as_ref()
-        .and_then(|output| {
-            output["taskDefinition"].as_str().or_else(|| output["service"].as_str()).or_else(|| output["serviceId"].as_str())
-        })
-        .map(str::to_owned)
-        .unwrap_or_else(|| mutation.target.clone());
-    format!("{name} ({}, made in stage {})", mutation.step.title, mutation.stage)
 }
 
 /// Whether the changed services still serve, as far as the journal knows.

@@ -1,8 +1,9 @@
 //! The last words of any run.
 
 use super::context::Context;
-use crate::model::{Error, Exit, Outcome, RunView};
-use crate::ui::{closing, summary};
+use crate::model::{Direction, Error, Exit, Outcome, RunView};
+use crate::plan;
+use crate::ui::{closing, status_view, summary};
 
 /// What was done, and after a migration that is done, what to look at.
 pub fn tell_end(context: &Context, view: &RunView, result: &Result<Exit, Error>) {
@@ -10,6 +11,10 @@ pub fn tell_end(context: &Context, view: &RunView, result: &Result<Exit, Error>)
         return;
     }
     context.out.status(&format!("\n{}\n", summary::render(view, &context.err_style)));
+    let remains = if view.plan.direction == Direction::Back { plan::inventory(view) } else { Vec::new() };
+    if matches!(view.ended, Some((Outcome::RolledBack, _))) && !remains.is_empty() {
+        context.out.status(&format!("{}\n", status_view::left(&remains, &context.err_style)));
+    }
     let done = matches!(view.ended, Some((Outcome::Done, _)));
     if done && result.is_ok() {
         context.out.data(&closing::render(&view.forward.closing, &context.out_style));

@@ -1,5 +1,5 @@
 //! `sidestep resume`: goes on with a run from its journal. Other variables, or another runbook, amend the plan: shown, agreed to,
-//! and appended to the run as a new plan epoch.
+//! and appended to the run as a new plan epoch. So does `--replan`, from what others have made of the account meanwhile.
 
 use std::collections::BTreeMap;
 
@@ -53,10 +53,11 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
     })
 }
 
-/// The runbook for an amendment: when variables or a runbook are given, or when a part of the way back was gone and forward is
-/// planned anew. Where it was gone in some lanes only, the plan that the other lanes stand in goes on.
+/// The runbook for an amendment: when variables or a runbook are given, when what others changed is accepted, or when a part of the
+/// way back was gone and forward is planned anew. Where it was gone in some lanes only, the plan that the other lanes stand in goes
+/// on.
 fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Result<Option<Runbook>, Error> {
-    let asked = args.runbook.is_some() || !context.common.vars.is_empty() || !context.common.var_files.is_empty();
+    let asked = args.replan || args.runbook.is_some() || !context.common.vars.is_empty() || !context.common.var_files.is_empty();
     let gone = view.went_back_to();
     if !asked && gone.is_none_or(|extent| !extent.lanes.is_empty()) {
         return Ok(None);
@@ -65,7 +66,7 @@ fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Resu
         let hint = Some(format!("finish it with `{}`, without variables", context.command(&format!("resume {}", view.id))));
         return Err(Error::NotApplicable {
             run: view.id.clone(),
-            verb: "amended".to_owned(),
+            verb: if args.replan { "planned anew" } else { "amended" }.to_owned(),
             why: "it is on its way back".to_owned(),
             hint,
         });
@@ -150,13 +151,13 @@ async fn amend(
     planned.forward = new.clone();
     lanes_named(&planned, &args.lanes)?;
     let changes = changes(&before, &new);
-    if changes.is_empty() && open.view().plan.direction == Direction::Forward {
+    if changes.is_empty() && open.view().plan.direction == Direction::Forward && !args.replan {
         return Ok(());
     }
-    let heading = if changes.is_empty() {
-        "Planned anew from where the run went back to:".to_owned()
-    } else {
-        format!("Amended: {}", changes.join("; "))
+    let heading = match open.view().plan.direction {
+        _ if !changes.is_empty() => format!("Amended: {}", changes.join("; ")),
+        Direction::Forward => "Planned anew from what is there now:".to_owned(),
+        Direction::Back => "Planned anew from where the run went back to:".to_owned(),
     };
     context.out.status(&heading);
     context.out.status(&plan_view::render(&new, &context.err_style));

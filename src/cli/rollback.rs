@@ -7,9 +7,10 @@ use super::ending::tell_end;
 use super::holds::{lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
 use super::{account, signals};
-use crate::journal::Request;
-use crate::model::{Adoption, Direction, Error, Exit, Extent, Outcome};
-use crate::session::not_alone;
+use crate::journal::{OpenRun, Request, Store as _};
+use crate::model::{Actor, Adoption, Direction, Error, Exit, Extent, Outcome, StepId};
+use crate::plan::inventory;
+use crate::session::{self, not_alone};
 
 pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
     let wanted = args.run.run.as_deref();
@@ -18,7 +19,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
     let view = journal.view(&run)?;
     let to = stages_named(plan_stages(&view.forward), &args.to.iter().cloned().collect::<Vec<_>>())?.pop();
     let extent = Extent { to, lanes: lanes_named(&view, &args.lanes)? };
-    if matches!(view.ended, Some((Outcome::RolledBack, _))) {
+    if matches!(view.ended, Some((Outcome::RolledBack, _))) && inventory(&view).is_empty() {
         let why = "it is rolled back already".to_owned();
         return Err(Error::NotApplicable { run, verb: "rolled back".to_owned(), why, hint: None });
     }
@@ -28,6 +29,12 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         return Err(Error::NotApplicable { run, verb: "rolled back".to_owned(), why, hint });
     }
     if journal.is_live(&run)?.is_some() {
+        if args.onto_newest || args.skip.is_some() {
+            // What is chosen is to be chosen by somebody who sees it.
+            let why = "a process is at work on it, and this is to be decided while it stands still".to_owned();
+            let hint = Some(format!("pause it with `{}`, then try again", context.command(&format!("pause {run}"))));
+            return Err(Error::NotApplicable { run, verb: "rolled back this way".to_owned(), why, hint });
+        }
         let by = context.actor(None);
         journal.post(&run, Request::Rollback { by, extent }, context.clock()?.now())?;
         context.out.status(&format!(
@@ -44,22 +51,27 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         if ask.is_none() && !args.yes {
             return Err(Error::NobodyToAsk);
         }
-        let open = journal.acquire(&run, &by, aws.clock.now())?;
+        let mut open = journal.acquire(&run, &by, aws.clock.now())?;
+        if let Err(error) = skip(context, args, &mut open, &by, aws.clock.now()) {
+            open.close(&error.to_string(), aws.clock.now())?;
+            return Err(error);
+        }
         let screen = Screen::for_run(context);
         let control = signals::listen(by.clone())?;
         let mut drive = Drive::new(context, &aws, open, &screen, ask, by.clone(), control);
         let under_way = view.plan.direction == Direction::Back && view.went_back_to().is_none();
-        let (result, view) = if under_way && view.adoption == Adoption::Rollback(extent.clone()) {
+        let same = view.adoption == Adoption::Rollback(extent.clone()) && !args.onto_newest;
+        let (result, view) = if under_way && (same || args.skip.is_some()) {
             // Already on its way: go on where it stopped.
             drive.run().await
         } else {
-            match drive.plan_back(&extent).await {
+            match drive.plan_back(&extent, args.onto_newest).await {
                 Err(error) => drive.leave(error),
                 Ok(plan) if plan.is_empty() && !extent.lanes.is_empty() => {
                     context.out.status("Nothing that this run did there is left to take back.");
                     drive.leave_quietly()
                 }
-                Ok(plan) if drive.agree_back(&plan) => drive.roll_back(extent, by).await,
+                Ok(plan) if drive.agree_back(&plan) => drive.roll_back(plan, extent, by).await,
                 Ok(_) => {
                     context.out.status("Nothing was changed.");
                     drive.leave_quietly()
@@ -69,4 +81,19 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         tell_end(context, &view, &result);
         result
     })
+}
+
+/// Passes over the step that was named.
+fn skip(context: &Context, args: &RollbackArgs, open: &mut OpenRun, by: &Actor, at: jiff::Timestamp) -> Result<(), Error> {
+    let (Some(step), Some(reason)) = (&args.skip, &args.reason) else { return Ok(()) };
+    let records = session::skipped(open.view(), &StepId::new(step.as_str()), reason, by).map_err(|why| {
+        let failed: Vec<String> = open.view().troubled().map(|(step, _)| format!("`{}`", step.id)).collect();
+        let run = open.run().clone();
+        let hint = match failed.is_empty() {
+            true => format!("see where it stands with `{}`", context.command(&format!("status {run}"))),
+            false => format!("what can be skipped is {}", failed.join(", ")),
+        };
+        Error::NotApplicable { run, verb: format!("rolled back without step `{step}`"), why, hint: Some(hint) }
+    })?;
+    open.append(at, records).map(|_| ())
 }

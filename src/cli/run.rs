@@ -17,6 +17,7 @@ pub fn call(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
             run: RunId { run: (!run.is_empty()).then(|| run.clone()) },
             yes: args.yes,
             pause_before: args.pause_before.clone(),
+            replan: false,
             runbook: None,
             accept: args.accept.clone(),
             lanes: Vec::new(),

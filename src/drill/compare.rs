@@ -229,7 +229,8 @@ impl Ids {
     fn replaced(&self, text: &str) -> String {
         let mut out = text.to_owned();
         for (id, name) in &self.0 {
-            if out.contains(id.as_str()) {
+            // Most texts are shorter than any id.
+            if id.len() <= out.len() && out.contains(id.as_str()) {
                 out = out.replace(id.as_str(), name);
             }
         }

@@ -125,14 +125,17 @@ fn lost(sums: &Value) -> i64 {
     sums["lost"].as_object().into_iter().flat_map(|reasons| reasons.values()).filter_map(Value::as_i64).sum()
 }
 
-/// A call by another access key, at `now`; AWS's answer. `UpdateService` is ECS's; of CloudWatch Logs write `logs:DeleteLogGroup`.
+/// A call by another access key, at `now`; AWS's answer. The operation is one of ECS, or has its service before it:
+/// `logs:DeleteLogGroup`, `servicediscovery:RegisterInstance`.
 ///
 /// # Errors
 /// AWS's refusal, as text.
 pub fn foreign(sim: &Sim, now: Millis, region: &str, operation: &str, input: &Value) -> Result<Value, String> {
-    let (service, prefix, operation) = match operation.strip_prefix("logs:") {
-        Some(operation) => ("logs", "Logs_20140328", operation),
-        None => ("ecs", "AmazonEC2ContainerServiceV20141113", operation),
+    let (service, operation) = operation.split_once(':').unwrap_or(("ecs", operation));
+    let prefix = match service {
+        "logs" => "Logs_20140328",
+        "servicediscovery" => "Route53AutoNaming_v20170314",
+        _ => "AmazonEC2ContainerServiceV20141113",
     };
     let credential = format!("Credential=AKIASOMEBODYEXAMPLE/20250101/{region}/{service}/aws4_request");
     let request = http::Request::post(format!("https://{service}.{region}.amazonaws.com/"))
@@ -419,24 +422,45 @@ impl Lab {
 
     /// `sidestep rollback --yes [--to STAGE]`.
     pub async fn roll_back(&self, to: Option<&str>) -> Stop {
-        self.take_back(Extent { to: to.map(StageId::new), ..Extent::default() }).await
+        self.take_back(Extent { to: to.map(StageId::new), ..Extent::default() }, false).await
     }
 
     /// `sidestep rollback --yes --lane …`.
     pub async fn roll_back_lanes(&self, lanes: &[&str]) -> Stop {
-        self.take_back(Extent { to: None, lanes: lanes.iter().map(|lane| (*lane).to_owned()).collect() }).await
+        self.take_back(Extent { to: None, lanes: lanes.iter().map(|lane| (*lane).to_owned()).collect() }, false).await
     }
 
-    async fn take_back(&self, extent: Extent) -> Stop {
+    /// `sidestep rollback --yes --onto-newest`.
+    pub async fn roll_back_onto_newest(&self) -> Stop {
+        self.take_back(Extent::default(), true).await
+    }
+
+    async fn take_back(&self, extent: Extent, onto_newest: bool) -> Stop {
         let mut open = match self.take_up() {
             Ok(open) => open,
             Err(error) => return Stop::Error(error),
         };
         let under_way = open.view().plan.direction == Direction::Back && open.view().went_back_to().is_none();
-        if !(under_way && open.view().adoption == Adoption::Rollback(extent.clone()))
-            && let Err(stop) = self.turn_back(&mut open, extent).await
+        if !(under_way && open.view().adoption == Adoption::Rollback(extent.clone()) && !onto_newest)
+            && let Err(stop) = self.turn_back(&mut open, extent, onto_newest).await
         {
             return stop;
+        }
+        self.go(open).await
+    }
+
+    /// `sidestep rollback --yes --skip STEP --reason …`.
+    pub async fn roll_back_without(&self, step: &StepId, reason: &str) -> Stop {
+        let mut open = match self.take_up() {
+            Ok(open) => open,
+            Err(error) => return Stop::Error(error),
+        };
+        let records = match session::skipped(open.view(), step, reason, &self.by) {
+            Ok(records) => records,
+            Err(message) => return Stop::Error(Error::Internal { message }),
+        };
+        if let Err(error) = self.watched(&mut open).append(self.aws.clock.now(), records) {
+            return Stop::Error(error);
         }
         self.go(open).await
     }
@@ -468,13 +492,13 @@ impl Lab {
         }
     }
 
-    async fn turn_back(&self, open: &mut OpenRun, extent: Extent) -> Result<(), Stop> {
+    async fn turn_back(&self, open: &mut OpenRun, extent: Extent, onto_newest: bool) -> Result<(), Stop> {
         let view = open.view().clone();
         let mut store = self.watched(open);
         let mut sink = |_: &RunView, _: &Event| {};
         let (_line, mut control) = mpsc::unbounded_channel();
         let engine = Engine::new(&self.aws, &mut store, view, &mut sink, &mut control, BTreeSet::new(), false);
-        let plan = match session::plan_back(engine, &extent).await {
+        let plan = match session::plan_back(engine, &self.aws, &extent, onto_newest).await {
             Ok(Ok(plan)) => plan,
             Ok(Err((step, failure))) => return Err(Stop::Failed(step, failure)),
             Err(error) => return Err(Stop::Error(error)),
@@ -519,7 +543,7 @@ impl Lab {
                 }
                 Ending::Held { step, result, .. } => Stop::Held(step, result),
                 Ending::Paused { .. } => Stop::Paused,
-                Ending::RollbackAsked { extent, .. } => match self.turn_back(open, extent).await {
+                Ending::RollbackAsked { extent, .. } => match self.turn_back(open, extent, false).await {
                     Ok(()) => continue,
                     Err(stop) => stop,
                 },

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::compare::{How, differences};
+use super::compare::{How, differences_to, normal};
 use super::invariants::Ties;
 use super::lab::{Lab, Stop, foreign, paused};
 use super::tap::{Fork, Recorder};
@@ -84,7 +84,9 @@ pub struct Ground {
 
 struct Start {
     state: State,
+    /// Its world at rest, in its normal form.
     start: Value,
+    /// The world after the run, in its normal form.
     done: Value,
 }
 
@@ -132,7 +134,11 @@ fn start(state: State, runbook: &Runbook, accepted: &[String]) -> Result<Start, 
         lab.accepted = accepted.to_vec();
         lab.approves = true;
         match lab.run().await {
-            Stop::Done => Ok(Start { state, start: untouched.settled().await, done: lab.settled().await }),
+            Stop::Done => Ok(Start {
+                state,
+                start: normal(&untouched.settled().await, How::WentBack),
+                done: normal(&lab.settled().await, How::BackAndForth),
+            }),
             Stop::Error(error) => Err(error),
             other => Err(Error::DrillUnfit { causes: vec![format!("it stops: {other:?}")] }),
         }
@@ -333,7 +339,7 @@ impl<'a> Course<'a> {
 
     async fn as_it_should(&self, lab: &Lab, wanted: &Value, how: How, ended: Ended, foreign: bool) -> Result<Ended, String> {
         let found = lab.settled().await;
-        let lines = if foreign { Vec::new() } else { differences(wanted, &found, how) };
+        let lines = if foreign { Vec::new() } else { differences_to(wanted, &found, how) };
         if lines.is_empty() { Ok(ended) } else { Err(format!("{ended:?}, and the world is another: {}", lines.join("; "))) }
     }
 }

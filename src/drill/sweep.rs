@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use serde_json::Value;
 
-use super::compare::{How, differences, effects};
+use super::compare::{How, differences_to, effects, normal};
 use super::lab::{Lab, Stop, paused};
 use super::tap::{Counted, Fork, Point, Recorder};
 use crate::model::{Error, Outcome, RunId, Runbook, StageId};
@@ -170,7 +170,9 @@ const WORKERS: usize = 2;
 /// What the run that nothing interrupts gives.
 struct Goal {
     run: RunId,
+    /// In its normal form.
     start: Value,
+    /// In its normal form.
     done: Value,
     effects: Vec<String>,
     lost: i64,
@@ -312,10 +314,10 @@ fn goal(case: &Case, choice: Choice) -> Result<Goal, Error> {
         let points = std::mem::take(&mut *locked(&points));
         Ok(Goal {
             run: lab.run_id()?,
-            start: untouched.settled().await,
+            start: normal(&untouched.settled().await, How::WentBack),
             effects: effects(&lab.sim.ledger(), &done),
             lost: lab.spans_lost(),
-            done,
+            done: normal(&done, How::Whole),
             points,
             counted,
         })
@@ -407,12 +409,12 @@ fn taken_up(fork: &Fork, way: Way, goal: &Goal, case: &Case) -> Vec<String> {
         let found = lab.settled().await;
         let mut lines = match stop {
             Stop::Done | Stop::Over(Outcome::Done) if way == Way::Resume => {
-                let mut lines = differences(&goal.done, &found, How::Whole);
+                let mut lines = differences_to(&goal.done, &found, How::Whole);
                 lines.extend(other_lines(&goal.effects, &effects(&lab.sim.ledger(), &found)));
                 lines
             }
             // Resumed on its way back, it goes on going back.
-            Stop::RolledBack | Stop::Over(Outcome::RolledBack) => differences(&goal.start, &found, How::WentBack),
+            Stop::RolledBack | Stop::Over(Outcome::RolledBack) => differences_to(&goal.start, &found, How::WentBack),
             other => vec![format!("{other:?}")],
         };
         let lost = lab.spans_lost();

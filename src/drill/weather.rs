@@ -199,10 +199,12 @@ impl Weather {
         compute.back_off_first = random.i64(5_000..=60_000);
         compute.rollback_reuses_deployment = random.bool();
         compute.rebalancing_refuses_100 = random.bool();
+        compute.grace_needs_load_balancer = random.bool();
         compute.negative_dns_ttl = random.u32(1..=60);
         compute.token_kept = random.i64(60_000..=24 * 3_600_000);
         compute.token_outlives_service = random.bool();
         assume.control.latency = random.i64(5..=400);
+        assume.control.events_scanned = random.usize(10..=2_000);
         assume.control.instance_deregistration = (random.i64(0..=5_000), random.i64(5_000..=120_000));
     }
 
@@ -296,5 +298,43 @@ impl Weather {
 pub fn arm(state: &mut State, life: &Life) {
     for fault in &life.requests {
         state.add_fault(Fault::Request(fault.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is assumed and not confirmed is drawn: else a result could rest on it.
+    #[test]
+    fn every_unconfirmed_assumption_is_drawn() {
+        let (assumptions, here) = (include_str!("../sim/assumptions.rs"), include_str!("weather.rs"));
+        let mut unconfirmed = Vec::new();
+        let mut tagged = false;
+        for line in assumptions.lines().map(str::trim) {
+            match line.strip_prefix("pub ").and_then(|field| field.split_once(": ")) {
+                Some((field, _)) if tagged && !field.contains(' ') => unconfirmed.push(field),
+                _ if line.starts_with("///") => {
+                    tagged |= line.contains("`[K]`");
+                    continue;
+                }
+                _ => {}
+            }
+            tagged = false;
+        }
+        assert!(unconfirmed.len() > 10, "{unconfirmed:?}");
+        let missing: Vec<&str> = unconfirmed.into_iter().filter(|field| !here.contains(&format!(".{field} = random"))).collect();
+        assert_eq!(missing, Vec::<&str>::new());
+    }
+
+    #[test]
+    fn one_seed_gives_one_weather() {
+        let course = |seed| {
+            let mut weather = Weather::draw(seed);
+            let lives: Vec<Life> = (0..3).map(|_| weather.life("image")).collect();
+            format!("{:?} {lives:?}", weather.kinds)
+        };
+        assert_eq!(course(3), course(3));
+        assert_ne!(course(3), course(4));
     }
 }

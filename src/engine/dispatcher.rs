@@ -16,8 +16,8 @@ use super::look;
 use crate::aws::Aws;
 use crate::journal::{Request, Store};
 use crate::model::{
-    Actor, Error, Event, Failure, FailureKind, Lane, Progress, RecordBody, RunView, StageId, StagePlan, StepClass, StepId,
-    StepPlan, StepState, Verdict,
+    Actor, Direction, Error, Event, Failure, FailureKind, Lane, Progress, RecordBody, RunView, StageId, StagePlan, StepClass,
+    StepId, StepPlan, StepState, Verdict,
 };
 use crate::stages::registry;
 use crate::stages::step::{Context, Step};
@@ -77,15 +77,17 @@ impl<'a, S: Store> Engine<'a, S> {
         Ok((ending, self.view))
     }
 
-    /// Looks at every step whose outcome is not known, so that a plan of the way back can be made of what is known.
+    /// Looks at every step whose outcome is not known, so that a plan of the way back can be made of what is known. With `again`
+    /// also whether what a way back did still stands: one that was left half-way may have been overtaken by others.
     ///
     /// # Errors
     /// As [`Engine::run`].
-    pub async fn settle_unknown(mut self) -> Result<(Option<Ending>, RunView), Error> {
+    pub async fn settle_unknown(mut self, again: bool) -> Result<(Option<Ending>, RunView), Error> {
         let stages = self.view.plan.stages.clone();
+        let again = again && self.view.plan.direction == Direction::Back;
         for stage in &stages {
             let lanes: Vec<&Lane> = stage.lanes().collect();
-            if let Some(ending) = self.look_at(&lanes, false, true).await? {
+            if let Some(ending) = self.look_at(&lanes, again, true).await? {
                 return Ok((Some(ending), self.view));
             }
         }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::look;
 use crate::aws::{Aws, Class};
-use crate::model::{Failure, FailureKind, Lane, Progress, RecordBody, RunId, StepId, StepPlan, StepState, StepView, Verdict};
+use crate::model::{Failure, FailureKind, Lane, Progress, RecordBody, RunId, StepId, StepPlan, StepView, Verdict};
 use crate::stages::registry;
 use crate::stages::step::{Applied, Context, MutationStep, Polled, Prepared, Step, StepError, WaitStep};
 
@@ -74,7 +74,7 @@ impl LaneRun<'_> {
     async fn steps(&mut self) -> Result<LaneEnd, Gone> {
         let mut carried: Vec<RecordBody> = Vec::new();
         for step in self.lane.steps.clone() {
-            if self.views.get(&step.id).is_some_and(|view| view.state == StepState::Done) {
+            if self.views.get(&step.id).is_some_and(|view| view.state.is_over()) {
                 continue;
             }
             let code = registry::step(&step.action);
@@ -94,6 +94,9 @@ impl LaneRun<'_> {
                     self.outputs.insert(step.id.clone(), output);
                     carried.push(record);
                 }
+                StepEnd::Lane(LaneEnd::Failed { failure, .. }) if step.is_harmless() && is_final(failure.kind) => {
+                    self.pass_over(&step, &failure).await?;
+                }
                 StepEnd::Lane(end) => return Ok(end),
             }
         }
@@ -101,6 +104,13 @@ impl LaneRun<'_> {
             self.write(carried).await?;
         }
         Ok(LaneEnd::Done)
+    }
+
+    /// Leaves a clean-up undone: nothing is in danger without it, and going back matters more.
+    async fn pass_over(&self, step: &StepPlan, failure: &Failure) -> Result<(), Gone> {
+        let why = failure.causes.first().map(|cause| format!(": {cause}")).unwrap_or_default();
+        let reason = format!("{}{why}", failure.message);
+        self.write(vec![RecordBody::StepSkipped { step: step.id.clone(), reason, by: None }]).await.map(|_| ())
     }
 
     async fn write(&self, bodies: Vec<RecordBody>) -> Result<bool, Gone> {
@@ -294,6 +304,14 @@ impl LaneRun<'_> {
     async fn held(&self, step: &StepPlan, result: String, why: String) -> Result<StepEnd, Gone> {
         self.write(vec![RecordBody::StepHeld { step: step.id.clone(), result: result.clone(), why: why.clone() }]).await?;
         Ok(StepEnd::Lane(LaneEnd::Held { step: step.id.clone(), result, why }))
+    }
+}
+
+/// Whether trying again by itself would not help: not a network or credentials that fail, which concern the whole run.
+fn is_final(kind: FailureKind) -> bool {
+    match kind {
+        FailureKind::Rejected | FailureKind::Drift | FailureKind::Mismatch | FailureKind::Stuck => true,
+        FailureKind::Credentials | FailureKind::Unreachable | FailureKind::Rollout | FailureKind::Deadline => false,
     }
 }
 

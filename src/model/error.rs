@@ -1,7 +1,7 @@
 //! The one error type. A variant carries facts; its `Display` is the first line of the message, [`Error::causes`] the
 //! `Caused by:` lines, [`Error::state`] where the run stands, [`Error::hints`] what to do next, [`Error::exit`] the exit code.
 
-use super::{Exit, Finding, Problem, RunId};
+use super::{Exit, Finding, Problem, Remainder, RunId};
 
 /// What AWS said when it refused or failed a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,8 +204,10 @@ pub enum Error {
     Stuck {
         /// What resists.
         headline: String,
-        /// What remains, one line each.
-        remains: Vec<String>,
+        /// Why, outermost first.
+        causes: Vec<String>,
+        /// What is left in AWS.
+        remains: Vec<Remainder>,
         /// Where it stands.
         at: Where,
     },
@@ -376,9 +378,11 @@ impl Error {
             | Self::JournalWrite { why, .. } => vec![why.clone()],
             Self::Unreachable { endpoint, why, .. } => vec![format!("{endpoint}: {why}")],
             Self::Refused { refusal, .. } => vec![refusal.to_string()],
-            Self::Stopped { causes, .. } | Self::Paused { causes, .. } | Self::DrillUnfit { causes } => causes.clone(),
+            Self::Stopped { causes, .. }
+            | Self::Paused { causes, .. }
+            | Self::Stuck { causes, .. }
+            | Self::DrillUnfit { causes } => causes.clone(),
             Self::DrillFailed { first, .. } => first.clone(),
-            Self::Stuck { remains, .. } => remains.iter().map(|what| format!("left: {what}")).collect(),
             Self::RunbookChanged { changes, .. } => changes.clone(),
             Self::RunAmbiguous { candidates, .. } => vec![format!("they are {}", candidates.join(", "))],
             Self::TargetTaken { holder: Some(holder), run, .. } => vec![format!("`{run}` is under way: {holder} holds it")],

@@ -20,9 +20,9 @@ impl RunView {
         stage.lanes().filter(|lane| !self.lane_done(lane))
     }
 
-    /// Whether every step of the lane is done.
+    /// Whether every step of the lane is done or passed over.
     pub fn lane_done(&self, lane: &Lane) -> bool {
-        lane.steps.iter().all(|step| self.state(&step.id) == StepState::Done)
+        lane.steps.iter().all(|step| self.state(&step.id).is_over())
     }
 
     /// Whether a later stage has done something for the lane's target: what this stage did for it is then not as this stage left

@@ -11,6 +11,7 @@ mod id;
 mod lanes;
 mod plan;
 mod record;
+mod remainder;
 mod runbook;
 mod transition;
 mod view;
@@ -27,6 +28,7 @@ pub use plan::{
     Change, Direction, Disposition, Finding, Input, Lane, Plan, Resource, Severity, StagePlan, StepClass, StepPlan, Target, Wave,
 };
 pub use record::{Actor, Adoption, CallNote, Extent, Failure, FailureKind, Holder, Outcome, Record, RecordBody, Verdict};
+pub use remainder::Remainder;
 pub use runbook::{Closing, Origin, Problem, Runbook, SourceFile, SourceSpan, StageDecl, Variable};
 pub use transition::{IllegalTransition, StepEvent, StepState, next_state};
 pub use view::{FoldError, Mutation, RunStatus, RunView, StepView};

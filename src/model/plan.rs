@@ -266,6 +266,30 @@ impl Finding {
     }
 }
 
+impl StepPlan {
+    /// Whether it puts a service that was there before the run back to what it was: where somebody else has changed that service
+    /// since, the run's own changes can still be taken back on what it is now.
+    pub fn restores(&self) -> bool {
+        self.params["restore"] == true && self.params["orGone"] != true
+    }
+
+    /// The number of the record that started the mutation which this step of a way back helps to undo. Those of one mutation rest on
+    /// one another; a step without a number concerns its whole lane.
+    pub fn undo_of(&self) -> Option<u64> {
+        self.params["undoOf"].as_u64()
+    }
+
+    /// Whether the way back goes on where this step fails: a clean-up without which nothing is in danger.
+    pub fn is_harmless(&self) -> bool {
+        self.params["harmless"] == true
+    }
+
+    /// Numbers of the records that started the mutations which are undone when this step of a way back is done.
+    pub fn undoes(&self) -> impl Iterator<Item = u64> {
+        self.params["undoes"].as_array().into_iter().flatten().filter_map(Value::as_u64)
+    }
+}
+
 impl StagePlan {
     /// Every step of the stage, in order.
     pub fn steps(&self) -> impl Iterator<Item = &StepPlan> {

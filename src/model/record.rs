@@ -105,6 +105,17 @@ pub enum RecordBody {
         /// What they said.
         comment: String,
     },
+    /// A step of the way back is passed over: what it would have undone stays. Later steps that rest on it are passed over too, each
+    /// with a record of its own.
+    StepSkipped {
+        /// The step.
+        step: StepId,
+        /// Why, in words.
+        reason: String,
+        /// Who decided; nobody where a clean-up failed without which nothing is in danger.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Actor>,
+    },
     /// A finding was accepted.
     FindingAccepted {
         /// Its id.

@@ -8,6 +8,8 @@
 //!      ├─────────────────────┘  ├───── failed ────┼──▶ failed ─── started ──▶ started
 //!      │ left                   └───── held ──────┼──▶ held ───── approved ─▶ done
 //!      └──────────────────────────────────────────┘
+//!
+//!   pending | failed | held | diverged ── skipped ──▶ skipped, for as long as this plan is in force
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,15 @@ pub enum StepState {
     Held,
     /// Something else than planned is there.
     Diverged,
+    /// Passed over, on the way back: what it would have undone stays.
+    Skipped,
+}
+
+impl StepState {
+    /// Whether nothing more is to be done about the step.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Skipped)
+    }
 }
 
 /// What can happen to a step.
@@ -51,6 +62,8 @@ pub enum StepEvent {
     Held,
     /// See [`RecordBody::StepApproved`].
     Approved,
+    /// See [`RecordBody::StepSkipped`].
+    Skipped,
     /// See [`Verdict::Done`].
     ObservedDone,
     /// See [`Verdict::NotDone`].
@@ -105,6 +118,11 @@ pub fn next_state(class: StepClass, state: StepState, event: StepEvent) -> Resul
         (S::Done | S::Failed, E::ObservedTakenBack) if !mutation => S::Pending,
         (S::Held, E::ObservedTakenBack) if verify => S::Pending,
 
+        // Never one whose outcome is not known: what it did would be forgotten.
+        (S::Pending | S::Failed, E::Skipped) => S::Skipped,
+        (S::Held, E::Skipped) if verify => S::Skipped,
+        (S::Diverged, E::Skipped) if mutation => S::Skipped,
+
         _ => return Err(IllegalTransition { class, state, event }),
     };
     Ok(next)
@@ -121,6 +139,7 @@ impl StepEvent {
             RecordBody::StepLeft { .. } => Self::Left,
             RecordBody::StepHeld { .. } => Self::Held,
             RecordBody::StepApproved { .. } => Self::Approved,
+            RecordBody::StepSkipped { .. } => Self::Skipped,
             RecordBody::StepObserved { verdict, .. } => match verdict {
                 Verdict::Done { .. } => Self::ObservedDone,
                 Verdict::NotDone { .. } => Self::ObservedNotDone,

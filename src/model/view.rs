@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Adoption, CallNote, Direction, Extent, Failure, Holder, IllegalTransition, Outcome, Plan, Record, RecordBody, RunId, StageId,
-    StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
+    Actor, Adoption, CallNote, Direction, Extent, Failure, FailureKind, Holder, IllegalTransition, Outcome, Plan, Record,
+    RecordBody, RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
 };
 
 /// Where a run stands.
@@ -29,6 +29,9 @@ pub struct RunView {
     pub steps: BTreeMap<StepId, StepView>,
     /// Every mutation that took effect and was not taken back, in order: what a rollback inverts.
     pub mutations: Vec<Mutation>,
+    /// Mutations that a step of the way back has undone, with that step: they stand again when it is found not to stand.
+    #[serde(skip)]
+    undone: Vec<(StepId, Mutation)>,
     /// Where the steps of the forward plan stood when the run turned back: what is not undone meanwhile stays done.
     #[serde(skip)]
     pub(super) turned_from: BTreeMap<StepId, StepView>,
@@ -72,6 +75,9 @@ pub struct StepView {
     /// Result and reason, when held.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<(String, String)>,
+    /// Why it was passed over, and who decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<(String, Option<Actor>)>,
     /// When it was last started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
@@ -177,6 +183,7 @@ impl StepView {
             output: None,
             trouble: None,
             held: None,
+            skipped: None,
             started_at: None,
             changed_at: None,
         }
@@ -203,6 +210,7 @@ impl RunView {
             adoption: why.clone(),
             steps: plan.steps().map(|(_, _, step)| (step.id.clone(), StepView::pending())).collect(),
             mutations: Vec::new(),
+            undone: Vec::new(),
             turned_from: BTreeMap::new(),
             holds: BTreeSet::new(),
             lanes: BTreeSet::new(),
@@ -285,7 +293,9 @@ impl RunView {
                 let rests_on_new = step.inputs.values().any(|input| anew.contains(&input.step));
                 let sees_new = lane_anew && step.class != StepClass::Mutation;
                 let same = before.step(&step.id).is_some_and(|old| same_to_the_letter(old, step));
-                let kept = self.steps.remove(&step.id).filter(|_| same && !rests_on_new && !sees_new);
+                // Who plans anew means to try again what was passed over.
+                let kept = (self.steps.remove(&step.id))
+                    .filter(|view| same && !rests_on_new && !sees_new && view.state != StepState::Skipped);
                 if kept.is_none() {
                     anew.insert(step.id.clone());
                     lane_anew = true;
@@ -333,6 +343,7 @@ impl RunView {
             RecordBody::StepFailed { failure, .. } | RecordBody::StepInDoubt { failure, .. } => {
                 step.trouble = Some(failure.clone())
             }
+            RecordBody::StepSkipped { reason, by, .. } => step.skipped = Some((reason.clone(), by.clone())),
             RecordBody::StepHeld { result, why, .. } => step.held = Some((result.clone(), why.clone())),
             RecordBody::StepApproved { by, comment, .. } => {
                 step.output = Some(serde_json::json!({ "result": "approved", "by": by.user, "comment": comment }));
@@ -348,7 +359,7 @@ impl RunView {
                 }
                 Verdict::Diverged { differences } => {
                     step.trouble = Some(Failure {
-                        kind: super::FailureKind::Drift,
+                        kind: FailureKind::Drift,
                         message: "what is found is not what was left".to_owned(),
                         causes: differences.clone(),
                         code: None,
@@ -374,13 +385,36 @@ impl RunView {
             };
             note_mutation(&mut self.mutations, made, id, body);
         }
-        if state == StepState::Done
-            && let Some(undone) = planned.params["undoes"].as_array()
-        {
-            // What a step of a rollback has undone does not stand any more.
-            self.mutations.retain(|mutation| !undone.iter().any(|seq| seq.as_u64() == Some(mutation.seq)));
+        let again = matches!(event, StepEvent::ObservedTakenBack | StepEvent::ObservedDiverged);
+        if state == StepState::Done {
+            self.forget_undone(id);
+        } else if again && self.plan.direction == Direction::Back {
+            self.recall_undone(id);
         }
         Ok(())
+    }
+
+    /// What a step of a way back has undone does not stand any more.
+    fn forget_undone(&mut self, id: &StepId) {
+        let undone: Vec<u64> = self.plan.step(id).map(|step| step.undoes().collect()).unwrap_or_default();
+        let (gone, standing): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.mutations).into_iter().partition(|known| undone.contains(&known.seq));
+        self.mutations = standing;
+        self.undone.extend(gone.into_iter().map(|mutation| (id.clone(), mutation)));
+    }
+
+    /// An undo that is found not to stand has undone nothing: it is none, and what it had undone stands again.
+    fn recall_undone(&mut self, id: &StepId) {
+        let Some((_, lane, step)) = self.plan.steps().find(|(_, _, step)| step.id == *id) else { return };
+        let together = |by: &StepId| {
+            lane.steps.iter().any(|known| known.id == *by && known.undo_of().is_some() && known.undo_of() == step.undo_of())
+        };
+        let (again, undone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.undone).into_iter().partition(|(by, _)| by == id || together(by));
+        self.undone = undone;
+        self.mutations.retain(|mutation| mutation.direction == Direction::Forward || mutation.step.id != *id);
+        self.mutations.extend(again.into_iter().map(|(_, mutation)| mutation));
+        self.mutations.sort_by_key(|mutation| mutation.seq);
     }
 
     /// The state of a step; a step that the plan does not have is pending.
@@ -388,14 +422,14 @@ impl RunView {
         self.steps.get(step).map_or(StepState::Pending, |view| view.state)
     }
 
-    /// Whether every step of the stage is done.
+    /// Whether every step of the stage is done or passed over.
     pub fn stage_done(&self, stage: &StageId) -> bool {
         self.plan
             .stages
             .iter()
             .filter(|plan| plan.id == *stage)
             .flat_map(|plan| plan.steps())
-            .all(|step| self.state(&step.id) == StepState::Done)
+            .all(|step| self.state(&step.id).is_over())
     }
 
     /// The first stage that is not done.
@@ -403,7 +437,7 @@ impl RunView {
         self.plan.stages.iter().find(|stage| !self.stage_done(&stage.id))
     }
 
-    /// Whether every step of the plan is done.
+    /// Whether every step of the plan is done or passed over.
     pub fn all_done(&self) -> bool {
         self.current_stage().is_none()
     }
@@ -439,7 +473,7 @@ impl RunView {
         for (_, step) in self.troubled() {
             match step.state {
                 StepState::Held if status == RunStatus::Open => status = RunStatus::Held,
-                StepState::Failed if step.trouble.as_ref().is_some_and(|trouble| trouble.kind == super::FailureKind::Stuck) => {
+                StepState::Failed if step.trouble.as_ref().is_some_and(|trouble| trouble.kind == FailureKind::Stuck) => {
                     return RunStatus::Stuck;
                 }
                 StepState::Failed | StepState::Diverged => status = RunStatus::Stopped,
@@ -447,6 +481,13 @@ impl RunView {
             }
         }
         status
+    }
+
+    /// Whether the way back met, in this step, what somebody else made of a service.
+    pub fn moved_on(&self, step: &StepId, failure: &Failure) -> bool {
+        self.plan.direction == Direction::Back
+            && matches!(failure.kind, FailureKind::Drift | FailureKind::Stuck)
+            && self.plan.step(step).is_some_and(StepPlan::restores)
     }
 
     /// The output of a step that is done.
@@ -496,7 +537,8 @@ impl RecordBody {
             | Self::StepObserved { step, .. }
             | Self::StepLeft { step }
             | Self::StepHeld { step, .. }
-            | Self::StepApproved { step, .. } => Some(step),
+            | Self::StepApproved { step, .. }
+            | Self::StepSkipped { step, .. } => Some(step),
             _ => None,
         }
     }

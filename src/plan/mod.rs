@@ -1,11 +1,17 @@
 //! Observe, then plan. Observing reads AWS and nothing else; planning is pure and synchronous, so that the same facts always
-//! give the same plan. Going back is planned too: from the journal's mutations, by the steps' own inverses.
+//! give the same plan. Going back is planned too: from the journal's mutations, by the steps' own inverses, or, where others have
+//! deployed since and the operator asks for it, on what is there now.
 
 mod closing;
+mod inventory;
 mod make;
+mod newest;
 mod observe;
 mod undo;
+mod users;
 
+pub use inventory::inventory;
 pub use make::{check, make};
+pub use newest::{MOVED_ON, Newest, read_newest};
 pub use observe::observe;
 pub use undo::undo;

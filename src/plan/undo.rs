@@ -8,39 +8,62 @@
 //! | 3 | several updates of one service in one stage | one: back to what the first of them replaced |
 //! | 4 | an update of a service that this run created and that goes as well | only its registry is detached, and nobody waits for a rollout of it |
 //! | 5 | a redeploy | none: it replaced nothing |
-//! | 6 | anything else | the step's own, in reverse order of making |
+//! | 6 | an update of a service that has moved on since, where the operator asked for it | one for all of them, on what the service runs now ([`super::newest`]) |
+//! | 7 | a revision that an earlier way back registered and that nothing runs | it is deregistered |
+//! | 8 | anything else | the step's own, in reverse order of making |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::newest::{MovedOn, Newest};
+use super::users::Own;
 use crate::model::{
-    Direction, Disposition, Extent, Input, Lane, LaneId, Mutation, Plan, Resource, RunView, StageId, StagePlan, StepClass, StepId,
-    StepPlan, Wave,
+    Direction, Disposition, Extent, Finding, Input, Lane, LaneId, Mutation, Plan, Resource, RunView, StageId, StagePlan, StepClass,
+    StepId, StepPlan, Wave,
 };
 use crate::stages::registry;
 use crate::stages::step::{Step, UndoStep};
 
-const UPDATE: &str = "ecs.update-service";
-const CREATE: &str = "ecs.create-service";
+pub(super) const UPDATE: &str = "ecs.update-service";
+pub(super) const CREATE: &str = "ecs.create-service";
+pub(super) const REGISTER_EDITED: &str = "ecs.register-edited-task-definition";
 
-/// The plan that takes a run back: all of it or some lanes, to the start or so far that a stage and what stands above it in the
-/// runbook stay done. Empty when there is nothing to undo.
-pub fn undo(view: &RunView, extent: &Extent) -> Plan {
+/// The mutations that are to be undone, in the order of their making: the last goes first.
+pub(super) fn going<'a>(view: &'a RunView, extent: &Extent) -> Vec<&'a Mutation> {
     let order: Vec<&StageId> = view.forward.stages.iter().map(|stage| &stage.id).collect();
     let keep = extent.to.as_ref().and_then(|to| order.iter().position(|stage| *stage == to)).map_or(0, |position| position + 1);
     let goes = |made: &Mutation| {
         order.iter().position(|known| **known == made.stage).is_none_or(|position| position >= keep)
             && (extent.lanes.is_empty() || extent.lanes.contains(&made.target))
     };
-    let mutations: Vec<&Mutation> = view
-        .mutations
+    let mut mutations: Vec<&Mutation> =
+        view.mutations.iter().filter(|mutation| mutation.output.is_some() && goes(mutation)).collect();
+    let used: BTreeSet<&str> = mutations
         .iter()
-        .filter(|mutation| mutation.direction == Direction::Forward && mutation.output.is_some() && goes(mutation))
+        .filter(|mutation| mutation.step.action == UPDATE)
+        .filter_map(|mutation| mutation.output.as_ref()?["set"]["taskDefinition"].as_str())
         .collect();
+    let leftover = |mutation: &Mutation| {
+        let made = mutation.output.as_ref().and_then(|output| output["taskDefinition"].as_str());
+        mutation.step.action == REGISTER_EDITED && made.is_some_and(|made| !used.contains(made))
+    };
+    // An undo is not undone; but what it registered and did not come to use is left over.
+    mutations.retain(|mutation| mutation.direction == Direction::Forward || leftover(mutation));
+    // It goes when what runs is settled, so it counts as made first.
+    mutations.sort_by_key(|mutation| (mutation.direction == Direction::Forward, mutation.seq));
+    mutations
+}
+
+/// The plan that takes a run back: all of it or some lanes, to the start or so far that a stage and what stands above it in the
+/// runbook stay done. What is in `newest` is undone on what the service runs now. Empty when there is nothing to undo.
+pub fn undo(view: &RunView, extent: &Extent, newest: &Newest) -> Plan {
+    let order: Vec<&StageId> = view.forward.stages.iter().map(|stage| &stage.id).collect();
+    let mutations = going(view, extent);
     let created: BTreeSet<&str> =
         mutations.iter().filter(|mutation| mutation.step.action == CREATE).filter_map(|mutation| service(mutation)).collect();
 
+    let own = Own::of(view);
     let mut stages: BTreeMap<usize, BTreeMap<String, LaneOfUndo>> = BTreeMap::new();
     for mutation in mutations.iter().rev() {
         let position = order.iter().position(|stage| **stage == mutation.stage).unwrap_or(usize::MAX);
@@ -55,13 +78,20 @@ pub fn undo(view: &RunView, extent: &Extent) -> Plan {
                 && other.step.action == UPDATE
                 && service(other) == service(mutation)
         });
-        lane.add(mutation, &created, earlier_update);
+        match service(mutation).filter(|_| mutation.step.action == UPDATE).and_then(|name| newest.get(name)) {
+            Some(moved_on) => lane.add_onto_newest(mutation, moved_on),
+            None => lane.add(mutation, &created, earlier_update),
+        }
+        if let Some(look) = own.look(mutation) {
+            lane.begin_with(look);
+        }
     }
     let stages = stages.into_values().rev().filter_map(stage_plan).collect();
-    Plan { direction: Direction::Back, stages, findings: Vec::new(), closing: BTreeMap::new(), ..view.forward.clone() }
+    let findings: Vec<Finding> = newest.values().map(MovedOn::finding).collect();
+    Plan { direction: Direction::Back, stages, findings, closing: BTreeMap::new(), ..view.forward.clone() }
 }
 
-fn service(mutation: &Mutation) -> Option<&str> {
+pub(super) fn service(mutation: &Mutation) -> Option<&str> {
     mutation.step.params["service"].as_str()
 }
 
@@ -110,6 +140,32 @@ impl LaneOfUndo {
         self.append(mutation, steps);
     }
 
+    /// The last update of the service is undone together with all earlier ones, in any stage.
+    fn add_onto_newest(&mut self, mutation: &Mutation, moved_on: &MovedOn) {
+        if moved_on.undoes.last() != Some(&mutation.seq) {
+            return;
+        }
+        self.pending.extend(&moved_on.undoes);
+        self.resources.push(moved_on.resource());
+        self.append(mutation, moved_on.steps());
+    }
+
+    /// Puts a look before everything else in the lane.
+    fn begin_with(&mut self, look: UndoStep) {
+        let taken = self.steps.iter().any(|step| step.id == StepId::of(&self.lane, look.name));
+        let name = if taken { format!("{}-{}", look.name, self.steps.len()) } else { look.name.to_owned() };
+        let step = StepPlan {
+            id: StepId::of(&self.lane, &name),
+            action: look.action.to_owned(),
+            class: look.class,
+            title: look.title,
+            params: look.params,
+            inputs: BTreeMap::new(),
+            deadline_s: look.deadline_s,
+        };
+        self.steps.insert(0, step);
+    }
+
     fn append(&mut self, mutation: &Mutation, steps: Vec<UndoStep>) {
         let suffix = if mutation.attempt > 1 || self.steps.iter().any(|step| step.id == StepId::of(&self.lane, steps[0].name)) {
             format!("-{}", mutation.seq)
@@ -125,6 +181,7 @@ impl LaneOfUndo {
                 .map(|(here, step, there)| ((*here).to_owned(), Input { step: id(step), pointer: (*there).to_owned() }))
                 .collect();
             let mut params = undo.params;
+            params["undoOf"] = json!(mutation.seq);
             if index == last {
                 // When this one is done, the mutations are undone. Not before: a way back that is planned anew would not wait any
                 // more for what the next undo needs.

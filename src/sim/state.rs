@@ -121,8 +121,12 @@ impl State {
             // Spans sent before the event met the world as it was before it.
             traffic::account(self, at.max(self.now));
             self.now = self.now.max(at);
-            // What tasks answer changes with these two kinds only.
-            let may_change_answers = matches!(event, Event::Ecs(_) | Event::Request(_));
+            // What tasks answer changes with these two kinds only, and not where the scheduler merely looks at a service.
+            let may_change_answers = match &event {
+                Event::Ecs(event) => event.may_change_answers(),
+                Event::Request(_) => true,
+                Event::Elb(_) | Event::CloudMap(_) => false,
+            };
             match event {
                 Event::Ecs(event) => ecs::on_event(self, event),
                 Event::Elb(event) => elbv2::on_event(self, event),

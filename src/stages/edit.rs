@@ -1,8 +1,15 @@
 //! Edits of a task definition, as pure functions from a register input to a register input. Values of other environment
 //! variables pass through and appear nowhere else.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::unedit;
+
+/// The register inputs that inverse edits look at, by ARN: the revisions that the edits themselves were made from.
+pub type Originals = BTreeMap<String, Value>;
 
 /// One edit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,20 +31,72 @@ pub enum Edit {
         /// The container.
         container: String,
     },
+    /// The inverse of [`Edit::SetEnv`] on a revision that others have changed since.
+    ResetEnv {
+        /// The container that [`Edit::SetEnv`] left alone.
+        except: String,
+        /// The variable.
+        name: String,
+        /// The value that [`Edit::SetEnv`] gave it; where it has another by now, it is somebody else's.
+        from: String,
+        /// The value it had before.
+        to: String,
+        /// The revision that was edited then: its containers with the value `to` are those that were changed.
+        of: String,
+    },
+    /// The inverse of [`Edit::Strip`] on a revision that others have changed since.
+    PutBack {
+        /// The container.
+        container: String,
+        /// The revision that it was taken out of.
+        of: String,
+    },
+}
+
+impl Edit {
+    /// The edit that takes this one back on a revision that others have changed since; `of` is the revision that this one was
+    /// made from. An inverse has none.
+    pub fn inverse(&self, of: &str) -> Option<Self> {
+        match self {
+            Self::SetEnv { except, name, from, to } => Some(Self::ResetEnv {
+                except: except.clone(),
+                name: name.clone(),
+                from: to.clone(),
+                to: from.clone(),
+                of: of.to_owned(),
+            }),
+            Self::Strip { container } => Some(Self::PutBack { container: container.clone(), of: of.to_owned() }),
+            Self::ResetEnv { .. } | Self::PutBack { .. } => None,
+        }
+    }
+
+    /// The ARN of the revision that an inverse edit looks at.
+    pub fn original(&self) -> Option<&str> {
+        match self {
+            Self::SetEnv { .. } | Self::Strip { .. } => None,
+            Self::ResetEnv { of, .. } | Self::PutBack { of, .. } => Some(of),
+        }
+    }
 }
 
 /// Applies edits to a register input; what cannot be done is a reason in words.
-pub fn apply(edits: &[Edit], input: &mut Value) -> Result<(), String> {
+pub fn apply(edits: &[Edit], input: &mut Value, originals: &Originals) -> Result<(), String> {
+    let original = |of: &String| originals.get(of).ok_or_else(|| format!("the revision {of}, which was edited then, is not known"));
     for edit in edits {
         match edit {
             Edit::SetEnv { except, name, from, to } => set_env(input, except, name, from, to)?,
             Edit::Strip { container } => strip(input, container)?,
+            Edit::ResetEnv { except, name, from, to, of } => {
+                let variable = unedit::Variable { name, ours: from, before: to };
+                unedit::reset_env(input, original(of)?, except, &variable);
+            }
+            Edit::PutBack { container, of } => unedit::put_back(input, original(of)?, container)?,
         }
     }
     Ok(())
 }
 
-fn containers(input: &mut Value) -> impl Iterator<Item = &mut Value> {
+pub(super) fn containers(input: &mut Value) -> impl Iterator<Item = &mut Value> {
     input["containerDefinitions"].as_array_mut().into_iter().flatten()
 }
 
@@ -122,17 +181,17 @@ mod tests {
     #[test]
     fn only_the_expected_value_outside_the_sidecar_is_changed() {
         let mut edited = task();
-        apply(&[retarget()], &mut edited).expect("has the variable");
+        apply(&[retarget()], &mut edited, &Originals::new()).expect("has the variable");
         let mut expected = task();
         expected["containerDefinitions"][0]["environment"][1]["value"] = json!("http://shared:4318");
         assert_eq!(edited, expected);
-        assert!(apply(&[retarget()], &mut edited).is_err(), "a second time there is nothing to change");
+        assert!(apply(&[retarget()], &mut edited, &Originals::new()).is_err(), "a second time there is nothing to change");
     }
 
     #[test]
     fn stripping_takes_what_refers_to_the_sidecar_with_it() {
         let mut edited = task();
-        apply(&[Edit::Strip { container: "jaeger".into() }], &mut edited).expect("can be stripped");
+        apply(&[Edit::Strip { container: "jaeger".into() }], &mut edited, &Originals::new()).expect("can be stripped");
         let api = &edited["containerDefinitions"][0];
         assert_eq!(edited["containerDefinitions"].as_array().map(Vec::len), Some(2));
         assert_eq!(api.get("dependsOn"), None);
@@ -153,7 +212,7 @@ mod tests {
         router["containerDefinitions"][2]["firelensConfiguration"] = json!({ "type": "fluentbit" });
         for mut input in [volumes, proxy, only, router] {
             let before = input.clone();
-            assert!(apply(&[Edit::Strip { container: "jaeger".into() }], &mut input).is_err());
+            assert!(apply(&[Edit::Strip { container: "jaeger".into() }], &mut input, &Originals::new()).is_err());
             assert_eq!(input, before, "a refused edit changes nothing");
         }
     }

@@ -16,3 +16,4 @@ pub mod step;
 pub mod steps;
 mod strip_sidecar;
 mod task_definition;
+mod unedit;

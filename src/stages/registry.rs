@@ -31,6 +31,7 @@ fn wait(step: impl WaitStep + 'static) -> Step {
 /// The step that executes an action; `None` for an action that this version does not know.
 pub fn step(action: &str) -> Option<Step> {
     Some(match action {
+        "aws.look-for-users" => wait(steps::LookForUsers),
         "ecs.await-rollout" => wait(steps::AwaitRollout),
         "ecs.await-service" => wait(steps::AwaitInactive),
         "ecs.create-service" => mutation(steps::CreateService),

@@ -95,6 +95,17 @@ pub struct UndoStep {
     pub inputs: Vec<(&'static str, &'static str, &'static str)>,
 }
 
+/// What a mutation leaves behind when it is not undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What it is, in AWS's words.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// The AWS CLI's command that removes it or puts it back, without the options that say where.
+    pub remove: String,
+}
+
 /// Exactly one AWS mutation.
 #[async_trait(?Send)]
 pub trait MutationStep {
@@ -119,6 +130,12 @@ pub trait MutationStep {
 
     /// The steps that undo it, in order; none when it leaves nothing behind.
     fn undo(&self, mutation: &Mutation) -> Vec<UndoStep>;
+
+    /// What it leaves behind while it is not undone; nothing where that is part of something else.
+    fn left(&self, mutation: &Mutation) -> Option<Left> {
+        let _ = mutation;
+        None
+    }
 }
 
 /// A wait, or a verification.

@@ -11,7 +11,7 @@ use dialoguer::console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Event, Progress, RecordBody, RunView, StepId, StepState};
+use crate::model::{Event, Progress, RecordBody, RunView, StepId};
 
 use super::keys::SilentKeys;
 use super::lines::{LineOptions, LinePrinter, heading};
@@ -232,7 +232,7 @@ fn whole(view: &RunView) -> Option<Whole> {
     let position = view.plan.stages.iter().position(|stage| stage.id == current.id)?;
     Some(Whole {
         stage: heading(&view.plan, position),
-        done: view.steps.values().filter(|step| step.state == StepState::Done).count(),
+        done: view.steps.values().filter(|step| step.state.is_over()).count(),
         steps: view.steps.len(),
         since: view.started_at,
     })

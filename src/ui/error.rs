@@ -15,7 +15,7 @@ use crate::model::{Error, Finding, Problem};
 
 use super::plan_view::CANNOT_BE_ACCEPTED;
 use super::style::{Style, Tone};
-use super::text;
+use super::{remains_view, text};
 
 /// The whole message, without a newline at its end. `problems` gives the text of one problem with its source lines.
 pub fn render(error: &Error, problems: &dyn Fn(&Problem) -> String, style: &Style) -> String {
@@ -33,6 +33,11 @@ pub fn render(error: &Error, problems: &dyn Fn(&Problem) -> String, style: &Styl
                 lines.push(String::new());
                 lines.extend(blocker(finding));
             }
+        }
+        Error::Stuck { remains, .. } if !remains.is_empty() => {
+            lines.push(String::new());
+            lines.push("Left in AWS:".to_owned());
+            lines.extend(remains.iter().flat_map(remains_view::lines));
         }
         _ => {}
     }

@@ -12,6 +12,7 @@
 //! Views are functions from values to text: they read no clock and write nowhere. [`Out`] is the one printer; a closed pipe or
 //! terminal never stops a run. Nothing depends on colour: a sign or a word always says the same.
 
+pub mod advice;
 pub mod bars;
 pub mod closing;
 pub mod error;
@@ -23,6 +24,7 @@ mod plan_json;
 pub mod plan_view;
 mod progress;
 pub mod prompt;
+mod remains_view;
 pub mod runs_view;
 pub mod status_view;
 mod style;

@@ -21,7 +21,7 @@ pub enum HeldChoice {
 }
 
 /// What to do about a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FailureChoice {
     /// Give the wait another deadline.
     KeepWaiting,
@@ -29,19 +29,45 @@ pub enum FailureChoice {
     Retry,
     /// Undo what was done.
     RollBack,
+    /// Take only the run's own changes back, on what others have deployed since; shown before it begins.
+    OntoNewest,
+    /// Pass the step over, for this reason: what it would have undone stays.
+    Skip(String),
+    /// Give the run up as it stands, for this reason.
+    Abandon(String),
     /// Leave it as it is.
     Pause,
     /// Show the last log lines, then ask again.
     ShowLog,
 }
 
-/// What can be done about a failure besides trying again, going back and leaving it.
+/// Which of the choices about a failure there are, beside those that there always are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offers {
-    /// The failure is a wait that can still come to a good end.
+    /// [`FailureChoice::KeepWaiting`]: the failure is a wait that can still come to a good end.
     pub wait: bool,
-    /// There are log lines to show.
+    /// [`FailureChoice::ShowLog`]: there are log lines to show.
     pub log: bool,
+    /// [`FailureChoice::RollBack`]: the run goes forward.
+    pub roll_back: bool,
+    /// [`FailureChoice::OntoNewest`]: the way back met what somebody else deployed.
+    pub onto_newest: bool,
+    /// [`FailureChoice::Skip`] and [`FailureChoice::Abandon`]: the run goes back.
+    pub skip: bool,
+}
+
+impl Offers {
+    /// What was not offered cannot be chosen.
+    fn allow(self, choice: &FailureChoice) -> bool {
+        match choice {
+            FailureChoice::KeepWaiting => self.wait,
+            FailureChoice::RollBack => self.roll_back,
+            FailureChoice::OntoNewest => self.onto_newest,
+            FailureChoice::Skip(_) | FailureChoice::Abandon(_) => self.skip,
+            FailureChoice::ShowLog => self.log,
+            FailureChoice::Retry | FailureChoice::Pause => true,
+        }
+    }
 }
 
 /// Asks the operator.
@@ -98,13 +124,7 @@ impl Ask for Scripted {
 
     fn on_failure(&mut self, _: &Plan, headline: &str, _: &[String], offers: Offers) -> FailureChoice {
         self.asked.push(format!("failure {headline}"));
-        // What was not offered cannot be chosen.
-        match self.failures.pop_front() {
-            Some(FailureChoice::KeepWaiting) if !offers.wait => FailureChoice::Pause,
-            Some(FailureChoice::ShowLog) if !offers.log => FailureChoice::Pause,
-            Some(choice) => choice,
-            None => FailureChoice::Pause,
-        }
+        self.failures.pop_front().filter(|choice| offers.allow(choice)).unwrap_or(FailureChoice::Pause)
     }
 
     fn confirm_rollback(&mut self, _: &Plan) -> bool {

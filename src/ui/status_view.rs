@@ -4,18 +4,28 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::model::{
-    Direction, FailureKind, Holder, Outcome, RunStatus, RunView, StagePlan, StepClass, StepPlan, StepState, StepView,
+    Direction, Holder, Outcome, Remainder, RunStatus, RunView, StagePlan, StepClass, StepPlan, StepState, StepView,
 };
 
+use super::advice;
 use super::lines::{title, who};
 use super::plan_json;
+use super::remains_view;
 use super::style::{Sign, Style, Tone};
 use super::text;
 
-/// The whole status, without a newline at its end. `live` is the process that holds the run right now.
-pub fn render(view: &RunView, live: Option<&Holder>, now: Timestamp, style: &Style) -> String {
+/// The whole status, without a newline at its end. `live` is the process that holds the run right now, `remains` what a way back has
+/// not undone.
+pub fn render(view: &RunView, live: Option<&Holder>, remains: &[Remainder], now: Timestamp, style: &Style) -> String {
     let mut parts = vec![header(view, live, now, style), stages(view, now, style)];
-    let hints = next_commands(view, live);
+    let over = matches!(view.status(), RunStatus::Stuck | RunStatus::RolledBack | RunStatus::Abandoned);
+    if over && !remains.is_empty() {
+        parts.push(left(remains, style));
+    }
+    let mut hints = next_commands(view, live);
+    if view.status() == RunStatus::RolledBack && !remains.is_empty() {
+        hints.push(format!("to try again to undo what is left, run `sidestep rollback {}`", view.id));
+    }
     if !hints.is_empty() {
         let hint = |hint: &String| format!("{} {hint}", style.paint(Tone::Strong, "hint:"));
         parts.push(hints.iter().map(hint).collect::<Vec<_>>().join("\n"));
@@ -23,8 +33,14 @@ pub fn render(view: &RunView, live: Option<&Holder>, now: Timestamp, style: &Sty
     parts.join("\n\n")
 }
 
+/// What is left in AWS, for the end of a run and for its status.
+pub fn left(remains: &[Remainder], style: &Style) -> String {
+    let head = style.paint(Tone::Strong, "Left in AWS:");
+    std::iter::once(head).chain(remains.iter().flat_map(remains_view::lines)).collect::<Vec<_>>().join("\n")
+}
+
 /// The same for programs: `{"format": "sidestep-status", "version": 1, …}`; members are only ever added.
-pub fn json(view: &RunView, live: Option<&Holder>) -> Value {
+pub fn json(view: &RunView, live: Option<&Holder>, remains: &[Remainder]) -> Value {
     let stage = |stage: &StagePlan| {
         json!({
             "id": stage.id,
@@ -47,6 +63,7 @@ pub fn json(view: &RunView, live: Option<&Holder>) -> Value {
         "stages": view.plan.stages.iter().map(stage).collect::<Vec<_>>(),
         "holds": view.holds,
         "accepted": view.accepted,
+        "remains": remains,
         "next": next_commands(view, live),
     });
     if let Some(holder) = live {
@@ -70,6 +87,9 @@ fn step_json(view: &RunView, step: &StepPlan) -> Value {
     }
     if let Some(trouble) = &state.trouble {
         value["trouble"] = json!(trouble);
+    }
+    if let Some((reason, by)) = &state.skipped {
+        value["skipped"] = json!({ "reason": reason, "by": by });
     }
     if let Some((result, why)) = &state.held {
         value["held"] = json!({ "result": result, "why": why });
@@ -196,7 +216,7 @@ pub(super) fn stage_state(view: &RunView, stage: &StagePlan) -> StageState {
     let any = |wanted: &[StepState]| states.iter().any(|state| wanted.contains(state));
     if states.is_empty() {
         StageState::AlreadySo
-    } else if states.iter().all(|state| *state == StepState::Done) {
+    } else if states.iter().all(|state| state.is_over()) {
         StageState::Done
     } else if any(&[StepState::Failed, StepState::Diverged]) {
         StageState::Troubled
@@ -221,12 +241,13 @@ fn stages(view: &RunView, now: Timestamp, style: &Style) -> String {
             StageState::UnderWay | StageState::Troubled | StageState::Held => {
                 format!("{}, {done} of {} done", state.word(), text::count(steps, "step", "steps"))
             }
-            StageState::Done if view.plan.direction == Direction::Back => "undone".to_owned(),
+            StageState::Done if view.plan.direction == Direction::Back => format!("undone{}", but_for(view, stage)),
             _ => state.word().to_owned(),
         };
         let name = text::pad(stage.id.as_str(), widest);
         lines.push(format!("  {} {}/{total} {name}  {words}", style.sign(state.sign()), position + 1));
-        if matches!(state, StageState::UnderWay | StageState::Troubled | StageState::Held) {
+        let in_full = matches!(state, StageState::UnderWay | StageState::Troubled | StageState::Held);
+        if in_full || stage.steps().any(|each| view.state(&each.id) == StepState::Skipped) {
             lines.extend(stage.steps().map(|each| step(view, each, now, style)));
         }
     }
@@ -243,13 +264,30 @@ fn step(view: &RunView, plan: &StepPlan, now: Timestamp, style: &Style) -> Strin
         StepState::Failed | StepState::Diverged => (Sign::Failed, trouble(step)),
         StepState::InDoubt => (Sign::Doubt, format!("the outcome is not known ({})", trouble(step))),
         StepState::Held => (Sign::Held, step.held.as_ref().map(|(_, why)| text::clean(why)).unwrap_or_default()),
+        StepState::Skipped => (Sign::Left, skipped(step)),
     };
     let words = if words.is_empty() { title } else { format!("{title}: {words}") };
     let mut lines = vec![text::wrap(&words, style.width, &format!("      {} ", style.sign(sign)), 10)];
-    if let Some(trouble) = &step.trouble {
+    if let Some(trouble) = step.trouble.as_ref().filter(|_| step.state != StepState::Skipped) {
         lines.extend(trouble.causes.iter().map(|cause| text::wrap(&text::clean(cause), style.width, "          ", 12)));
     }
     lines.join("\n")
+}
+
+/// How much of a stage that is over was passed over: ` but for 2 steps`.
+pub(super) fn but_for(view: &RunView, stage: &StagePlan) -> String {
+    match stage.steps().filter(|step| view.state(&step.id) == StepState::Skipped).count() {
+        0 => String::new(),
+        n => format!(" but for {}", text::count(n, "step", "steps")),
+    }
+}
+
+fn skipped(step: &StepView) -> String {
+    match &step.skipped {
+        Some((reason, Some(by))) => format!("skipped by {}: {}", who(by), text::clean(reason)),
+        Some((reason, None)) => format!("left as it is, nothing depends on it: {}", text::clean(reason)),
+        None => String::new(),
+    }
 }
 
 fn trouble(step: &StepView) -> String {
@@ -272,6 +310,10 @@ pub(super) fn next_commands(view: &RunView, live: Option<&Holder>) -> Vec<String
             format!("to undo the rest, run `sidestep rollback {run}`"),
         ];
     }
+    let trouble = |(plan, step): (&StepPlan, &StepView)| advice::after_trouble(view, &plan.id, step.trouble.as_ref()?);
+    if let Some(next) = view.troubled().find_map(trouble).filter(|_| view.ended.is_none()) {
+        return next;
+    }
     let first = match view.status() {
         RunStatus::Open => vec![format!("to go on, run `sidestep resume {run}`")],
         RunStatus::Held => {
@@ -280,22 +322,12 @@ pub(super) fn next_commands(view: &RunView, live: Option<&Holder>) -> Vec<String
                 format!("to look again, run `sidestep resume {run}`"),
             ]
         }
-        RunStatus::Stopped if troubled_by(view, FailureKind::Drift) => {
-            vec![format!("when what was found is as planned again, run `sidestep resume {run}`")]
-        }
         RunStatus::Stopped => vec![format!("when the cause is repaired, run `sidestep resume {run}`")],
-        RunStatus::Stuck => vec![
-            format!("remove what resists, then run `sidestep resume {run}`"),
-            format!("to leave it as it stands, run `sidestep abandon {run}`"),
-        ],
+        RunStatus::Stuck => vec![format!("when what is in the way is gone, run `sidestep rollback {run}`")],
         RunStatus::Done => Vec::new(),
         RunStatus::RolledBack | RunStatus::Abandoned => return Vec::new(),
     };
     first.into_iter().chain(back).collect()
-}
-
-fn troubled_by(view: &RunView, kind: FailureKind) -> bool {
-    view.troubled().any(|(_, step)| step.trouble.as_ref().is_some_and(|trouble| trouble.kind == kind))
 }
 
 /// Why a run that is over, or stands, does not go on; for the summary.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::model::{Direction, RunView, StagePlan};
 
-use super::status_view::{StageState, reason, stage_state};
+use super::status_view::{StageState, but_for, reason, stage_state};
 use super::style::{Style, Tone};
 use super::text::{self, Column};
 
@@ -36,7 +36,7 @@ pub fn render(view: &RunView, style: &Style) -> String {
         let state = stage_state(view, stage);
         let words = match state {
             StageState::AlreadySo => "nothing to do".to_owned(),
-            StageState::Done => format!("{what}  {}", stage_time(view, stage)),
+            StageState::Done => format!("{what}{}  {}", but_for(view, stage), stage_time(view, stage)),
             StageState::NotBegun => format!("not run{}", said(&why)),
             _ => format!("not {what}{}", said(&why)),
         };

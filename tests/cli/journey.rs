@@ -308,10 +308,12 @@ fn back(desk: &Desk) {
       ✓ wait until nexus-ai-api-staging is steady on nexus-ai-api-staging:2
       ✓ deregister nexus-ai-api-staging:3
     undo 3/6 register-dns
+      ✓ look whether anybody else uses the name jaeger.nexus-ai.local
       ✓ take nexus-ai-jaeger-staging out of its service registry
       ✓ wait until nothing is registered under jaeger
       ✓ delete Cloud Map service jaeger
     undo 4/6 create-service
+      ✓ look whether anybody else uses service nexus-ai-jaeger-staging
       ✓ scale nexus-ai-jaeger-staging to 0
       ✓ wait until nexus-ai-jaeger-staging runs no task
       ✓ delete service nexus-ai-jaeger-staging
@@ -319,6 +321,7 @@ fn back(desk: &Desk) {
     undo 5/6 register-task-definition
       ✓ deregister nexus-ai-jaeger-staging:1
     undo 6/6 create-log-group
+      ✓ look whether anybody else uses log group /ecs/nexus-ai-jaeger-staging
       ✓ delete log group /ecs/nexus-ai-jaeger-staging
     run RUN rolled back: rolled back to the start
     "#);
@@ -358,7 +361,7 @@ fn part_of_the_way_back_and_forward_again() {
       ✓ 1/3 strip-sidecar     undone  (T)
       ✓ 2/3 retarget-api-env  undone  (T)
       ✓ 3/3 register-dns      undone  (T)
-    Run RUN is as after create-service. Go forward again with `sidestep resume RUN`, or undo the rest with `sidestep rollback RUN`.
+    Run RUN went back as far as create-service. Go forward again with `sidestep resume RUN`, or undo the rest with `sidestep rollback RUN`.
     "#);
     assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
     run RUN: jaeger-sidecar-to-shared

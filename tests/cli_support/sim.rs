@@ -57,6 +57,22 @@ impl Sim {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
+    /// Somebody else does something in ECS.
+    pub fn foreign(&self, operation: &str, input: &Value) -> Value {
+        let mut stream = TcpStream::connect(&self.address).expect("the simulator listens");
+        let signed =
+            "AWS4-HMAC-SHA256 Credential=AKIASOMEBODYEXAMPLE/20250101/us-west-2/ecs/aws4_request, SignedHeaders=host, Signature=0";
+        let head = format!("POST / HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nauthorization: {signed}\r\n", self.address);
+        let target = format!("x-amz-target: AmazonEC2ContainerServiceV20141113.{operation}");
+        let (kind, body) = ("content-type: application/x-amz-json-1.1", input.to_string());
+        write!(stream, "{head}{kind}\r\n{target}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 200"), "{operation}: {answer}");
+        serde_json::from_str(body).expect("JSON")
+    }
+
     fn lines(&self, path: &str) -> Vec<Value> {
         self.ask("GET", path, "").lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     }

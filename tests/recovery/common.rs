@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sidestep::model::Runbook;
 use sidestep::sim::State;
 
@@ -70,4 +70,47 @@ pub fn same(wanted: &Value, found: &Value, how: How) {
 pub fn service<'a>(world: &'a Value, name: &str) -> &'a Value {
     let mut services = world["ecs"]["services"].as_array().into_iter().flatten();
     services.find(|service| service["serviceName"] == name && service["status"] == "ACTIVE").unwrap_or(&Value::Null)
+}
+
+/// Somebody registers what a service runs with a change of theirs, deploys it, and waits until it is steady; gives the revision's ARN.
+pub async fn deployed_by_others(lab: &Lab, name: &str, change: impl FnOnce(&mut Value)) -> String {
+    let arn = registered_by_others(lab, name, change);
+    lab.foreign("UpdateService", &json!({ "cluster": worlds::CLUSTER, "service": name, "taskDefinition": arn }));
+    lab.live(10 * 60_000).await;
+    arn
+}
+
+/// Somebody registers what a service runs with a change of theirs; gives the revision's ARN.
+pub fn registered_by_others(lab: &Lab, name: &str, change: impl FnOnce(&mut Value)) -> String {
+    let runs = service(&lab.world(), name)["taskDefinition"].clone();
+    let found = lab.foreign("DescribeTaskDefinition", &json!({ "taskDefinition": runs }));
+    let mut input = json!({});
+    for member in ["family", "containerDefinitions", "cpu", "memory", "networkMode", "executionRoleArn", "requiresCompatibilities"]
+    {
+        input[member] = found["taskDefinition"][member].clone();
+    }
+    change(&mut input);
+    let made = lab.foreign("RegisterTaskDefinition", &input);
+    made["taskDefinition"]["taskDefinitionArn"].as_str().expect("an ARN").to_owned()
+}
+
+/// Their template knows nothing of the migration.
+pub fn own_template(input: &mut Value) {
+    input["containerDefinitions"][0]["environment"] = json!([
+        { "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://localhost:4318" },
+        { "name": "RELEASE", "value": "2" },
+    ]);
+}
+
+/// Their pipeline takes what runs, and sets a variable of its own.
+pub fn next_release(input: &mut Value) {
+    let environment = input["containerDefinitions"][0]["environment"].as_array_mut().expect("an environment");
+    environment.push(json!({ "name": "RELEASE", "value": "2" }));
+}
+
+/// The task definition that a service runs.
+pub fn definition(world: &Value, name: &str) -> Value {
+    let runs = &service(world, name)["taskDefinition"];
+    let mut definitions = world["ecs"]["taskDefinitions"].as_array().into_iter().flatten().map(|known| &known["taskDefinition"]);
+    definitions.find(|known| known["taskDefinitionArn"] == *runs).cloned().expect("what it runs is there")
 }

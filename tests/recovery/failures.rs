@@ -9,7 +9,7 @@ use sidestep::model::{Event, Failure, FailureKind, RecordBody};
 use sidestep::sim::{Fault, ImageFault, RequestFaultKind};
 use sidestep::stages::steps::{last_log_lines, logged_service};
 
-use super::common::{back_to, done, lab, reference, same, service};
+use super::common::{back_to, deployed_by_others, done, lab, own_template, reference, same, service};
 use crate::support::compare::How;
 use crate::support::{Lab, Stop, StopExt as _, paused, worlds};
 
@@ -126,33 +126,12 @@ fn an_api_rollout_that_failed_is_deployed_again_when_the_cause_is_gone() {
     });
 }
 
-/// Somebody deploys a revision of their own; gives its ARN.
-async fn foreign_deployment(lab: &Lab) -> String {
-    let world = lab.world();
-    let runs = service(&world, worlds::API)["taskDefinition"].as_str().expect("an ARN").to_owned();
-    let found = lab.foreign("DescribeTaskDefinition", &json!({ "taskDefinition": runs }));
-    let mut input = json!({});
-    for member in ["family", "containerDefinitions", "cpu", "memory", "networkMode", "executionRoleArn", "requiresCompatibilities"]
-    {
-        input[member] = found["taskDefinition"][member].clone();
-    }
-    input["containerDefinitions"][0]["environment"] = json!([
-        { "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://localhost:4318" },
-        { "name": "RELEASE", "value": "2" },
-    ]);
-    let made = lab.foreign("RegisterTaskDefinition", &input);
-    let arn = made["taskDefinition"]["taskDefinitionArn"].as_str().expect("an ARN").to_owned();
-    lab.foreign("UpdateService", &json!({ "cluster": worlds::CLUSTER, "service": worlds::API, "taskDefinition": arn }));
-    lab.live(10 * 60_000).await;
-    arn
-}
-
 #[test]
 fn a_foreign_deployment_stops_the_run_and_a_rollback_leaves_it_alone() {
     paused(async {
         let lab = lab();
         lab.run_before(&["retarget-api-env"]).await;
-        let theirs = foreign_deployment(&lab).await;
+        let theirs = deployed_by_others(&lab, worlds::API, own_template).await;
         let failure = lab.resume().await.failure();
         assert_eq!(failure.kind, FailureKind::Drift, "{failure:?}");
         for words in ["planned from", "planned to", "found"] {
@@ -171,7 +150,7 @@ fn a_rollback_does_not_overwrite_a_foreign_deployment_silently() {
     paused(async {
         let lab = lab();
         done(lab.run().await);
-        let theirs = foreign_deployment(&lab).await;
+        let theirs = deployed_by_others(&lab, worlds::API, own_template).await;
         let failure = lab.roll_back(None).await.failure();
         assert_eq!(failure.kind, FailureKind::Drift, "{failure:?}");
         assert_eq!(service(&lab.settled().await, worlds::API)["taskDefinition"], theirs);

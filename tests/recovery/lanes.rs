@@ -136,7 +136,7 @@ fn a_name_holds_for_one_session() {
             RecordBody::LanesNamed { lanes, by } if *lanes == named => Some(by.user.clone()),
             _ => None,
         });
-        assert_eq!(by.as_deref(), Some("alice"));
+        assert_eq!(by.as_deref(), Some("operator"));
         // All lanes again: the one in trouble fails anew.
         let stop = lab.resume().await;
         assert_eq!(stop.kind(), Some(FailureKind::Rollout), "{stop:?}");

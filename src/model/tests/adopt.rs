@@ -48,11 +48,12 @@ fn edited(edits: &[Edit]) -> Plan {
 }
 
 /// The steps that begin anew, found by asking again and again until nothing more is added.
-fn anew(plan: &Plan, edits: &[Edit]) -> BTreeSet<StepId> {
+/// What was passed over is to be tried again.
+fn anew(plan: &Plan, edits: &[Edit], before: &RunView) -> BTreeSet<StepId> {
     let all = super::plan();
     let changed = |id: &StepId| {
         let position = all.steps().position(|(_, _, step)| step.id == *id).expect("a step");
-        matches!(edits[position], Edit::Params | Edit::Action)
+        matches!(edits[position], Edit::Params | Edit::Action) || before.state(id) == StepState::Skipped
     };
     let mut anew: BTreeSet<StepId> =
         plan.steps().filter(|(_, _, step)| changed(&step.id)).map(|(_, _, step)| step.id.clone()).collect();
@@ -85,7 +86,7 @@ proptest! {
         records.push(record(seq, adopted(new.clone(), Adoption::Amendment { changes: vec!["image".into()] })));
         let view = RunView::fold(&records).expect("a legal course");
 
-        let anew = anew(&new, &edits);
+        let anew = anew(&new, &edits, &before);
         prop_assert_eq!(view.steps.len(), new.steps().count());
         for (_, _, step) in new.steps() {
             if anew.contains(&step.id) {

@@ -1,7 +1,7 @@
 //! The fold against an oracle that knows no table: it only remembers what happened last to each step.
 
 use super::*;
-use crate::model::{FoldError, Outcome, RunStatus};
+use crate::model::{Extent, FoldError, Outcome, RunStatus};
 
 /// Where a step stands, from the last event alone.
 fn after(event: StepEvent) -> StepState {
@@ -13,6 +13,7 @@ fn after(event: StepEvent) -> StepState {
         StepEvent::Left | StepEvent::ObservedNotDone | StepEvent::ObservedTakenBack => StepState::Pending,
         StepEvent::Held => StepState::Held,
         StepEvent::ObservedDiverged => StepState::Diverged,
+        StepEvent::Skipped => StepState::Skipped,
     }
 }
 
@@ -72,10 +73,10 @@ proptest! {
             prop_assert_eq!(view.state(&step.id), state(&records, &step.id), "{}", step.id);
         }
         prop_assert_eq!(view.status(), status(&records, &plan));
-        let all_done = plan.steps().all(|(_, _, step)| state(&records, &step.id) == StepState::Done);
+        let all_done = plan.steps().all(|(_, _, step)| state(&records, &step.id).is_over());
         prop_assert_eq!(view.all_done(), all_done);
         for stage in &plan.stages {
-            let done = stage.steps().all(|step| state(&records, &step.id) == StepState::Done);
+            let done = stage.steps().all(|step| state(&records, &step.id).is_over());
             prop_assert_eq!(view.stage_done(&stage.id), done);
         }
         prop_assert_eq!(view.last_seq, records.len() as u64);
@@ -98,7 +99,11 @@ proptest! {
         let view = RunView::fold(&course(&choices)).expect("a legal course");
         for (id, step) in &view.steps {
             let troubled = matches!(step.state, StepState::Failed | StepState::InDoubt | StepState::Diverged);
-            prop_assert_eq!(step.trouble.is_some(), troubled, "{}: {:?}", id, step);
+            // What was passed over keeps why it did not come to its end, if it was begun.
+            if step.state != StepState::Skipped {
+                prop_assert_eq!(step.trouble.is_some(), troubled, "{}: {:?}", id, step);
+            }
+            prop_assert_eq!(step.skipped.is_some(), step.state == StepState::Skipped, "{}: {:?}", id, step);
             prop_assert_eq!(step.held.is_some(), step.state == StepState::Held, "{}: {:?}", id, step);
             if step.state == StepState::Done {
                 prop_assert!(step.output.is_some(), "{}: {:?}", id, step);
@@ -224,4 +229,37 @@ fn sessions_holds_and_findings_are_kept() {
     assert_eq!((view.holder, view.closed), (Some(holder), false));
     assert_eq!(view.holds.iter().collect::<Vec<_>>(), [&two]);
     assert_eq!(view.accepted.iter().collect::<Vec<_>>(), ["otlp-port-closed"]);
+}
+
+/// A run that did one change, went back, and found its undo overtaken by somebody else.
+#[test]
+fn what_an_undo_had_undone_stands_again_when_it_is_found_not_to_stand() {
+    let forward = plan();
+    let (_, _, change) = forward.steps().find(|(_, _, step)| step.class == StepClass::Mutation).expect("a mutation");
+    let change = change.id.clone();
+    let mut back = plan();
+    back.direction = Direction::Back;
+    back.stages.truncate(1);
+    let undo = StepId::new("undo/first/shared/change");
+    let lane = &mut back.stages[0].waves[0].lanes[0];
+    lane.steps.truncate(1);
+    lane.steps[0].id = undo.clone();
+    lane.steps[0].params = json!({ "undoes": [2] });
+    let mut records = vec![
+        record(1, adopted(forward, Adoption::Start)),
+        record(2, body(&change, StepEvent::Started, 2, FailureKind::Rejected)),
+        record(3, body(&change, StepEvent::Succeeded, 3, FailureKind::Rejected)),
+        record(4, adopted(back, Adoption::Rollback(Extent::default()))),
+        record(5, body(&undo, StepEvent::Started, 5, FailureKind::Rejected)),
+        record(6, body(&undo, StepEvent::Succeeded, 6, FailureKind::Rejected)),
+    ];
+    let standing = |records: &[Record]| -> Vec<u64> {
+        RunView::fold(records).expect("it folds").mutations.iter().map(|mutation| mutation.seq).collect()
+    };
+    assert_eq!(standing(&records), [5], "undone");
+    for event in [StepEvent::ObservedDiverged, StepEvent::ObservedTakenBack] {
+        records.truncate(6);
+        records.push(record(7, body(&undo, event, 7, FailureKind::Rejected)));
+        assert_eq!(standing(&records), [2], "{event:?}: to be undone again, and the undo is none");
+    }
 }

@@ -17,7 +17,7 @@ use super::{
 
 const CLASSES: [StepClass; 3] = [StepClass::Mutation, StepClass::Wait, StepClass::Verify];
 
-const STATES: [StepState; 7] = [
+const STATES: [StepState; 8] = [
     StepState::Pending,
     StepState::Started,
     StepState::Done,
@@ -25,9 +25,10 @@ const STATES: [StepState; 7] = [
     StepState::InDoubt,
     StepState::Held,
     StepState::Diverged,
+    StepState::Skipped,
 ];
 
-const EVENTS: [StepEvent; 11] = [
+const EVENTS: [StepEvent; 12] = [
     StepEvent::Started,
     StepEvent::Succeeded,
     StepEvent::Failed,
@@ -35,6 +36,7 @@ const EVENTS: [StepEvent; 11] = [
     StepEvent::Left,
     StepEvent::Held,
     StepEvent::Approved,
+    StepEvent::Skipped,
     StepEvent::ObservedDone,
     StepEvent::ObservedNotDone,
     StepEvent::ObservedTakenBack,
@@ -110,6 +112,7 @@ fn body(step: &StepId, event: StepEvent, seq: u64, kind: FailureKind) -> RecordB
         StepEvent::Left => RecordBody::StepLeft { step },
         StepEvent::Held => RecordBody::StepHeld { step, result: "none".into(), why },
         StepEvent::Approved => RecordBody::StepApproved { step, by: alice(), comment: String::new() },
+        StepEvent::Skipped => RecordBody::StepSkipped { step, reason: why, by: Some(alice()) },
         StepEvent::ObservedDone => observed(Verdict::Done { output }),
         StepEvent::ObservedNotDone => observed(Verdict::NotDone { why }),
         StepEvent::ObservedTakenBack => observed(Verdict::TakenBack { why }),

@@ -20,8 +20,9 @@ fn grid(class: StepClass) -> String {
 #[test]
 fn the_whole_table() {
     insta::assert_snapshot!(CLASSES.map(grid).join("\n"), @r"
-    Mutation: 20 of 77 are legal
+    Mutation: 23 of 96 are legal
       Pending + Started = Started
+      Pending + Skipped = Skipped
       Started + Succeeded = Done
       Started + Failed = Failed
       Started + InDoubt = InDoubt
@@ -33,25 +34,30 @@ fn the_whole_table() {
       Done + ObservedTakenBack = Pending
       Done + ObservedDiverged = Diverged
       Failed + Started = Started
+      Failed + Skipped = Skipped
       InDoubt + ObservedDone = Done
       InDoubt + ObservedNotDone = Pending
       InDoubt + ObservedTakenBack = Pending
       InDoubt + ObservedDiverged = Diverged
+      Diverged + Skipped = Skipped
       Diverged + ObservedDone = Done
       Diverged + ObservedNotDone = Pending
       Diverged + ObservedTakenBack = Pending
       Diverged + ObservedDiverged = Diverged
-    Wait: 8 of 77 are legal
+    Wait: 10 of 96 are legal
       Pending + Started = Started
+      Pending + Skipped = Skipped
       Started + Started = Started
       Started + Succeeded = Done
       Started + Failed = Failed
       Started + Left = Pending
       Done + ObservedTakenBack = Pending
       Failed + Started = Started
+      Failed + Skipped = Skipped
       Failed + ObservedTakenBack = Pending
-    Verify: 12 of 77 are legal
+    Verify: 15 of 96 are legal
       Pending + Started = Started
+      Pending + Skipped = Skipped
       Started + Started = Started
       Started + Succeeded = Done
       Started + Failed = Failed
@@ -59,9 +65,11 @@ fn the_whole_table() {
       Started + Held = Held
       Done + ObservedTakenBack = Pending
       Failed + Started = Started
+      Failed + Skipped = Skipped
       Failed + ObservedTakenBack = Pending
       Held + Started = Started
       Held + Approved = Done
+      Held + Skipped = Skipped
       Held + ObservedTakenBack = Pending
     ");
 }
@@ -85,9 +93,12 @@ fn reachable(class: StepClass, from: StepState) -> BTreeSet<String> {
 }
 
 #[test]
-fn from_wherever_a_step_comes_to_it_can_still_be_done() {
+fn from_wherever_a_step_comes_to_it_can_still_be_done_unless_it_was_skipped() {
     for class in CLASSES {
-        for state in STATES.iter().filter(|state| reachable(class, StepState::Pending).contains(&format!("{state:?}"))) {
+        assert_eq!(reachable(class, StepState::Skipped), BTreeSet::from(["Skipped".to_owned()]), "{class:?}");
+        let reached = reachable(class, StepState::Pending);
+        let others = STATES.iter().filter(|state| **state != StepState::Skipped && reached.contains(&format!("{state:?}")));
+        for state in others {
             assert!(reachable(class, *state).contains("Done"), "{class:?} {state:?}");
         }
     }
@@ -97,6 +108,15 @@ fn from_wherever_a_step_comes_to_it_can_still_be_done() {
 fn a_mutation_is_never_sent_again_before_somebody_looked() {
     for state in [StepState::Started, StepState::InDoubt, StepState::Diverged, StepState::Done] {
         assert!(next_state(StepClass::Mutation, state, StepEvent::Started).is_err(), "{state:?}");
+    }
+}
+
+#[test]
+fn what_may_have_taken_effect_is_not_skipped() {
+    for class in CLASSES {
+        for state in [StepState::Started, StepState::InDoubt, StepState::Done] {
+            assert!(next_state(class, state, StepEvent::Skipped).is_err(), "{class:?} {state:?}");
+        }
     }
 }
 

@@ -86,6 +86,13 @@ pub(super) enum EcsEvent {
     Look { service: String },
 }
 
+impl EcsEvent {
+    /// Whether containers may answer otherwise afterwards. What the scheduler starts or stops takes steps of its own to do so.
+    pub(super) fn may_change_answers(&self) -> bool {
+        !matches!(self, Self::Look { .. })
+    }
+}
+
 /// What is wrong with an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageFault {

@@ -6,15 +6,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::revision::{find_registered, register, registration_intent, revisit_registered, undo_registration};
+use super::revision::{
+    find_registered, left_by_registration, register, registration_intent, revisit_registered, undo_registration,
+};
+use crate::aws::Aws;
 use crate::aws::task_definition::{TaskDefinition, family_of, normalised, short_name};
 use crate::model::{Failure, FailureKind, Mutation, Verdict};
-use crate::stages::edit::{self, Edit};
+use crate::stages::edit::{self, Edit, Originals};
 use crate::stages::step::{
-    Applied, Context, MutationStep, Polled, Prepared, StepError, TAG_RUN, TAG_STEP, TAG_TOKEN, UndoStep, WaitStep, Waiter, text,
+    Applied, Context, Left, MutationStep, Polled, Prepared, StepError, TAG_RUN, TAG_STEP, TAG_TOKEN, UndoStep, WaitStep, Waiter,
+    text,
 };
 
-/// `ecs.register-edited-task-definition`: `{base, baseDigest?, edits, cluster, usedBy}`.
+/// `ecs.register-edited-task-definition`: `{base, baseDigest?, edits, cluster, usedBy}`. Inverse edits name the revisions they look
+/// at; those are read from AWS, too.
 pub struct RegisterEdited;
 /// `ecs.verify-task-definition`: `{taskDefinition, base, edits}` or `{taskDefinition, content}`.
 pub struct VerifyRevision;
@@ -35,9 +40,30 @@ async fn read_base(cx: &Context<'_>, params: &Value) -> Result<TaskDefinition, S
     Ok(base)
 }
 
+/// The revisions that inverse edits look at. They stay readable after they were deregistered; one that was deleted is gone for
+/// good, for its content is kept nowhere else.
+///
+/// # Errors
+/// [`FailureKind::Stuck`] when one is gone.
+pub async fn read_originals(aws: &Aws, edits: &[Edit]) -> Result<Originals, StepError> {
+    let mut originals = Originals::new();
+    for arn in edits.iter().filter_map(Edit::original) {
+        if originals.contains_key(arn) {
+            continue;
+        }
+        let Some(found) = aws.task_definition(arn).await? else {
+            let message = format!("{} is gone from AWS for good: what was taken out of it cannot be put back", short_name(arn));
+            return Err(StepError::Failed(Failure::of(FailureKind::Stuck, message)));
+        };
+        originals.insert(arn.to_owned(), found.register_input());
+    }
+    Ok(originals)
+}
+
 /// The register input that the edits make of the base; marks of another attempt are left behind.
-fn edited(base: &TaskDefinition, params: &Value) -> Result<Value, StepError> {
+async fn edited(cx: &Context<'_>, base: &TaskDefinition, params: &Value) -> Result<Value, StepError> {
     let edits: Vec<Edit> = serde_json::from_value(params["edits"].clone()).map_err(|_| StepError::missing("/edits"))?;
+    let originals = read_originals(cx.aws, &edits).await?;
     let mut input = base.register_input();
     if let Some(tags) = input.get_mut("tags").and_then(Value::as_array_mut) {
         tags.retain(|tag| ![TAG_RUN, TAG_STEP, TAG_TOKEN].iter().any(|ours| tag["key"] == *ours));
@@ -47,7 +73,8 @@ fn edited(base: &TaskDefinition, params: &Value) -> Result<Value, StepError> {
             object.remove("tags");
         }
     }
-    edit::apply(&edits, &mut input).map_err(|reason| StepError::Diverged(vec![format!("{}: {reason}", short_name(base.arn()))]))?;
+    edit::apply(&edits, &mut input, &originals)
+        .map_err(|reason| StepError::Diverged(vec![format!("{}: {reason}", short_name(base.arn()))]))?;
     Ok(input)
 }
 
@@ -55,13 +82,13 @@ fn edited(base: &TaskDefinition, params: &Value) -> Result<Value, StepError> {
 impl MutationStep for RegisterEdited {
     async fn prepare(&self, cx: &Context<'_>, params: &Value) -> Result<Prepared, StepError> {
         let base = read_base(cx, params).await?;
-        let content = edited(&base, params)?;
+        let content = edited(cx, &base, params).await?;
         Ok(Prepared::Act(registration_intent(cx, family_of(base.arn()), &content).await?))
     }
 
     async fn apply(&self, cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Applied, StepError> {
         let base = read_base(cx, params).await?;
-        let content = edited(&base, params)?;
+        let content = edited(cx, &base, params).await?;
         register(cx, family_of(base.arn()), &content, intent).await
     }
 
@@ -75,6 +102,10 @@ impl MutationStep for RegisterEdited {
 
     fn undo(&self, mutation: &Mutation) -> Vec<UndoStep> {
         undo_registration(mutation)
+    }
+
+    fn left(&self, mutation: &Mutation) -> Option<Left> {
+        left_by_registration(mutation)
     }
 }
 
@@ -102,7 +133,7 @@ impl Waiter for Verifying {
         };
         let wanted = match self.params.get("content") {
             Some(content) => content.clone(),
-            None => edited(&read_base(cx, &self.params).await?, &self.params)?,
+            None => edited(cx, &read_base(cx, &self.params).await?, &self.params).await?,
         };
         let differences = differing_members(&normalised(&wanted), &normalised(&found.register_input()));
         if !differences.is_empty() {

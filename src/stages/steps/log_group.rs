@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use crate::aws::{Aws, CallError, Reason};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict};
-use crate::stages::step::{Applied, Context, MutationStep, Prepared, StepError, TAG_RUN, TAG_TOKEN, UndoStep, ownership, text};
+use crate::stages::step::{
+    Applied, Context, Left, MutationStep, Prepared, StepError, TAG_RUN, TAG_TOKEN, UndoStep, ownership, text,
+};
 
 /// `logs.create-log-group`: `{name, tags}`.
 pub struct CreateLogGroup;
@@ -21,7 +23,7 @@ pub async fn find(aws: &Aws, name: &str) -> Result<Option<Value>, CallError> {
 }
 
 /// The group's tags; empty when reading them is not permitted.
-async fn tags(aws: &Aws, group: &Value) -> Result<Value, CallError> {
+pub(super) async fn tags(aws: &Aws, group: &Value) -> Result<Value, CallError> {
     // The tagging operations take the ARN without the trailing `:*` that `arn` carries.
     let arn = group["logGroupArn"].as_str().or_else(|| group["arn"].as_str()).unwrap_or_default().trim_end_matches(":*").to_owned();
     match aws.read("logs:ListTagsForResource", &arn, json!({ "resourceArn": arn })).await {
@@ -89,6 +91,15 @@ impl MutationStep for CreateLogGroup {
             inputs: Vec::new(),
         }]
     }
+
+    fn left(&self, mutation: &Mutation) -> Option<Left> {
+        let name = mutation.step.params["name"].as_str()?;
+        Some(Left {
+            kind: "log group",
+            name: name.to_owned(),
+            remove: format!("aws logs delete-log-group --log-group-name {name}"),
+        })
+    }
 }
 
 #[async_trait(?Send)]
@@ -143,6 +154,15 @@ impl MutationStep for PutRetention {
             deadline_s: None,
             inputs: Vec::new(),
         }]
+    }
+
+    fn left(&self, mutation: &Mutation) -> Option<Left> {
+        let name = mutation.step.params["name"].as_str().filter(|_| mutation.step.params["created"] != true)?;
+        let remove = match mutation.intent["replaced"].as_u64() {
+            Some(days) => format!("aws logs put-retention-policy --log-group-name {name} --retention-in-days {days}"),
+            None => format!("aws logs delete-retention-policy --log-group-name {name}"),
+        };
+        Some(Left { kind: "retention of log group", name: name.to_owned(), remove })
     }
 }
 

@@ -12,8 +12,9 @@ mod service_update;
 mod spans;
 mod targets;
 mod tasks;
+mod users;
 
-pub use edited_revision::{RegisterEdited, VerifyRevision};
+pub use edited_revision::{RegisterEdited, VerifyRevision, read_originals};
 pub use instances::{AwaitInstances, AwaitNoInstances};
 pub use log_group::{CreateLogGroup, DeleteLogGroup, PutRetention, find as find_log_group};
 pub use logs::{last_lines as last_log_lines, service_of as logged_service};
@@ -21,9 +22,8 @@ pub use name::{CreateName, DeleteName, find as find_name};
 pub use revision::{Deregister, Register};
 pub use rollout::{AwaitInactive, AwaitRollout};
 pub use service::{CreateService, DeleteService};
-pub use service_update::UpdateService;
+pub use service_update::{UpdateService, same as same_list};
 pub use spans::{SpansArrive, TrafficBefore};
 pub use targets::{AwaitNoTargets, AwaitOwnTargets};
 pub use tasks::addresses as task_addresses;
-
-pub(super) use service_update::same as same_list;
+pub use users::LookForUsers;

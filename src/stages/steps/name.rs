@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::aws::{Aws, CallError, Reason};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict};
-use crate::stages::step::{Applied, Context, MutationStep, Prepared, StepError, UndoStep, ownership, tag_list, text};
+use crate::stages::step::{Applied, Context, Left, MutationStep, Prepared, StepError, UndoStep, ownership, tag_list, text};
 
 /// `servicediscovery.create-service`: `{name, namespaceId, dnsConfig, customHealth, tags}`.
 pub struct CreateName;
@@ -26,6 +26,16 @@ pub async fn get(aws: &Aws, id: &str) -> Result<Option<Value>, CallError> {
     match aws.read("servicediscovery:GetService", id, json!({ "Id": id })).await {
         Ok(mut answer) => Ok(Some(answer["Service"].take())),
         Err(error) if error.reason == Reason::Missing => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The service's tags as a list; empty when reading them is not permitted.
+pub(super) async fn tags(aws: &Aws, service: &Value) -> Result<Value, CallError> {
+    let arn = service["Arn"].as_str().unwrap_or_default();
+    match aws.read("servicediscovery:ListTagsForResource", arn, json!({ "ResourceARN": arn })).await {
+        Ok(mut answer) => Ok(answer["Tags"].take()),
+        Err(error) if error.reason == Reason::Denied => Ok(json!([])),
         Err(error) => Err(error),
     }
 }
@@ -108,6 +118,16 @@ impl MutationStep for CreateName {
                 inputs: Vec::new(),
             },
         ]
+    }
+
+    fn left(&self, mutation: &Mutation) -> Option<Left> {
+        let id = mutation.output.as_ref().and_then(|output| output["serviceId"].as_str());
+        let name = mutation.step.params["name"].as_str()?;
+        Some(Left {
+            kind: "DNS name",
+            name: mutation.target.clone(),
+            remove: format!("aws servicediscovery delete-service --id {}", id.unwrap_or(name)),
+        })
     }
 }
 

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::aws::task_definition::{TaskDefinition, normalised, revision_of, set_tag, short_name};
 use crate::aws::{CallError, Reason};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict, digest};
-use crate::stages::step::{Applied, Context, MutationStep, Prepared, StepError, TAG_RUN, TAG_TOKEN, UndoStep, ownership, text};
+use crate::stages::step::{
+    Applied, Context, Left, MutationStep, Prepared, StepError, TAG_RUN, TAG_TOKEN, UndoStep, ownership, text,
+};
 
 /// `ecs.register-task-definition`: `{family, content, tags}`.
 pub struct Register;
@@ -87,10 +89,20 @@ pub(super) fn undo_registration(mutation: &Mutation) -> Vec<UndoStep> {
         action: "ecs.deregister-task-definition",
         class: StepClass::Mutation,
         title: format!("deregister {}", short_name(arn)),
-        params: json!({ "taskDefinition": arn, "cluster": mutation.step.params["cluster"], "services": mutation.step.params["usedBy"] }),
+        params: json!({ "taskDefinition": arn, "cluster": mutation.step.params["cluster"], "services": mutation.step.params["usedBy"], "harmless": true }),
         deadline_s: None,
         inputs: Vec::new(),
     }]
+}
+
+/// What a registration leaves behind.
+pub(super) fn left_by_registration(mutation: &Mutation) -> Option<Left> {
+    let name = short_name(mutation.output.as_ref()?["taskDefinition"].as_str()?);
+    Some(Left {
+        kind: "task definition",
+        name: name.to_owned(),
+        remove: format!("aws ecs deregister-task-definition --task-definition {name}"),
+    })
 }
 
 #[async_trait(?Send)]
@@ -117,6 +129,10 @@ impl MutationStep for Register {
 
     fn undo(&self, mutation: &Mutation) -> Vec<UndoStep> {
         undo_registration(mutation)
+    }
+
+    fn left(&self, mutation: &Mutation) -> Option<Left> {
+        left_by_registration(mutation)
     }
 }
 

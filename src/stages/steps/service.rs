@@ -9,7 +9,7 @@ use crate::aws::Reason;
 use crate::aws::task_definition::short_name;
 use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict};
 use crate::stages::step::{
-    Applied, Context, MutationStep, Prepared, StepError, TAG_RUN, TAG_STEP, TAG_TOKEN, UndoStep, ownership, tag_list, text,
+    Applied, Context, Left, MutationStep, Prepared, StepError, TAG_RUN, TAG_STEP, TAG_TOKEN, UndoStep, ownership, tag_list, text,
 };
 
 /// `ecs.create-service`: `{cluster, service, input, tags}`; `input` is CreateService's without tags and token.
@@ -174,6 +174,12 @@ impl MutationStep for CreateService {
                 Some(1800),
             ),
         ]
+    }
+
+    fn left(&self, mutation: &Mutation) -> Option<Left> {
+        let (cluster, name) = (mutation.step.params["cluster"].as_str()?, mutation.step.params["service"].as_str()?);
+        let remove = format!("aws ecs delete-service --cluster {cluster} --service {name} --force");
+        (mutation.intent["mode"] != "redeploy").then(|| Left { kind: "service", name: name.to_owned(), remove })
     }
 }
 

@@ -8,8 +8,8 @@ use super::rollout::failing;
 use super::tasks;
 use crate::aws::task_definition::short_name;
 use crate::aws::{CallError, STALENESS};
-use crate::model::{CallNote, Mutation, StepClass, Verdict};
-use crate::stages::step::{Applied, Context, MutationStep, Prepared, StepError, UndoStep, text};
+use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict};
+use crate::stages::step::{Applied, Context, Left, MutationStep, Prepared, StepError, UndoStep, text};
 
 /// `ecs.update-service`: `{cluster, service, set, expect, restore?, orGone?, noteTargets?, deadline_s?}`.
 ///
@@ -52,7 +52,7 @@ pub(super) fn deployment_ids(service: &Value) -> Vec<Value> {
 }
 
 /// Whether a member of a service is as wanted. Lists are compared without order and without empty members.
-pub(in crate::stages) fn same(member: &str, wanted: &Value, service: &Value) -> bool {
+pub fn same(member: &str, wanted: &Value, service: &Value) -> bool {
     match wanted {
         Value::Array(list) => bare_list(list) == bare_list(service[member].as_array().map(Vec::as_slice).unwrap_or_default()),
         _ => *wanted == service[member],
@@ -138,6 +138,19 @@ fn entry(value: &Value) -> String {
     }
 }
 
+/// ECS refuses an update to a revision that was deregistered (at the latest ten minutes after that), and one that was deleted is
+/// gone for good.
+async fn usable(cx: &Context<'_>, params: &Value) -> Result<(), StepError> {
+    let Some(arn) = params["set"]["taskDefinition"].as_str() else { return Ok(()) };
+    let (revision, name) = (short_name(arn), text(params, "/service")?);
+    let why = match cx.aws.task_definition(arn).await? {
+        Some(found) if found.is_active() => return Ok(()),
+        Some(found) => format!("is {}: ECS updates no service to it", found.body["status"].as_str().unwrap_or("not ACTIVE")),
+        None => "is gone from AWS for good".to_owned(),
+    };
+    Err(StepError::Failed(Failure::of(FailureKind::Stuck, format!("{revision}, which {name} ran before, {why}"))))
+}
+
 fn failed(service: &Value) -> bool {
     primary_id(service).as_str().is_some_and(|primary| failing(service, primary, 0).is_some())
 }
@@ -185,6 +198,9 @@ impl MutationStep for UpdateService {
             // What is read may be from before somebody's last update, ours included.
             cx.aws.clock.sleep(STALENESS).await;
             service = active(cx, params).await?;
+        }
+        if params["restore"] == true && !matches!(standing(&service, params), Standing::After) {
+            usable(cx, params).await?;
         }
         let mode = match standing(&service, params) {
             Standing::Before => "update",
@@ -303,6 +319,30 @@ impl MutationStep for UpdateService {
             });
         }
         steps
+    }
+
+    fn left(&self, mutation: &Mutation) -> Option<Left> {
+        let (cluster, name) = (mutation.step.params["cluster"].as_str()?, mutation.step.params["service"].as_str()?);
+        let before = &mutation.intent["replaced"];
+        let mut remove = format!("aws ecs update-service --cluster {cluster} --service {name}");
+        let set = mutation.output.as_ref().map_or(&mutation.step.params["set"], |output| &output["set"]);
+        for (member, option) in [
+            ("taskDefinition", "--task-definition"),
+            ("loadBalancers", "--load-balancers"),
+            ("serviceRegistries", "--service-registries"),
+            ("healthCheckGracePeriodSeconds", "--health-check-grace-period-seconds"),
+        ] {
+            let value = match &before[member] {
+                _ if set.get(member).is_none() => continue,
+                Value::Null if set[member].is_array() => "'[]'".to_owned(),
+                Value::Null => continue,
+                Value::String(arn) => short_name(arn).to_owned(),
+                Value::Array(list) => format!("'{}'", Value::Array(list.clone())),
+                other => other.to_string(),
+            };
+            remove.push_str(&format!(" {option} {value}"));
+        }
+        (mutation.intent["mode"] != "redeploy").then(|| Left { kind: "settings of service", name: name.to_owned(), remove })
     }
 }
 

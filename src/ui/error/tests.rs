@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{AwsRefusal, RunId, SourceFile, SourceSpan, Where};
+use crate::model::{AwsRefusal, Remainder, RunId, SourceFile, SourceSpan, StageId, Where};
 use crate::ui::fixtures;
 
 macro_rules! samples {
@@ -111,8 +111,17 @@ samples! {
         at: Where { meanwhile: Some(text("ECS goes on with the rollout of `nexus-ai-api-staging`")), ..at() },
     };
     Stuck => Error::Stuck {
-        headline: text("the rollback of run `r7k2` is stuck: the log group cannot be deleted"),
-        remains: vec![text("log group /ecs/nexus-ai-jaeger-staging")],
+        headline: text("stage 6/6 `create-log-group` cannot be undone: somebody else uses log group /ecs/nexus-ai-jaeger-staging by now"),
+        causes: vec![text("log stream `web/app/0412` is not this run's")],
+        remains: vec![Remainder {
+            kind: text("log group"),
+            name: text("/ecs/nexus-ai-jaeger-staging"),
+            stage: StageId::new("create-log-group"),
+            made: "2026-01-02T03:04:05Z".parse().expect("a time"),
+            why: text("somebody else uses log group /ecs/nexus-ai-jaeger-staging by now"),
+            remove: text("aws logs delete-log-group --log-group-name /ecs/nexus-ai-jaeger-staging --region us-west-2"),
+            harmless: false,
+        }],
         at: Where { state: text("stages 6-2 undone, stage 1 not"), ..at() },
     };
     EndedRolledBack => Error::EndedRolledBack { run: run() };
@@ -286,8 +295,14 @@ fn every_variant_has_its_message() {
     hint: to undo stages 4-1, run `sidestep rollback r7k2`
 
     ── Stuck, exit code 8
-    error: the rollback of run `r7k2` is stuck: the log group cannot be deleted
-      Caused by: left: log group /ecs/nexus-ai-jaeger-staging
+    error: stage 6/6 `create-log-group` cannot be undone: somebody else uses log group /ecs/nexus-ai-jaeger-staging by now
+      Caused by: log stream `web/app/0412` is not this run's
+
+    Left in AWS:
+      log group /ecs/nexus-ai-jaeger-staging
+        made:   in stage create-log-group, 2026-01-02 03:04:05Z
+        why:    somebody else uses log group /ecs/nexus-ai-jaeger-staging by now
+        remove: aws logs delete-log-group --log-group-name /ecs/nexus-ai-jaeger-staging --region us-west-2
 
     state: stages 6-2 undone, stage 1 not
     hint: after fixing the image, run `sidestep resume r7k2`

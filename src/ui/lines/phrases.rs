@@ -38,6 +38,13 @@ pub(super) fn record(view: &RunView, record: &Record, since: Option<Timestamp>, 
             let said = if comment.is_empty() { String::new() } else { format!(": {}", text::clean(comment)) };
             vec![line(style, Sign::Done, &format!("{}: approved by {}{said}", title(view, step), who(by)))]
         }
+        RecordBody::StepSkipped { step, reason, by } => {
+            let what = match by {
+                Some(by) => format!(": skipped by {}: {}", who(by), text::clean(reason)),
+                None => format!(": left as it is, nothing depends on it: {}", text::clean(reason)),
+            };
+            vec![line(style, Sign::Left, &format!("{}{what}", title(view, step)))]
+        }
         RecordBody::FindingAccepted { finding, by } => {
             vec![wide(style, &format!("finding {} accepted by {}", text::clean(finding), who(by)))]
         }

@@ -133,17 +133,28 @@ impl<D: Dialog> Ask for Questions<D> {
             words.push_str(&text::wrap(&text::clean(cause), self.style.width, "  Caused by: ", 4));
         }
         self.say(&words);
-        let mut offers = Vec::new();
-        if offered.wait {
-            offers.push((FailureChoice::KeepWaiting, "keep waiting, with a new deadline".to_owned()));
+        let mut offers = vec![
+            (FailureChoice::KeepWaiting, "keep waiting, with a new deadline".to_owned()),
+            (FailureChoice::Retry, "try the step again".to_owned()),
+            (FailureChoice::ShowLog, "show the last log lines".to_owned()),
+            (FailureChoice::RollBack, "roll back what was done".to_owned()),
+            (FailureChoice::OntoNewest, "take only this run's changes back, on what was deployed since".to_owned()),
+            (FailureChoice::Skip(String::new()), "leave this as it is and undo the rest (journaled with your name)".to_owned()),
+            (FailureChoice::Abandon(String::new()), "give the run up as it stands (journaled with your name)".to_owned()),
+            (FailureChoice::Pause, "pause, to go on later".to_owned()),
+        ];
+        offers.retain(|(choice, _)| offered.allow(choice));
+        // A decision without a reason is none.
+        let reason = |asked: io::Result<String>| asked.ok().map(|line| text::clean(&line)).filter(|line| !line.is_empty());
+        match self.choose("What now?", &offers, FailureChoice::Pause) {
+            FailureChoice::Skip(_) => {
+                reason(self.dialog.line("Why may it stay?")).map_or(FailureChoice::Pause, FailureChoice::Skip)
+            }
+            FailureChoice::Abandon(_) => {
+                reason(self.dialog.line("Why is the run given up?")).map_or(FailureChoice::Pause, FailureChoice::Abandon)
+            }
+            other => other,
         }
-        offers.push((FailureChoice::Retry, "try the step again".to_owned()));
-        if offered.log {
-            offers.push((FailureChoice::ShowLog, "show the last log lines".to_owned()));
-        }
-        offers.push((FailureChoice::RollBack, "roll back what was done".to_owned()));
-        offers.push((FailureChoice::Pause, "pause, to go on later".to_owned()));
-        self.choose("What now?", &offers, FailureChoice::Pause)
     }
 
     fn confirm_rollback(&mut self, plan: &Plan) -> bool {

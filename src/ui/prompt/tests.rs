@@ -4,8 +4,8 @@ use super::*;
 use crate::ui::Style;
 use crate::ui::fixtures;
 
-/// Everything that can be offered.
-const ALL: Offers = Offers { wait: true, log: true };
+/// What there is to choose when a wait of a run that goes forward fails.
+const ALL: Offers = Offers { wait: true, log: true, roll_back: true, onto_newest: false, skip: false };
 
 /// A dialog that plays back one answer and writes down what was shown.
 #[derive(Default)]
@@ -135,8 +135,12 @@ fn a_failure() {
         roll back what was done
       > pause, to go on later
     "#);
-    let asked = shows(|ask| ask.on_failure(&plan, "it failed", &[], Offers::default()));
-    assert!(!asked.contains("keep waiting") && !asked.contains("log lines"), "{asked}");
+    let asked = shows(|ask| ask.on_failure(&plan, "it failed", &[], Offers { onto_newest: true, ..Offers::default() }));
+    let offered: Vec<&str> = asked.lines().skip_while(|line| !line.starts_with("? ")).skip(1).map(str::trim).collect();
+    assert_eq!(
+        offered,
+        ["try the step again", "take only this run's changes back, on what was deployed since", "> pause, to go on later",]
+    );
 }
 
 #[test]
@@ -155,6 +159,19 @@ fn answers_are_taken_as_given() {
         let mut ask = over(Played { pick: Some(pick), ..Played::default() });
         assert_eq!(ask.on_failure(&plan, "it failed", &[], ALL), choice);
     }
+    let back = Offers { skip: true, ..Offers::default() };
+    for (pick, choice) in
+        [("leave this", FailureChoice::Skip("theirs".to_owned())), ("give the run up", FailureChoice::Abandon("theirs".to_owned()))]
+    {
+        let mut ask = over(Played { pick: Some(pick), comment: Some(" theirs\n".to_owned()), ..Played::default() });
+        assert_eq!(ask.on_failure(&plan, "it failed", &[], back), choice);
+        // Without a reason it is no decision.
+        let mut ask = over(Played { pick: Some(pick), comment: Some("  ".to_owned()), ..Played::default() });
+        assert_eq!(ask.on_failure(&plan, "it failed", &[], back), FailureChoice::Pause);
+    }
+    let mut ask = over(Played { pick: Some("take only"), ..Played::default() });
+    let offers = Offers { onto_newest: true, ..Offers::default() };
+    assert_eq!(ask.on_failure(&plan, "it failed", &[], offers), FailureChoice::OntoNewest);
     for (pick, choice) in [
         ("go on", HeldChoice::Approve("night, no traffic".to_owned())),
         ("roll back", HeldChoice::RollBack),

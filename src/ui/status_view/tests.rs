@@ -5,7 +5,7 @@ use crate::model::{RecordBody, Verdict};
 use crate::ui::fixtures::{self, Story, id};
 
 fn shown(story: &Story, live: Option<&Holder>) -> String {
-    render(&story.view(), live, story.at + SignedDuration::from_secs(60), &Style { width: 80, ..Style::plain() })
+    render(&story.view(), live, &[], story.at + SignedDuration::from_secs(60), &Style { width: 80, ..Style::plain() })
 }
 
 /// Stage 5 stopped on a failed rollout.
@@ -144,7 +144,7 @@ fn held_and_in_doubt() {
 
 #[test]
 fn json_is_a_contract() {
-    let value = json(&stopped().view(), Some(&fixtures::holder(2)));
+    let value = json(&stopped().view(), Some(&fixtures::holder(2)), &[]);
     assert_eq!(value["format"], "sidestep-status");
     assert_eq!(value["version"], 1);
     assert_eq!(value["status"], "stopped");
@@ -170,7 +170,7 @@ fn json_is_a_contract() {
       }
     }
     "#);
-    assert!(json(&stopped().view(), None).get("heldBy").is_none());
+    assert!(json(&stopped().view(), None, &[]).get("heldBy").is_none());
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn it_fits_narrow_terminals() {
     for width in [60, 80, 120] {
         let style = Style { width, ..Style::plain() };
         let view = stopped().view();
-        fixtures::assert_fits(&render(&view, Some(&fixtures::holder(1)), view.updated_at, &style), width);
+        fixtures::assert_fits(&render(&view, Some(&fixtures::holder(1)), &[], view.updated_at, &style), width);
     }
 }
 

@@ -1,0 +1,177 @@
+//! The way back meets what others did: it says who and what, and each way on is an exact command.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::cli_support::Desk;
+
+const JAEGER: &str = "nexus-ai-jaeger-staging";
+const API: &str = "nexus-ai-api-staging";
+
+/// A desk whose run is done.
+fn migrated() -> Desk {
+    let desk = Desk::new();
+    let ran = desk.end(desk.live(&["run", "--yes"]));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    desk
+}
+
+#[test]
+fn a_rollback_that_is_stuck_names_what_is_left_and_skips_it_when_told() {
+    let desk = migrated();
+    let arn = desk.sim.service(JAEGER).expect("it is there")["serviceArn"].clone();
+    desk.sim.foreign("TagResource", &json!({ "resourceArn": arn, "tags": [{ "key": "sidestep:run", "value": "zzzz" }] }));
+    let ran = desk.call(&["rollback", &desk.run_id(), "--yes"]);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 8
+    Summary of run RUN: 3 of 6 stages undone in T
+      ✓ 1/6 strip-sidecar             undone  (T)
+      ✓ 2/6 retarget-api-env          undone  (T)
+      ✓ 3/6 register-dns              undone  (T)
+      ✗ 4/6 create-service            not undone: `look whether anybody else uses service
+            nexus-ai-jaeger-staging` stopped: somebody else uses service nexus-ai-jaeger-staging by now
+      · 5/6 register-task-definition  not run: create-service is not undone
+      · 6/6 create-log-group          not run: register-task-definition is not undone
+    error: stage 4/6 `create-service` cannot be undone: somebody else uses service nexus-ai-jaeger-staging by now
+      Caused by: its tag says that run `zzzz` works with it
+
+    Left in AWS:
+      service nexus-ai-jaeger-staging
+        made:   in stage create-service, TIME
+        why:    somebody else uses service nexus-ai-jaeger-staging by now; its tag says that run `zzzz` works with it
+        remove: aws ecs delete-service --cluster nexus-ai-cluster-staging --service nexus-ai-jaeger-staging --force --region us-west-2 --endpoint-url http://ENDPOINT
+      task definition nexus-ai-jaeger-staging:1  (nothing depends on it)
+        made:   in stage register-task-definition, TIME
+        why:    `deregister nexus-ai-jaeger-staging:1` has not been reached
+        remove: aws ecs deregister-task-definition --task-definition nexus-ai-jaeger-staging:1 --region us-west-2 --endpoint-url http://ENDPOINT
+      log group /ecs/nexus-ai-jaeger-staging
+        made:   in stage create-log-group, TIME
+        why:    `look whether anybody else uses log group /ecs/nexus-ai-jaeger-staging` has not been reached
+        remove: aws logs delete-log-group --log-group-name /ecs/nexus-ai-jaeger-staging --region us-west-2 --endpoint-url http://ENDPOINT
+
+    state: stages 1-3 undone, stage 4 (create-service) not undone
+    hint: when what is in the way is gone, run `sidestep rollback RUN`
+    hint: to leave it and undo the rest, run `sidestep rollback RUN --skip undo/create-service/nexus-ai-jaeger-staging/unused --reason "…"`
+    hint: to give the run up as it stands, run `sidestep abandon RUN --reason "…"`
+    "#);
+    let status = desk.status();
+    assert_eq!(status["status"], "stuck");
+    let named: Vec<&Value> = status["remains"].as_array().expect("remains").iter().map(|left| &left["name"]).collect();
+    assert_eq!(named, [JAEGER, &format!("{JAEGER}:1"), "/ecs/nexus-ai-jaeger-staging"]);
+    assert!(status["remains"][0]["remove"].as_str().is_some_and(|command| command.starts_with("aws ecs delete-service ")));
+    let step = format!("undo/create-service/{JAEGER}/unused");
+    // Without a reason, or of a step that is done, nothing is skipped.
+    assert_eq!(desk.call(&["rollback", "--skip", &step]).code, Some(2));
+    let ran = desk.call(&["rollback", "--yes", "--skip", "undo/create-service/x/unused", "--reason", "theirs"]);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 2
+    error: run `RUN` cannot be rolled back without step `undo/create-service/x/unused`: its plan has no step `undo/create-service/x/unused`
+
+    hint: what can be skipped is `undo/create-service/nexus-ai-jaeger-staging/unused`
+    "#);
+    let ran = desk.call(&["rollback", "--yes", "--skip", &step, "--reason", "run zzzz works with it"]);
+    // The service still writes to the group: that is left, too.
+    assert_eq!(ran.code, Some(8), "{}", ran.err);
+    let group = "undo/create-log-group//ecs/nexus-ai-jaeger-staging/unused";
+    let ran = desk.call(&["rollback", "--yes", "--skip", group, "--reason", "the service writes to it"]);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 0
+    Summary of run RUN: 6 of 6 stages undone in T
+      ✓ 1/6 strip-sidecar             undone  (T)
+      ✓ 2/6 retarget-api-env          undone  (T)
+      ✓ 3/6 register-dns              undone  (T)
+      ✓ 4/6 create-service            undone but for 5 steps  (T)
+      ✓ 5/6 register-task-definition  undone but for 1 step  (T)
+      ✓ 6/6 create-log-group          undone but for 2 steps  (T)
+    Left in AWS:
+      service nexus-ai-jaeger-staging
+        made:   in stage create-service, TIME
+        why:    somebody else uses service nexus-ai-jaeger-staging by now; its tag says that run `zzzz` works with it; skipped by alice@HOST: run zzzz works with it
+        remove: aws ecs delete-service --cluster nexus-ai-cluster-staging --service nexus-ai-jaeger-staging --force --region us-west-2 --endpoint-url http://ENDPOINT
+      task definition nexus-ai-jaeger-staging:1  (nothing depends on it)
+        made:   in stage register-task-definition, TIME
+        why:    nexus-ai-jaeger-staging:1 is still in use by service `nexus-ai-jaeger-staging`
+        remove: aws ecs deregister-task-definition --task-definition nexus-ai-jaeger-staging:1 --region us-west-2 --endpoint-url http://ENDPOINT
+      log group /ecs/nexus-ai-jaeger-staging
+        made:   in stage create-log-group, TIME
+        why:    somebody else uses log group /ecs/nexus-ai-jaeger-staging by now; service `nexus-ai-jaeger-staging`, container `jaeger` of nexus-ai-jaeger-staging:1: its logs go there; skipped by alice@HOST: the service writes to it
+        remove: aws logs delete-log-group --log-group-name /ecs/nexus-ai-jaeger-staging --region us-west-2 --endpoint-url http://ENDPOINT
+    "#);
+    assert_eq!(desk.sim.service(JAEGER).expect("it stays")["runningCount"], 1);
+}
+
+#[test]
+fn where_others_deployed_since_the_commands_are_named_and_work() {
+    let desk = migrated();
+    let runs = desk.sim.service(API).expect("it is there")["taskDefinition"].clone();
+    let found = desk.sim.foreign("DescribeTaskDefinition", &json!({ "taskDefinition": runs }));
+    let mut input = json!({});
+    for member in ["family", "containerDefinitions", "cpu", "memory", "networkMode", "executionRoleArn", "requiresCompatibilities"]
+    {
+        input[member] = found["taskDefinition"][member].clone();
+    }
+    let secret = "s3cr3t-of-theirs";
+    input["containerDefinitions"][0]["environment"]
+        .as_array_mut()
+        .expect("an environment")
+        .push(json!({ "name": "RELEASE", "value": secret }));
+    let made = desk.sim.foreign("RegisterTaskDefinition", &input);
+    let theirs = &made["taskDefinition"]["taskDefinitionArn"];
+    desk.sim.foreign("UpdateService", &json!({ "cluster": "nexus-ai-cluster-staging", "service": API, "taskDefinition": theirs }));
+    let ran = desk.call(&["rollback", &desk.run_id(), "--yes"]);
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 5
+    Summary of run RUN: 0 of 6 stages undone in T
+      ✗ 1/6 strip-sidecar             not undone: `restore nexus-ai-api-staging to
+            nexus-ai-api-staging:3` stopped: what is there is not what was planned from
+      · 2/6 retarget-api-env          not run: strip-sidecar is not undone
+      · 3/6 register-dns              not run: retarget-api-env is not undone
+      · 4/6 create-service            not run: register-dns is not undone
+      · 5/6 register-task-definition  not run: create-service is not undone
+      · 6/6 create-log-group          not run: register-task-definition is not undone
+    error: stage 1/6 `strip-sidecar` stopped: what is there is not what was planned from
+      Caused by: taskDefinition: planned from nexus-ai-api-staging:4
+      Caused by: taskDefinition: planned to nexus-ai-api-staging:3
+      Caused by: taskDefinition: found nexus-ai-api-staging:5
+
+    state: no stage undone, stage 1 (strip-sidecar) not undone
+    hint: when what was found is as this run left it again, run `sidestep rollback RUN`
+    hint: to take only this run's changes back, on what runs now, run `sidestep rollback RUN --onto-newest`
+    hint: to leave it and undo the rest, run `sidestep rollback RUN --skip undo/strip-sidecar/nexus-ai-api-staging/restore --reason "…"`
+    hint: to give the run up as it stands, run `sidestep abandon RUN --reason "…"`
+    "#);
+    assert_eq!(desk.sim.service(API).expect("it is there")["taskDefinition"], *theirs, "--yes alone touches nothing of theirs");
+    let ran = desk.call(&["rollback", "--yes", "--onto-newest"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let shown = desk.shown(&ran.err);
+    let stage: Vec<&str> =
+        shown.lines().skip_while(|line| !line.starts_with("Stage 1/")).take_while(|line| !line.is_empty()).collect();
+    assert_snapshot!(stage.join("\n"), @r#"
+    Stage 1/6 strip-sidecar
+      ~ service nexus-ai-api-staging
+          taskDefinition: "nexus-ai-api-staging:5" → "a new revision of it"
+          containerDefinitions[jaeger]: "as in nexus-ai-api-staging:3"
+          containerDefinitions[api].environment[OTEL_EXPORTER_OTLP_ENDPOINT]:
+              "http://jaeger.nexus-ai.local:4318"
+            → "http://localhost:4318"
+          loadBalancers[jaeger:16686]: "targetgroup/nexus-ai-jaeger-tg-staging/463f1f079d37efd5"
+      - task definition nexus-ai-api-staging:4
+        change  register nexus-ai-api-staging:5 with this run's changes taken back
+        read    check that nothing else changed
+        change  take this run's changes of nexus-ai-api-staging back
+        read    wait until nexus-ai-api-staging is steady (up to T)
+        change  deregister nexus-ai-api-staging:4
+    "#);
+    assert!(!ran.err.contains(secret) && !ran.out.contains(secret));
+    let world = desk.sim.world();
+    let runs = desk.sim.service(API).expect("it is there")["taskDefinition"].clone();
+    let mut definitions = world["ecs"]["taskDefinitions"].as_array().into_iter().flatten().map(|known| &known["taskDefinition"]);
+    let runs = definitions.find(|known| known["taskDefinitionArn"] == runs).expect("what it runs is there");
+    assert!(runs.to_string().contains(secret), "their change is kept");
+    assert!(runs.to_string().contains("http://localhost:4318"), "the endpoint is what it was");
+    let entries = std::fs::read_dir(desk.path("state")).expect("the state directory").map(|entry| entry.expect("an entry").path());
+    for file in entries.filter(|path| path.is_file()) {
+        let bytes = std::fs::read(file).expect("a file");
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "their value is in no file");
+    }
+}
