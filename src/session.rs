@@ -46,9 +46,8 @@ pub fn turned_back(plan: Plan, extent: Extent, by: Actor) -> RecordBody {
 /// The record that takes the forward plan into force again, where the run went back in some of its lanes only: the others stand
 /// somewhere in that plan, so it is not planned anew but gone on with. None in any other case.
 pub fn forward_again(view: &RunView, by: Actor) -> Option<RecordBody> {
-    let lanes_back = matches!(&view.adoption, Adoption::Rollback(extent) if !extent.lanes.is_empty());
-    let gone = lanes_back && view.all_done() && view.ended.is_none();
-    gone.then(|| RecordBody::PlanAdopted { plan: Box::new(view.forward.clone()), why: Adoption::Forward, by })
+    let in_lanes = view.went_back_to().is_some_and(|extent| !extent.lanes.is_empty());
+    in_lanes.then(|| RecordBody::PlanAdopted { plan: Box::new(view.forward.clone()), why: Adoption::Forward, by })
 }
 
 /// Why some lanes cannot be taken back alone, if they cannot: what was built on them is left standing.

@@ -1,7 +1,7 @@
 //! The last words of any run.
 
 use super::context::Context;
-use crate::model::{Adoption, Direction, Error, Exit, Outcome, RunView};
+use crate::model::{Direction, Error, Exit, Outcome, RunView};
 use crate::plan;
 use crate::ui::{closing, status_view, summary};
 
@@ -19,7 +19,7 @@ pub fn tell_end(context: &Context, view: &RunView, result: &Result<Exit, Error>)
     if done && result.is_ok() {
         context.out.data(&closing::render(&view.forward.closing, &context.out_style));
     }
-    if let (Adoption::Rollback(extent), true) = (&view.adoption, result.is_ok() && view.ended.is_none() && view.all_done()) {
+    if let (Some(extent), Ok(_)) = (view.went_back_to(), result) {
         let run = &view.id;
         context.out.status(&format!(
             "Run {run} went back {extent}. Go forward again with `{}`, or undo the rest with `{}`.",

@@ -15,7 +15,7 @@ use super::take_over::{TakeUp, reason_has_a_use, take_up};
 use super::{account, plan, runbooks, signals};
 use crate::aws::Aws;
 use crate::journal::{OpenRun, Store as _};
-use crate::model::{Actor, Adoption, Direction, Error, Exit, Plan, RecordBody, RunView, Runbook, Severity, StageId};
+use crate::model::{Actor, Direction, Error, Exit, Plan, RecordBody, RunView, Runbook, Severity, StageId};
 use crate::runbook::VariableSources;
 use crate::session::{amended, changes, forward_again};
 use crate::ui::text::shell_word;
@@ -61,12 +61,11 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
 /// on.
 fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Result<Option<Runbook>, Error> {
     let asked = args.replan || args.runbook.is_some() || !context.common.vars.is_empty() || !context.common.var_files.is_empty();
-    let turned_back = view.plan.direction == Direction::Back && view.all_done();
-    let in_lanes = matches!(&view.adoption, Adoption::Rollback(extent) if !extent.lanes.is_empty());
-    if !asked && (!turned_back || in_lanes) {
+    let gone = view.went_back_to();
+    if !asked && gone.is_none_or(|extent| !extent.lanes.is_empty()) {
         return Ok(None);
     }
-    if view.plan.direction == Direction::Back && !view.all_done() {
+    if view.plan.direction == Direction::Back && gone.is_none() {
         let hint = Some(format!("finish it with `{}`, without variables", context.command(&format!("resume {}", view.id))));
         return Err(Error::NotApplicable {
             run: view.id.clone(),

@@ -64,7 +64,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         let screen = Screen::for_run(context);
         let control = signals::listen(by.clone())?;
         let mut drive = Drive::new(context, &aws, open, &screen, ask, by.clone(), control);
-        let under_way = view.plan.direction == Direction::Back && !view.all_done();
+        let under_way = view.plan.direction == Direction::Back && view.went_back_to().is_none();
         let same = view.adoption == Adoption::Rollback(extent.clone()) && !args.onto_newest;
         let (result, view) = if under_way && (same || args.skip.is_some()) {
             // Already on its way: go on where it stopped.

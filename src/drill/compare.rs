@@ -81,6 +81,8 @@ const UNORDERED: &[&str] = &[
 pub enum How {
     /// But for [`IGNORED`].
     Whole,
+    /// The same, whichever run made it: the ids of runs in our own tags are set aside.
+    AnotherRun,
     /// But for [`IGNORED`] and [`LEFTOVERS`].
     WentBack,
     /// The same, and revisions by their order among those that are ACTIVE: a run that went back has used up numbers.
@@ -114,12 +116,12 @@ pub fn normal(world: &Value, how: How) -> Value {
     let mut ids = Ids::of(&world);
     if how == How::BackAndForth {
         ids.number_revisions(&world);
-        note_tags(&world, "sidestep:run", "<run>", &mut |id, name| {
-            ids.0.insert(id.to_owned(), name);
-        });
+    }
+    if matches!(how, How::AnotherRun | How::BackAndForth) {
+        forget_runs(&mut world);
     }
     drop_stopped(&mut world);
-    if how != How::Whole {
+    if matches!(how, How::WentBack | How::BackAndForth) {
         drop_leftovers(&mut world);
     }
     let also = if how == How::BackAndForth { ANEW } else { &[] };
@@ -201,7 +203,7 @@ impl Ids {
             note(text(&service["Id"]), format!("<name {}>", text(&service["Name"])));
             note(text(&service["CreatorRequestId"]), format!("<creator of {}>", text(&service["Name"])));
         }
-        note_tags(world, "sidestep:token", "<token>", &mut note);
+        note_tokens(world, &mut note);
         Self(ids)
     }
 
@@ -255,18 +257,38 @@ impl Ids {
     }
 }
 
-/// The values of our own tags that differ from attempt to attempt, or from run to run, wherever a tag holds one.
-fn note_tags(value: &Value, tag: &str, name: &str, note: &mut impl FnMut(&str, String)) {
+/// The values of our own tags that differ from attempt to attempt, wherever a tag holds one.
+fn note_tokens(value: &Value, note: &mut impl FnMut(&str, String)) {
+    const TAG: &str = "sidestep:token";
     match value {
-        Value::Array(list) => list.iter().for_each(|entry| note_tags(entry, tag, name, note)),
+        Value::Array(list) => list.iter().for_each(|entry| note_tokens(entry, note)),
         Value::Object(members) => {
-            if members.get("key").or_else(|| members.get("Key")).is_some_and(|key| key == tag) {
-                note(text(members.get("value").or_else(|| members.get("Value")).unwrap_or(&Value::Null)), name.to_owned());
+            if members.get("key").or_else(|| members.get("Key")).is_some_and(|key| key == TAG) {
+                note(text(members.get("value").or_else(|| members.get("Value")).unwrap_or(&Value::Null)), "<token>".to_owned());
             }
-            if let Some(token) = members.get(tag) {
-                note(text(token), name.to_owned());
+            if let Some(token) = members.get(TAG) {
+                note(text(token), "<token>".to_owned());
             }
-            members.values().for_each(|member| note_tags(member, tag, name, note));
+            members.values().for_each(|member| note_tokens(member, note));
+        }
+        _ => {}
+    }
+}
+
+/// Sets aside which run our own tags name. In the tags alone: four characters may stand anywhere by chance.
+fn forget_runs(value: &mut Value) {
+    const TAG: &str = "sidestep:run";
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(forget_runs),
+        Value::Object(members) => {
+            let named = ["key", "Key"].iter().any(|key| members.get(*key).is_some_and(|key| key == TAG));
+            let values: &[&str] = if named { &["value", "Value", TAG] } else { &[TAG] };
+            for name in values {
+                if let Some(run) = members.get_mut(*name) {
+                    *run = Value::from("<run>");
+                }
+            }
+            members.values_mut().for_each(forget_runs);
         }
         _ => {}
     }

@@ -440,7 +440,7 @@ impl Lab {
             Ok(open) => open,
             Err(error) => return Stop::Error(error),
         };
-        let under_way = open.view().plan.direction == Direction::Back && !open.view().all_done();
+        let under_way = open.view().plan.direction == Direction::Back && open.view().went_back_to().is_none();
         if !(under_way && open.view().adoption == Adoption::Rollback(extent.clone()) && !onto_newest)
             && let Err(stop) = self.turn_back(&mut open, extent, onto_newest).await
         {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Actor, Adoption, CallNote, Direction, Failure, FailureKind, Holder, IllegalTransition, Outcome, Plan, Record, RecordBody,
-    RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
+    Actor, Adoption, CallNote, Direction, Extent, Failure, FailureKind, Holder, IllegalTransition, Outcome, Plan, Record,
+    RecordBody, RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
 };
 
 /// Where a run stands.
@@ -443,6 +443,15 @@ impl RunView {
     /// Whether every step of the plan is done or passed over.
     pub fn all_done(&self) -> bool {
         self.current_stage().is_none()
+    }
+
+    /// How far a way back went that was to go only so far, and has: from here the run goes forward again, or back to its start. None
+    /// where a whole way back is gone and only its end is not in the journal yet: that run goes nowhere but to its end.
+    pub fn went_back_to(&self) -> Option<&Extent> {
+        match &self.adoption {
+            Adoption::Rollback(extent) if !extent.is_whole() && self.ended.is_none() && self.all_done() => Some(extent),
+            _ => None,
+        }
     }
 
     /// The steps in a state that needs somebody: failed, in doubt, held, diverged.

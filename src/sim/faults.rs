@@ -11,6 +11,8 @@
 //! | `throttle`, `expire`, `error-500` | no | with that error |
 //! | `refuse` | no | with a refusal that AWS gives to sound requests: see [`Refusal`] |
 //! | `stale` | yes | and the next reads of ECS show the state before the last write |
+//!
+//! [`State::heal`] takes all of them away; over HTTP it is `{"clear": true}`.
 
 use serde_json::Value;
 

@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::model::{
-    Adoption, Direction, Extent, Holder, Outcome, Remainder, RunStatus, RunView, StagePlan, StepClass, StepPlan, StepState,
-    StepView,
+    Direction, Holder, Outcome, Remainder, RunStatus, RunView, StagePlan, StepClass, StepPlan, StepState, StepView,
 };
 
 use super::advice;
@@ -130,7 +129,7 @@ pub(super) fn ended_word(status: RunStatus) -> &'static str {
 fn header(view: &RunView, live: Option<&Holder>, now: Timestamp, style: &Style) -> String {
     let target = &view.plan.target;
     let going = match view.plan.direction {
-        Direction::Back if view.ended.is_none() && went_back_to(view).is_none() => ", going back",
+        Direction::Back if view.ended.is_none() && view.went_back_to().is_none() => ", going back",
         _ => "",
     };
     let mut rows = vec![
@@ -168,20 +167,12 @@ fn explained(view: &RunView, live: Option<&Holder>) -> String {
     if let Some((_, why)) = &view.ended {
         return if why.is_empty() { String::new() } else { format!(": {why}") };
     }
-    if let Some(extent) = went_back_to(view) {
+    if let Some(extent) = view.went_back_to() {
         return format!(": went back {extent}");
     }
     match (view.closed, &view.holder) {
         (false, Some(holder)) => format!(": {} (pid {}) ended without leaving in order", who(&holder.actor), holder.pid),
         _ => String::new(),
-    }
-}
-
-/// How far a partial way back, now complete, went.
-fn went_back_to(view: &RunView) -> Option<&Extent> {
-    match &view.adoption {
-        Adoption::Rollback(extent) if !extent.is_whole() && view.ended.is_none() && view.all_done() => Some(extent),
-        _ => None,
     }
 }
 
@@ -313,7 +304,7 @@ pub(super) fn next_commands(view: &RunView, live: Option<&Holder>) -> Vec<String
         Direction::Forward if !view.mutations.is_empty() => vec![format!("to undo what was done, run `sidestep rollback {run}`")],
         _ => Vec::new(),
     };
-    if went_back_to(view).is_some() {
+    if view.went_back_to().is_some() {
         return vec![
             format!("to go forward again, run `sidestep resume {run}`"),
             format!("to undo the rest, run `sidestep rollback {run}`"),

@@ -300,3 +300,27 @@ fn a_pipe_that_closes_stops_nothing() {
     assert_eq!(status.code(), Some(0));
     assert_eq!(desk.status()["status"], "done");
 }
+
+#[test]
+fn a_way_back_that_lacks_only_its_last_record_is_ended_not_begun_anew() {
+    for words in [vec!["resume"], vec!["rollback", "--yes"]] {
+        let desk = Desk::new();
+        desk.end(desk.live(&["run", "--yes", "--pause-before", "register-task-definition"]));
+        let journal = rusqlite::Connection::open(desk.path("state/journal.db")).expect("the journal");
+        let refuse =
+            "CREATE TRIGGER refused BEFORE INSERT ON record WHEN NEW.body LIKE '%run-ended%' BEGIN SELECT RAISE(ABORT, ''); END";
+        journal.execute_batch(refuse).expect("a trigger");
+        let ran = desk.call(&["rollback", "--yes"]);
+        assert_ne!(ran.code, Some(0), "{}", ran.err);
+        let status = desk.status();
+        assert_eq!((&status["direction"], desk.sim.count("DeleteLogGroup")), (&json!("back"), 1), "{status}");
+        assert_ne!(status["status"], "rolled-back");
+        journal.execute_batch("DROP TRIGGER refused").expect("it was there");
+        let ran = desk.call(&words);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        let status = desk.status();
+        // One plan there and one back: nothing was planned anew.
+        assert_eq!((&status["status"], &status["epoch"]), (&json!("rolled-back"), &json!(2)), "{status}");
+        assert_eq!((desk.sim.count("CreateLogGroup"), desk.sim.count("DeleteLogGroup")), (1, 1));
+    }
+}

@@ -242,6 +242,12 @@ impl Running {
         self.child.id()
     }
 
+    /// Ends it at once, by SIGKILL. An exit code tells that it had ended by itself.
+    pub fn kill(mut self) -> Ran {
+        self.child.kill().expect("it can be killed");
+        self.wait()
+    }
+
     /// Waits until it has said something on stderr.
     pub fn until_said(&self, words: &str) {
         until(&format!("it says `{words}`"), || self.err().contains(words).then_some(()));

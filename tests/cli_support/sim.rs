@@ -77,9 +77,25 @@ impl Sim {
         self.ask("GET", path, "").lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     }
 
+    /// Each mutation that took effect.
+    pub fn ledger(&self) -> Vec<Value> {
+        self.lines("ledger")
+    }
+
+    /// Each request that came in.
+    pub fn requests(&self) -> Vec<Value> {
+        self.lines("requests")
+    }
+
+    /// Spans that were sent and arrived nowhere.
+    pub fn spans_lost(&self) -> i64 {
+        let spans: Value = serde_json::from_str(&self.ask("GET", "spans", "")).expect("JSON");
+        spans["total"]["lost"].as_object().expect("by reason").values().filter_map(Value::as_i64).sum()
+    }
+
     /// The mutations that took effect, in order: `CreateService` is ECS's and Cloud Map's.
     pub fn effects(&self) -> Vec<String> {
-        self.lines("ledger").iter().map(|effect| effect["action"].as_str().expect("an action").to_owned()).collect()
+        self.ledger().iter().map(|effect| effect["action"].as_str().expect("an action").to_owned()).collect()
     }
 
     /// How many mutations of this name took effect.
@@ -105,6 +121,22 @@ impl Sim {
     /// Lets something go wrong.
     pub fn fault(&self, fault: &Value) {
         self.ask("POST", "faults", &fault.to_string());
+    }
+
+    /// Takes every fault away that has not struck yet.
+    pub fn clear_faults(&self) {
+        self.fault(&json!({ "clear": true }));
+    }
+
+    /// The world's time, in seconds.
+    pub fn now(&self) -> i64 {
+        let told: Value = serde_json::from_str(&self.ask("GET", "clock", "")).expect("JSON");
+        told["now"].as_str().and_then(|now| now.parse::<jiff::Timestamp>().ok()).expect("a time").as_second()
+    }
+
+    /// Sets the world's time forward.
+    pub fn advance(&self, seconds: i64) {
+        self.ask("POST", "clock", &json!({ "advance_s": seconds }).to_string());
     }
 
     /// Stops the world's time: what waits goes on waiting.

@@ -112,3 +112,20 @@ fn what_is_missing_or_too_much_counts() {
     assert_ne!(differences(&reference().start, world, How::BackAndForth), Vec::<String>::new());
     assert_eq!(differences(world, world, How::Whole), Vec::<String>::new());
 }
+
+#[test]
+fn which_run_made_it_counts_unless_it_is_set_aside() {
+    let world = &reference().done;
+    let mut other = world.clone();
+    let groups = other["logs"]["tags"].as_object_mut().expect("tags by log group");
+    let tags = groups.values_mut().find(|tags| tags["sidestep:run"].is_string()).expect("the run's own log group");
+    tags["sidestep:run"] = Value::from("another");
+    assert_ne!(differences(world, &other, How::Whole), Vec::<String>::new());
+    assert_eq!(differences(world, &other, How::AnotherRun), Vec::<String>::new());
+    // The rest counts as ever, revisions that are INACTIVE included.
+    let revisions = other["ecs"]["taskDefinitions"].as_array_mut().expect("task definitions");
+    let mut more = revisions[0].clone();
+    more["taskDefinition"]["status"] = Value::from("INACTIVE");
+    revisions.push(more);
+    assert_ne!(differences(world, &other, How::AnotherRun), Vec::<String>::new());
+}

@@ -80,11 +80,19 @@ pub(super) async fn clock(Shared(front): Shared<Front>, body: Bytes) -> Response
     now(Shared(front)).await
 }
 
-/// `POST faults`: see [`Fault::from_json`].
+/// `POST faults`: see [`Fault::from_json`]; `{"clear": true}` takes every fault away.
 pub(super) async fn faults(Shared(front): Shared<Front>, body: Bytes) -> Response {
-    match object(&body).and_then(|value| Fault::from_json(&value)) {
+    let wanted = object(&body).and_then(|value| match value.get("clear") {
+        None => Fault::from_json(&value).map(Some),
+        Some(_) if value == json!({"clear": true}) => Ok(None),
+        Some(_) => Err("`clear` stands alone and is true".to_owned()),
+    });
+    match wanted {
         Ok(fault) => {
-            front.look(|state| state.add_fault(fault));
+            front.look(|state| match fault {
+                Some(fault) => state.add_fault(fault),
+                None => state.heal(),
+            });
             answered(&json!({}))
         }
         Err(problem) => refused(problem),

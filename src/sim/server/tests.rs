@@ -97,6 +97,15 @@ async fn a_dropped_request_gets_not_a_single_byte() {
 }
 
 #[tokio::test]
+async fn a_fault_that_was_cleared_strikes_nobody() {
+    let sim = served(1.0).await;
+    for fault in [json!({"action": "CreateLogGroup", "fault": "drop-before"}), json!({"clear": true})] {
+        assert_eq!(sim.control("POST", "/_sim/faults", &fault.to_string()).await.0, 200);
+    }
+    assert!(sim.create_group("/ecs/new").await.starts_with("HTTP/1.1 200 OK"));
+}
+
+#[tokio::test]
 async fn the_clock_stops_and_jumps_by_hand() {
     let sim = served(1000.0).await;
     let (_, before) = sim.control("POST", "/_sim/clock", r#"{"pause": true}"#).await;
@@ -114,6 +123,7 @@ async fn wrong_control_requests_are_told_so() {
         ("/_sim/faults", r#"{"action": "X", "fault": "melt"}"#, "unknown fault `melt` of a request"),
         ("/_sim/faults", r#"{"image": "x", "fault": "hold"}"#, "unknown fault `hold` of an image"),
         ("/_sim/faults", "{", "the body is not JSON"),
+        ("/_sim/faults", r#"{"clear": false}"#, "`clear` stands alone"),
         ("/_sim/clock", r#"{"forward": 1}"#, "unknown member `forward`"),
         ("/_sim/clock", r#"{"advance_s": -1}"#, "`advance_s` must be"),
         ("/_sim/mark", "{}", "a mark needs the member `label`"),
