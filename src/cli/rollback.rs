@@ -55,12 +55,12 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         }
         let what = TakeUp { context, journal: &journal, run: &run, by: &by, aws: &aws };
         let mut open = take_up(&what, &args.take_over, ask.as_deref_mut(), args.yes).await?;
+        // Whoever had the run a moment ago may have gone on. What is passed over below may be all that was left.
+        let view = open.view().clone();
         if let Err(error) = skip(context, args, &mut open, &by, aws.clock.now()) {
             open.close(&error.to_string(), aws.clock.now())?;
             return Err(error);
         }
-        // Whoever had the run a moment ago may have gone on.
-        let view = open.view().clone();
         let screen = Screen::for_run(context);
         let control = signals::listen(by.clone())?;
         let mut drive = Drive::new(context, &aws, open, &screen, ask, by.clone(), control);

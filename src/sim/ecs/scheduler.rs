@@ -171,7 +171,8 @@ fn launch(state: &mut State, service_arn: &str) -> i64 {
 fn scale_in(state: &mut State, service_arn: &str) -> i64 {
     let (Some(sight), Some(service)) = (sight(state, service_arn), state.ecs.service(service_arn)) else { return 0 };
     let Some(primary) = service.primary() else { return 0 };
-    let (primary_id, failed) = (primary.id.clone(), primary.rollout == Rollout::Failed);
+    // A service that is scaled to zero keeps nothing, whatever became of its deployment.
+    let (primary_id, failed) = (primary.id.clone(), primary.rollout == Rollout::Failed && sight.desired > 0);
     let reason = format!("Scaling activity initiated by (deployment {primary_id})");
     let mut spare = sight.healthy - sight.least;
     let mut doomed = Vec::new();
