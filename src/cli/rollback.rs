@@ -9,7 +9,7 @@ use super::screen::Screen;
 use super::take_over::{TakeUp, reason_has_a_use, take_up};
 use super::{account, signals};
 use crate::journal::{OpenRun, Request, Store as _};
-use crate::model::{Actor, Adoption, Direction, Error, Exit, Extent, Outcome, StepId};
+use crate::model::{Actor, Adoption, Error, Exit, Extent, Outcome, StepId};
 use crate::plan::inventory;
 use crate::session::{self, not_alone};
 
@@ -64,7 +64,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         let screen = Screen::for_run(context);
         let control = signals::listen(by.clone())?;
         let mut drive = Drive::new(context, &aws, open, &screen, ask, by.clone(), control);
-        let under_way = view.plan.direction == Direction::Back && view.went_back_to().is_none();
+        let under_way = view.goes_back();
         let same = view.adoption == Adoption::Rollback(extent.clone()) && !args.onto_newest;
         let (result, view) = if under_way && (same || args.skip.is_some()) {
             // Already on its way: go on where it stopped.

@@ -440,8 +440,7 @@ impl Lab {
             Ok(open) => open,
             Err(error) => return Stop::Error(error),
         };
-        let under_way = open.view().plan.direction == Direction::Back && open.view().went_back_to().is_none();
-        if !(under_way && open.view().adoption == Adoption::Rollback(extent.clone()) && !onto_newest)
+        if !(open.view().goes_back() && open.view().adoption == Adoption::Rollback(extent.clone()) && !onto_newest)
             && let Err(stop) = self.turn_back(&mut open, extent, onto_newest).await
         {
             return stop;

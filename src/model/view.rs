@@ -454,6 +454,12 @@ impl RunView {
         }
     }
 
+    /// Whether the run is on its way back: also where all is undone and only the end is not in the journal yet. Not where it went as
+    /// far back as was asked, and not once it is over: from there another way back is another plan.
+    pub fn goes_back(&self) -> bool {
+        self.plan.direction == Direction::Back && self.ended.is_none() && self.went_back_to().is_none()
+    }
+
     /// The steps in a state that needs somebody: failed, in doubt, held, diverged.
     pub fn troubled(&self) -> impl Iterator<Item = (&StepPlan, &StepView)> {
         self.plan.steps().filter_map(|(_, _, step)| {

@@ -129,7 +129,7 @@ pub(super) fn ended_word(status: RunStatus) -> &'static str {
 fn header(view: &RunView, live: Option<&Holder>, now: Timestamp, style: &Style) -> String {
     let target = &view.plan.target;
     let going = match view.plan.direction {
-        Direction::Back if view.ended.is_none() && view.went_back_to().is_none() => ", going back",
+        Direction::Back if view.goes_back() => ", going back",
         _ => "",
     };
     let mut rows = vec![
