@@ -54,29 +54,22 @@ impl RunLock {
         Ok(Taken::Theirs(None))
     }
 
-    /// A lock on a new file beside `path`, for [`RunLock::put_in_place`].
-    pub(super) fn beside(path: &Path) -> io::Result<Self> {
+    /// A lock for `path` on a new file beside it, and that file's own path: the lock is good once the file is renamed to `path`.
+    pub(super) fn beside(path: &Path) -> io::Result<(Self, PathBuf)> {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}", std::process::id()));
-        let path = PathBuf::from(name);
+        let beside = PathBuf::from(name);
         // One that is there was left by a process that had our number.
-        match std::fs::remove_file(&path) {
+        match std::fs::remove_file(&beside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&beside)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { file, path }),
+            Ok(()) => Ok((Self { file, path: path.to_owned() }, beside)),
             Err(TryLockError::Error(error)) => Err(error),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
         }
-    }
-
-    /// Puts the file in the place of the one at `path`, whose holder has a lock on a file without a name from then on.
-    pub(super) fn put_in_place(&mut self, path: &Path) -> io::Result<()> {
-        std::fs::rename(&self.path, path)?;
-        path.clone_into(&mut self.path);
-        Ok(())
     }
 
     /// The file that is locked, by device and inode.

@@ -81,7 +81,11 @@ pub(super) fn fence(conn: &Connection, run: &RunId) -> rusqlite::Result<Option<u
 
 /// The error of a process that wrote under `fence` and no longer may: it names who came after, where that is known.
 pub(super) fn fenced(conn: &Connection, run: &RunId, fence: u64) -> Error {
-    // Only for the words: a journal that cannot be read at this moment changes nothing about who may write.
+    // Only for the words: a journal that cannot be read at this moment changes nothing about who may write. Who takes over puts
+    // its lock in place shortly before it commits: whoever waits for the write lock finds its record.
+    if conn.is_autocommit() {
+        let _ = conn.execute_batch("BEGIN IMMEDIATE; COMMIT");
+    }
     let last = successor(conn, run).ok().flatten().filter(|(holder, _)| holder.fence > fence);
     let (holder, why) = last.unzip();
     Error::Fenced { run: run.clone(), by: name(holder.as_ref()), why: why.flatten() }
