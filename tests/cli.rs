@@ -15,5 +15,7 @@ mod journey;
 mod lanes;
 #[path = "cli/rehearse.rs"]
 mod rehearse;
+#[path = "cli/secrets.rs"]
+mod secrets;
 #[path = "cli/steering.rs"]
 mod steering;

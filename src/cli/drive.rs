@@ -25,8 +25,7 @@ use crate::model::{
 use crate::session;
 use crate::stages::steps::{last_log_lines, logged_service};
 use crate::ui::prompt::{FailureChoice, HeldChoice, Offers};
-use crate::ui::text::clean;
-use crate::ui::{Ask, plan_view};
+use crate::ui::{Ask, plan_view, progress_lines};
 
 /// Who else hears of each event, after it is shown.
 type Also<'a> = Box<dyn Fn(&RunView, &Event) + 'a>;
@@ -346,8 +345,12 @@ async fn show_log(context: &Context, aws: &Aws, view: &RunView, step: &StepPlan)
     // The deployment that a wait is for comes from the step before it.
     let deployment = step.inputs.get("/deployment").and_then(|input| view.output(&input.step)?.pointer(&input.pointer));
     match last_log_lines(aws, cluster, service, deployment.and_then(Value::as_str)).await {
-        Ok(lines) if lines.is_empty() => context.out.status(&format!("The newest task of `{service}` has logged nothing.")),
-        Ok(lines) => lines.iter().for_each(|line| context.out.status(&format!("  log {}", clean(line)))),
+        Ok(logged) if logged.is_empty() => context.out.status(&format!("The newest task of `{service}` has logged nothing.")),
+        Ok(logged) => {
+            for words in logged.iter().flat_map(|logged| progress_lines(logged, true)) {
+                context.out.status(&format!("  {words}"));
+            }
+        }
         Err(error) => context.out.status(&format!("The logs of `{service}` cannot be read: {}", error.refusal())),
     }
 }
