@@ -83,7 +83,8 @@ impl<'a> Drive<'a> {
         let now = self.aws.clock.now();
         // A journal that could not be written cannot be closed either; the first error is the one to tell.
         let closed = self.open.close(&why, now);
-        (result.and_then(|exit| closed.map(|()| exit)), view)
+        let result = result.and_then(|exit| closed.map(|()| exit));
+        (result.map_err(|error| stopped_at(self.context, error, &view)), view)
     }
 
     /// Adopts the way back and runs it.
@@ -99,14 +100,15 @@ impl<'a> Drive<'a> {
         self.screen.finish();
         let view = self.open.view().clone();
         let closed = self.open.close(&error.to_string(), self.aws.clock.now());
-        (closed.and(Err(error)), view)
+        (closed.and(Err(error)).map_err(|error| stopped_at(self.context, error, &view)), view)
     }
 
     /// Leaves the run in order: nothing was done.
     pub fn leave_quietly(self) -> (Result<Exit, Error>, RunView) {
         self.screen.finish();
         let view = self.open.view().clone();
-        (self.open.close("nothing was done", self.aws.clock.now()).map(|()| Exit::Done), view)
+        let closed = self.open.close("nothing was done", self.aws.clock.now());
+        (closed.map(|()| Exit::Done).map_err(|error| stopped_at(self.context, error, &view)), view)
     }
 
     async fn until_over(&mut self) -> Result<Exit, Error> {
@@ -336,6 +338,18 @@ impl<'a> Drive<'a> {
             Some(ask) => self.screen.suspend(|| ask.confirm_rollback(plan)),
             None => true,
         }
+    }
+}
+
+/// An error of the journal itself does not know where the run stands: the view, which is what could be written, does.
+fn stopped_at(context: &Context, error: Error, view: &RunView) -> Error {
+    match error {
+        Error::JournalWrite { path, why, at: None } => Error::JournalWrite {
+            path,
+            why,
+            at: Some(standing(context, view, "once the journal is in its place and can be written")),
+        },
+        other => other,
     }
 }
 

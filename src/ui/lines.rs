@@ -214,7 +214,8 @@ impl LinePrinter {
         let mut said = progress::said(progress, self.options.logs);
         let (sign, each_time) = if matches!(progress, Progress::Retry { .. }) { (Sign::Again, true) } else { (Sign::Idle, false) };
         said.retain(|words| each_time || self.seen.insert((step.clone(), words.clone())));
-        let whole = |words: String| if matches!(progress, Progress::ServiceEvent { .. }) { words } else { format!("{title}: {words}") };
+        let whole =
+            |words: String| if matches!(progress, Progress::ServiceEvent { .. }) { words } else { format!("{title}: {words}") };
         said.into_iter().map(|words| phrases::line(&self.style, sign, &whole(words))).collect()
     }
 

@@ -107,7 +107,9 @@ mod tests {
         assert_eq!(super::said(&log, true), ["log /ecs/a a: password=x", "log /ecs/a a: bye"]);
         assert_eq!(
             super::said(&log, false),
-            ["container a logged 2 lines, shown only on a terminal: aws logs get-log-events --log-group-name /ecs/a --log-stream-name a/a/1"]
+            [
+                "container a logged 2 lines, shown only on a terminal: aws logs get-log-events --log-group-name /ecs/a --log-stream-name a/a/1"
+            ]
         );
         let json = serde_json::to_string(&log).expect("JSON");
         assert_eq!(json, r#"{"kind":"log","group":"/ecs/a","stream":"a/a/1","container":"a"}"#);

@@ -237,7 +237,6 @@ fn nothing_secret_is_written_by_a_rehearsal() {
     let rehearse = ["rehearse", "--world", &world, "--var-file", &variables];
     marked.call(&rehearse, 0);
     marked.call(&[&rehearse[..], &["--output", "json"]].concat(), 0);
-    marked.call(&[&rehearse[..], &["--faults", "all", "--runs", "2"]].concat(), 0);
     marked.assert_no_mark();
     let left: Vec<_> = std::fs::read_dir(marked.desk.dir.path().join("tmp")).expect("a directory").collect();
     assert!(left.is_empty(), "{left:?}");
