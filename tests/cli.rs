@@ -7,6 +7,8 @@ mod cli_support;
 mod bad_input;
 #[path = "cli/bad_runbook.rs"]
 mod bad_runbook;
+#[path = "cli/broken_journal.rs"]
+mod broken_journal;
 #[path = "cli/failures.rs"]
 mod failures;
 #[path = "cli/journey.rs"]
@@ -17,6 +19,8 @@ mod lanes;
 mod rehearse;
 #[path = "cli/resistance.rs"]
 mod resistance;
+#[path = "cli/secrets.rs"]
+mod secrets;
 #[path = "cli/steering.rs"]
 mod steering;
 #[path = "cli/take_over.rs"]

@@ -22,6 +22,8 @@ pub struct Context {
     pub out_style: Style,
     /// For stderr.
     pub err_style: Style,
+    /// Whether stderr goes to a terminal.
+    pub err_terminal: bool,
     /// Whether a person can be asked: both ends are terminals.
     pub interactive: bool,
 }
@@ -40,6 +42,7 @@ impl Context {
             out: Out::standard(),
             out_style: Style::decide(stdout, columns, &env),
             err_style: Style::decide(stderr, columns, &env),
+            err_terminal: stderr,
             interactive: stderr && std::io::stdin().is_terminal() && common.output == Output::Text,
             common,
         }

@@ -27,8 +27,7 @@ use crate::plan::inventory;
 use crate::session;
 use crate::stages::steps::{last_log_lines, logged_service};
 use crate::ui::prompt::{FailureChoice, HeldChoice, Offers};
-use crate::ui::text::clean;
-use crate::ui::{Ask, advice, plan_view};
+use crate::ui::{Ask, advice, plan_view, progress_lines};
 
 /// Who else hears of each event, after it is shown.
 type Also<'a> = Box<dyn Fn(&RunView, &Event) + 'a>;
@@ -86,7 +85,8 @@ impl<'a> Drive<'a> {
         let now = self.aws.clock.now();
         // A journal that could not be written cannot be closed either; the first error is the one to tell.
         let closed = self.open.close(&why, now);
-        (result.and_then(|exit| closed.map(|()| exit)), view)
+        let result = result.and_then(|exit| closed.map(|()| exit));
+        (result.map_err(|error| stopped_at(self.context, error, &view)), view)
     }
 
     /// Adopts the way back, as it was agreed to, and runs it.
@@ -102,14 +102,15 @@ impl<'a> Drive<'a> {
         self.screen.finish();
         let view = self.open.view().clone();
         let closed = self.open.close(&error.to_string(), self.aws.clock.now());
-        (closed.and(Err(error)), view)
+        (closed.and(Err(error)).map_err(|error| stopped_at(self.context, error, &view)), view)
     }
 
     /// Leaves the run in order: nothing was done.
     pub fn leave_quietly(self) -> (Result<Exit, Error>, RunView) {
         self.screen.finish();
         let view = self.open.view().clone();
-        (self.open.close("nothing was done", self.aws.clock.now()).map(|()| Exit::Done), view)
+        let closed = self.open.close("nothing was done", self.aws.clock.now());
+        (closed.map(|()| Exit::Done).map_err(|error| stopped_at(self.context, error, &view)), view)
     }
 
     async fn until_over(&mut self) -> Result<Exit, Error> {
@@ -375,14 +376,30 @@ impl<'a> Drive<'a> {
     }
 }
 
+/// An error of the journal itself does not know where the run stands: the view, which is what could be written, does.
+fn stopped_at(context: &Context, error: Error, view: &RunView) -> Error {
+    match error {
+        Error::JournalWrite { path, why, at: None } => Error::JournalWrite {
+            path,
+            why,
+            at: Some(standing(context, view, "once the journal is in its place and can be written")),
+        },
+        other => other,
+    }
+}
+
 /// Reads the last log lines of the service that a step is about, and shows them.
 async fn show_log(context: &Context, aws: &Aws, view: &RunView, step: &StepPlan) {
     let Some((cluster, service)) = logged_service(step) else { return };
     // The deployment that a wait is for comes from the step before it.
     let deployment = step.inputs.get("/deployment").and_then(|input| view.output(&input.step)?.pointer(&input.pointer));
     match last_log_lines(aws, cluster, service, deployment.and_then(Value::as_str)).await {
-        Ok(lines) if lines.is_empty() => context.out.status(&format!("The newest task of `{service}` has logged nothing.")),
-        Ok(lines) => lines.iter().for_each(|line| context.out.status(&format!("  log {}", clean(line)))),
+        Ok(logged) if logged.is_empty() => context.out.status(&format!("The newest task of `{service}` has logged nothing.")),
+        Ok(logged) => {
+            for words in logged.iter().flat_map(|logged| progress_lines(logged, true)) {
+                context.out.status(&format!("  {words}"));
+            }
+        }
         Err(error) => context.out.status(&format!("The logs of `{service}` cannot be read: {}", error.refusal())),
     }
 }

@@ -29,7 +29,7 @@ impl<'a> Screen<'a> {
             context.out.share_with(Some(screen.bars()));
             return Self::Live(context, Box::new(RefCell::new(screen)));
         }
-        Self::Lines(context, RefCell::new(LinePrinter::new(context.err_style)))
+        Self::Lines(context, RefCell::new(LinePrinter::new(context.err_style).on_terminal(context.err_terminal)))
     }
 
     /// For a rehearsal: an hour passes in a moment, so bars would show nothing.
@@ -37,7 +37,7 @@ impl<'a> Screen<'a> {
         if context.json() {
             Self::Json(context)
         } else {
-            Self::Rehearsal(context, RefCell::new(LinePrinter::for_rehearsal(context.err_style)))
+            Self::Rehearsal(context, RefCell::new(LinePrinter::for_rehearsal(context.err_style).on_terminal(context.err_terminal)))
         }
     }
 

@@ -21,6 +21,11 @@ pub fn call(context: &Context, args: &SimulateArgs) -> Result<Exit, Error> {
         let address = listener.local_addr().map_err(|error| Error::Internal { message: error.to_string() })?;
         let line = json!({ "address": address.to_string(), "endpoint": format!("http://{address}"), "region": world["region"],
             "account": world["account"], "speed": args.speed, "seed": args.seed });
+        if !address.ip().is_loopback() {
+            context.out.status(&format!(
+                "warning: {address} is not loopback: whoever reaches it can read this world and change it, no credentials are checked"
+            ));
+        }
         context.out.data(&line.to_string());
         let stop = Box::pin(async {
             // Without the signal there is only the second way out: being killed.

@@ -337,9 +337,9 @@ impl Journal {
     }
 }
 
-/// An empty file beside lock files was a journal once: nothing is started over it.
+/// An empty file beside lock files was a journal once: nothing is started over it. SQLite takes a file of one byte for empty too.
 fn refuse_emptied(dir: &Path, file: &Path) -> Result<(), Error> {
-    let empty = std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() == 0);
+    let empty = std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() <= 1);
     let had_runs = || std::fs::read_dir(dir.join("locks")).is_ok_and(|mut locks| locks.next().is_some());
     if empty && had_runs() {
         return Err(unusable(dir, format!("{FILE} is empty, although runs were journaled here: its content is lost")));

@@ -282,7 +282,7 @@ pub enum Error {
         why: String,
     },
     /// A record could not be made durable.
-    #[error("the journal cannot be written: the run stopped at once")]
+    #[error("the journal `{path}` cannot be written: the run stopped at once")]
     JournalWrite {
         /// The file.
         path: String,
@@ -470,6 +470,7 @@ impl Error {
                 format!("give it up as it stands with `sidestep abandon {run}`"),
             ],
             Self::Fenced { run, .. } => vec![format!("see who holds it with `sidestep status {run}`")],
+            Self::JournalWrite { .. } => one("make room or see to the file's permissions, and run the same command again"),
             Self::JournalNewer { .. } => one("use the newer sidestep, or another directory with `--state DIR`"),
             Self::JournalDamaged { run, .. } => {
                 vec![format!("keep the file, and compare AWS with `sidestep status {run}` from a backup")]

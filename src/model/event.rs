@@ -69,6 +69,18 @@ pub enum Progress {
         /// Seconds until then.
         after_s: u64,
     },
+    /// What a container logged last, at a failure. Its lines may hold anything: they are for a terminal, and never serialized.
+    Log {
+        /// The log group.
+        group: String,
+        /// The log stream.
+        stream: String,
+        /// The container.
+        container: String,
+        /// The lines, oldest first.
+        #[serde(skip_serializing)]
+        lines: Vec<String>,
+    },
     /// Anything else worth a line.
     Note {
         /// The text.

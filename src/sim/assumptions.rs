@@ -66,6 +66,8 @@ pub struct Compute {
     pub grace_needs_load_balancer: bool,
     /// For how long a client remembers that a name does not resolve, in seconds (the zone's SOA). `[K]`
     pub negative_dns_ttl: u32,
+    /// A service may want so many tasks; AWS's quota is 5,000, of which one at work is enough to be slow here. `[K]`
+    pub tasks_per_service: i64,
     /// For how long CreateService remembers a client token. `[K]`
     pub token_kept: Millis,
     /// Whether the token of a service that was deleted since still gives the first call's answer, and makes nothing. `[K]`
@@ -100,6 +102,7 @@ impl Default for Compute {
             rebalancing_refuses_100: true,
             grace_needs_load_balancer: false,
             negative_dns_ttl: 15,
+            tasks_per_service: 1_000,
             token_kept: 24 * 3_600_000,
             token_outlives_service: true,
         }

@@ -26,6 +26,7 @@ mod limits;
 mod logs;
 mod queue;
 pub mod server;
+mod shape;
 mod state;
 mod sts;
 mod traffic;

@@ -22,10 +22,15 @@ pub(super) fn texts(value: &Value, name: &str) -> Vec<String> {
     list(value, name).iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// A whole number, also when it is written as text (query protocols have only text).
+/// Beyond every calendar in milliseconds, and far from where sums overflow.
+const MOST: i64 = 1_000_000_000_000_000;
+
+/// A whole number, also when it is written as text (query protocols have only text). What is written beyond [`MOST`] counts as
+/// that much.
 pub(super) fn number(value: &Value, name: &str) -> Option<i64> {
     let member = value.get(name)?;
-    member.as_i64().or_else(|| member.as_str()?.parse().ok())
+    let number = member.as_i64().or_else(|| member.as_str()?.parse().ok())?;
+    Some(number.clamp(-MOST, MOST))
 }
 
 /// A flag, also when it is written as text.

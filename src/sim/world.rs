@@ -23,7 +23,7 @@ impl State {
     /// # Errors
     /// What is wrong with the file, in words for the person who wrote it.
     pub fn load(world: &Value, seed: u64) -> Result<Self, String> {
-        Self::empty(world, seed)?.filled(world)
+        Self::empty(world, seed).and_then(|state| state.filled(world)).map_err(brief)
     }
 
     /// The same, but as if the file had been captured at `now`: for clients whose clock is the wall's (`aws logs tail` asks for
@@ -32,9 +32,8 @@ impl State {
     /// # Errors
     /// As [`Self::load`].
     pub fn load_at(world: &Value, seed: u64, now: Millis) -> Result<Self, String> {
-        let mut state = Self::empty(world, seed)?;
-        state.now = now;
-        state.filled(world)
+        let empty = Self::empty(world, seed).map(|state| Self { now, ..state });
+        empty.and_then(|state| state.filled(world)).map_err(brief)
     }
 
     fn filled(mut self, world: &Value) -> Result<Self, String> {
@@ -101,6 +100,15 @@ impl State {
             request_ids: 0,
             extra,
         })
+    }
+}
+
+/// The words, cut where something long from the file is quoted in them.
+fn brief(words: String) -> String {
+    const MOST: usize = 400;
+    match words.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
     }
 }
 

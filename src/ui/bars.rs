@@ -72,7 +72,7 @@ impl LiveScreen {
         };
         Self {
             style,
-            lines: LinePrinter::with(style, LineOptions { starts: false, numbers: false }),
+            lines: LinePrinter::with(style, LineOptions { starts: false, numbers: false, logs: true }),
             multi: MultiProgress::with_draw_target(target),
             rows: BTreeMap::new(),
             whole: None,

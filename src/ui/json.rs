@@ -9,7 +9,7 @@
 //!   `finding-accepted`, `hold-set`, `hold-cleared`, `pause-asked`, `run-ended`. A `plan` in it has the form of `plan --output
 //!   json`.
 //! - Passing progress has `event` `progress`, no `seq`, the `step`, a `kind` (`rollout`, `service-event`, `targets`, `instances`,
-//!   `retry`, `note`) and that kind's members.
+//!   `retry`, `log`, `note`) and that kind's members. `log` says where a container's last lines are; the lines are not in it.
 
 use serde_json::{Map, Value, json};
 

@@ -38,6 +38,8 @@ pub struct LineOptions {
     pub starts: bool,
     /// Moving numbers: tasks running, targets healthy.
     pub numbers: bool,
+    /// What containers logged at a failure. Only where the lines go to a terminal: they may hold anything.
+    pub logs: bool,
 }
 
 /// Turns events into lines.
@@ -66,14 +68,20 @@ struct Running {
 }
 
 impl LinePrinter {
-    /// For logs and pipes: everything is a line.
+    /// For logs and pipes: everything is a line, but for what containers logged.
     pub fn new(style: Style) -> Self {
-        Self::with(style, LineOptions { starts: true, numbers: true })
+        Self::with(style, LineOptions { starts: true, numbers: true, logs: false })
     }
 
     /// For a rehearsal: hours pass in a moment, so only what happened is a line.
     pub fn for_rehearsal(style: Style) -> Self {
-        Self::with(style, LineOptions { starts: false, numbers: false })
+        Self::with(style, LineOptions { starts: false, numbers: false, logs: false })
+    }
+
+    /// The same; whether its lines go to a terminal, where what containers logged may be shown.
+    pub fn on_terminal(mut self, terminal: bool) -> Self {
+        self.options.logs = terminal;
+        self
     }
 
     /// With these options.
@@ -200,16 +208,15 @@ impl LinePrinter {
 
     /// Service events and notes are said once; a retry each time.
     fn message(&mut self, step: &StepId, title: &str, progress: &Progress) -> Vec<String> {
-        let words = progress::words(progress);
         if self.seen.len() >= EVENTS_REMEMBERED {
             self.seen.clear();
         }
-        if !matches!(progress, Progress::Retry { .. }) && !self.seen.insert((step.clone(), words.clone())) {
-            return Vec::new();
-        }
-        let sign = if matches!(progress, Progress::Retry { .. }) { Sign::Again } else { Sign::Idle };
-        let words = if matches!(progress, Progress::ServiceEvent { .. }) { words } else { format!("{title}: {words}") };
-        vec![phrases::line(&self.style, sign, &words)]
+        let mut said = progress::said(progress, self.options.logs);
+        let (sign, each_time) = if matches!(progress, Progress::Retry { .. }) { (Sign::Again, true) } else { (Sign::Idle, false) };
+        said.retain(|words| each_time || self.seen.insert((step.clone(), words.clone())));
+        let whole =
+            |words: String| if matches!(progress, Progress::ServiceEvent { .. }) { words } else { format!("{title}: {words}") };
+        said.into_iter().map(|words| phrases::line(&self.style, sign, &whole(words))).collect()
     }
 
     fn late_numbers(&mut self, at: Timestamp) -> Vec<String> {

@@ -38,5 +38,6 @@ pub(crate) mod fixtures;
 pub use bars::LiveScreen;
 pub use lines::{LineOptions, LinePrinter};
 pub use out::Out;
+pub use progress::said as progress_lines;
 pub use prompt::Ask;
 pub use style::Style;

@@ -4,6 +4,17 @@ use crate::model::Progress;
 
 use super::text;
 
+/// What is said of it, a line each. A container's own lines are said only where they may be, on a terminal; elsewhere, how they
+/// are read.
+pub fn said(progress: &Progress, on_terminal: bool) -> Vec<String> {
+    match progress {
+        Progress::Log { group, container, lines, .. } if on_terminal => {
+            lines.iter().map(|line| format!("log {group} {container}: {}", text::clean(line))).collect()
+        }
+        other => vec![words(other)],
+    }
+}
+
 /// In a few words, without the step's name.
 pub(super) fn words(progress: &Progress) -> String {
     match progress {
@@ -19,6 +30,12 @@ pub(super) fn words(progress: &Progress) -> String {
         Progress::Retry { operation, why, after_s } => {
             format!("{operation} is tried again in {}: {}", text::limit(*after_s), text::clean(why))
         }
+        Progress::Log { group, stream, container, lines } => format!(
+            "container {container} logged {}, shown only on a terminal: aws logs get-log-events --log-group-name {} --log-stream-name {}",
+            text::count(lines.len(), "line", "lines"),
+            text::shell_word(group),
+            text::shell_word(stream)
+        ),
         Progress::Note { message } => text::clean(message),
     }
 }
@@ -47,7 +64,7 @@ fn rollout(desired: i64, pending: i64, running: i64, failed: i64, old: i64) -> S
 
 /// Whether it is a message of its own, to be shown once, rather than a number that moves.
 pub(super) fn is_message(progress: &Progress) -> bool {
-    matches!(progress, Progress::ServiceEvent { .. } | Progress::Retry { .. } | Progress::Note { .. })
+    matches!(progress, Progress::ServiceEvent { .. } | Progress::Retry { .. } | Progress::Log { .. } | Progress::Note { .. })
 }
 
 /// Whether `new` tells of a failure that `old` did not: such news does not wait.
@@ -81,6 +98,21 @@ mod tests {
             "DescribeServices is tried again in 4s: ThrottlingException"
         );
         assert_eq!(said(Progress::Note { message: "looking".to_owned() }), "looking");
+    }
+
+    #[test]
+    fn lines_of_a_container_are_for_a_terminal_only() {
+        let lines = vec!["password=x".to_owned(), "bye\u{7}".to_owned()];
+        let log = Progress::Log { group: "/ecs/a".to_owned(), stream: "a/a/1".to_owned(), container: "a".to_owned(), lines };
+        assert_eq!(super::said(&log, true), ["log /ecs/a a: password=x", "log /ecs/a a: bye"]);
+        assert_eq!(
+            super::said(&log, false),
+            [
+                "container a logged 2 lines, shown only on a terminal: aws logs get-log-events --log-group-name /ecs/a --log-stream-name a/a/1"
+            ]
+        );
+        let json = serde_json::to_string(&log).expect("JSON");
+        assert_eq!(json, r#"{"kind":"log","group":"/ecs/a","stream":"a/a/1","container":"a"}"#);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::cli_support::{Desk, Sim};
+use crate::cli_support::{Desk, Sim, until};
 
 /// Exit code and the whole of stderr; nothing was changed.
 fn refused(desk: &Desk, command: std::process::Command) -> String {
@@ -250,4 +250,20 @@ fn the_command_line() {
 
     hint: unset it, unless a simulator runs beside with the same --speed
     "#);
+}
+
+#[test]
+fn a_simulator_that_others_can_reach_says_so() {
+    let desk = Desk::new();
+    let said = |words: &[&str]| {
+        let running = desk.start(desk.command(&[&["simulate"], words].concat()));
+        until("it listens", || running.out().contains("\n").then_some(()));
+        let told: serde_json::Value = serde_json::from_str(&running.out()).expect("one line of JSON");
+        (told["address"].as_str().expect("an address").to_owned(), running.err())
+    };
+    let (address, warned) = said(&[]);
+    assert!(address.starts_with("127.0.0.1:") && warned.is_empty(), "{address} {warned}");
+    let (address, warned) = said(&["--listen", "0.0.0.0:0"]);
+    let expected = "is not loopback: whoever reaches it can read this world and change it, no credentials are checked";
+    assert_eq!(warned.trim_end(), format!("warning: {address} {expected}"));
 }

@@ -8,6 +8,7 @@ use sidestep::engine::Control;
 use sidestep::model::{Event, Failure, FailureKind, RecordBody};
 use sidestep::sim::{Fault, ImageFault, RequestFaultKind};
 use sidestep::stages::steps::{last_log_lines, logged_service};
+use sidestep::ui::progress_lines;
 
 use super::common::{back_to, deployed_by_others, done, lab, own_template, reference, same, service};
 use crate::support::compare::How;
@@ -54,13 +55,17 @@ fn the_last_log_lines_are_those_of_the_task_that_failed() {
         let (cluster, service) = logged_service(planned).expect("it waits for a service");
         let input = &planned.inputs["/deployment"];
         let deployment = view.output(&input.step).and_then(|output| output.pointer(&input.pointer)).and_then(Value::as_str);
-        let lines = last_log_lines(&lab.aws, cluster, service, deployment).await.expect("they can be read");
+        let said = async |service: &str, deployment| {
+            let logged = last_log_lines(&lab.aws, cluster, service, deployment).await.expect("they can be read");
+            logged.iter().flat_map(|logged| progress_lines(logged, true)).collect::<Vec<_>>()
+        };
+        let lines = said(service, deployment).await;
         let [line] = lines.as_slice() else { panic!("one container, one line: {lines:?}") };
-        assert!(line.starts_with("/ecs/") && line.ends_with("cannot start, exiting with code 1"), "{line}");
+        assert!(line.starts_with("log /ecs/") && line.ends_with("cannot start, exiting with code 1"), "{line}");
         // A service whose tasks run: one line for each container that logs.
         image(&lab, worlds::JAEGER_IMAGE, None);
         done(lab.resume().await);
-        let lines = last_log_lines(&lab.aws, cluster, worlds::API, None).await.expect("they can be read");
+        let lines = said(worlds::API, None).await;
         assert!(!lines.is_empty() && lines.iter().all(|line| line.contains(": started ")), "{lines:?}");
     });
 }

@@ -142,9 +142,7 @@ fn checked_body(state: &State, input: &Value) -> Result<Value, ApiError> {
     if has(input, "launchType") && has(input, "capacityProviderStrategy") {
         return Err(invalid("Specify either launchType or capacityProviderStrategy, not both."));
     }
-    if number(input, "desiredCount").is_some_and(|count| count < 0) {
-        return Err(invalid("desiredCount can not be negative."));
-    }
+    validate::desired_count(state, input)?;
     if has(input, "tags") && list(input, "tags").is_empty() {
         return Err(invalid("Tags can not be empty."));
     }

@@ -24,13 +24,18 @@ pub(in crate::sim) fn texts(object: &Value, member: &str) -> Vec<String> {
     list(object, member).iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
+/// What ECS counts (tasks, ports, percents, seconds) stays within this. What is written beyond it counts as this much, so that
+/// no sum and no product of two overflows.
+const MOST: i64 = 1_000_000_000;
+
 /// A number, also where it is written as text (`"cpu": "1024"`).
 pub(in crate::sim) fn number(object: &Value, member: &str) -> Option<i64> {
-    match &object[member] {
-        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|float| float as i64)),
-        Value::String(digits) => digits.trim().parse().ok(),
-        _ => None,
-    }
+    let number = match &object[member] {
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|float| float as i64))?,
+        Value::String(digits) => digits.trim().parse().ok()?,
+        _ => return None,
+    };
+    Some(number.clamp(-MOST, MOST))
 }
 
 /// Whether a member is there and not null.
@@ -63,11 +68,7 @@ pub(in crate::sim) fn epoch(at: Millis) -> Value {
 
 /// A time out of a world file: epoch seconds or ISO text.
 pub(in crate::sim) fn millis(value: &Value) -> Option<Millis> {
-    match value {
-        Value::Number(seconds) => seconds.as_f64().map(|seconds| (seconds * 1000.0).round() as Millis),
-        Value::String(text) => text.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond()),
-        _ => None,
-    }
+    super::super::values::millis(value)
 }
 
 /// Turns the object's times that are ISO text (as the AWS CLI prints them) into the wire's epoch seconds.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::queue::Event;
-use super::super::{Millis, State, elbv2};
+use super::super::{Millis, State, elbv2, shape};
 use super::json::{has, last_part, list, number, owned, pick, remove, text, times_to_epoch};
 use super::service::{SPEC, Service};
 use super::task::{Health, Life, Phase, Task};
@@ -53,8 +53,17 @@ pub(in crate::sim) fn load(state: &mut State, part: &Value) -> Result<(), String
         if members.get(name).is_some_and(|list| !list.is_array()) {
             return Err(format!("`ecs.{name}` is not a list"));
         }
+        if let Some(index) = list(part, name).iter().position(|item| !item.is_object()) {
+            return Err(format!("`ecs.{name}[{index}]` is not an object"));
+        }
+    }
+    if let Some(wrong) = shape::misfit(part) {
+        return Err(format!("`ecs{}` is not {}", wrong.path, wrong.wanted));
     }
     let items = |name: &str| list(part, name).iter().cloned();
+    if let Some(index) = list(part, "clusters").iter().position(|cluster| text(cluster, "clusterArn").is_empty()) {
+        return Err(format!("`ecs.clusters[{index}]` has no `clusterArn`"));
+    }
     state.ecs.clusters = items("clusters").collect();
     for (index, item) in items("taskDefinitions").enumerate() {
         let at = |why: &str| format!("`ecs.taskDefinitions[{index}]` {why}");
@@ -70,6 +79,11 @@ pub(in crate::sim) fn load(state: &mut State, part: &Value) -> Result<(), String
     for (index, item) in items("services").enumerate() {
         if text(&item, "serviceArn").is_empty() || text(&item, "serviceName").is_empty() || text(&item, "clusterArn").is_empty() {
             return Err(format!("`ecs.services[{index}]` has no `serviceArn`, `serviceName` or `clusterArn`"));
+        }
+        let most = state.assume.compute.tasks_per_service;
+        let wants = |object: &Value| (0..=most).contains(&number(object, "desiredCount").unwrap_or(0));
+        if !wants(&item) || !list(&item, "deployments").iter().all(wants) {
+            return Err(format!("`ecs.services[{index}]`: a `desiredCount` is not a number from 0 to {most}"));
         }
         state.ecs.services.push(load_service(item));
     }

@@ -42,9 +42,7 @@ pub(super) fn update_service(state: &mut State, call: &Call, input: &Value) -> R
     if text(&service.body["deploymentController"], "type") == "CODE_DEPLOY" {
         refuse_code_deploy(input)?;
     }
-    if number(input, "desiredCount").is_some_and(|count| count < 0) {
-        return Err(invalid("desiredCount can not be negative."));
-    }
+    validate::desired_count(state, input)?;
     let force = input["forceNewDeployment"] == true;
     let (body, spec) = changed(state, index, input, force)?;
     let name = text(&body, "taskDefinition");

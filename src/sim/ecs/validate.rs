@@ -14,6 +14,18 @@ pub(super) fn definition<'a>(state: &'a State, name: &str) -> Result<&'a Definit
     if definition.active() { Ok(definition) } else { Err(client("TaskDefinition is inactive")) }
 }
 
+/// The number of tasks that is asked for, if one is.
+pub(super) fn desired_count(state: &State, input: &Value) -> Result<(), ApiError> {
+    let most = state.assume.compute.tasks_per_service;
+    match number(input, "desiredCount") {
+        Some(..0) => Err(invalid("desiredCount can not be negative.")),
+        Some(count) if count > most => {
+            Err(invalid(format!("desiredCount can not be greater than {most}, the quota of tasks per service.")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Holds everything that a service asks for (`body`, with `spec` members) against its task definition and the account.
 pub(super) fn service(state: &State, body: &Value, definition: &Value) -> Result<(), ApiError> {
     network(state, body, definition)?;

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future;
 use http::StatusCode;
+use http::header::CONTENT_LENGTH;
 
 use super::{Handled, Sim, SimClock};
 
@@ -59,6 +60,7 @@ pub async fn serve(listener: tokio::net::TcpListener, sim: Sim, options: Options
     let clock = SimClock::new(sim.with(|state| state.now), options.speed);
     let stop = options.stop.shared();
     let front = Front { sim, clock, stop: stop.clone() };
+    // The length of a request's head is bounded by hyper (some 400 KB, a hundred headers): 431.
     let router = Router::new()
         .route("/_sim/world", get(control::world))
         .route("/_sim/ledger", get(control::ledger))
@@ -77,9 +79,13 @@ pub async fn serve(listener: tokio::net::TcpListener, sim: Sim, options: Options
 
 /// Every request that is not the simulator's own.
 async fn aws(Shared(front): Shared<Front>, request: Request) -> Response {
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > MOST_BODY_BYTES) {
+        return too_long();
+    }
     let (parts, body) = request.into_parts();
     let Ok(bytes) = axum::body::to_bytes(body, MOST_BODY_BYTES).await else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long or broke off\n").into_response();
+        return too_long();
     };
     let handled = front.sim.handle(front.clock.now_millis(), http::Request::from_parts(parts, bytes));
     match handled {
@@ -94,6 +100,10 @@ async fn aws(Shared(front): Shared<Front>, request: Request) -> Response {
             closed()
         }
     }
+}
+
+fn too_long() -> Response {
+    (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long or broke off\n").into_response()
 }
 
 /// An answer that breaks off before its first byte of body: the client sees the connection close.

@@ -136,6 +136,27 @@ async fn wrong_control_requests_are_told_so() {
 }
 
 #[tokio::test]
+async fn what_is_too_long_is_refused_and_the_next_request_is_served() {
+    let sim = served(1.0).await;
+    let long = "x".repeat(MOST_BODY_BYTES + 1);
+    for path in ["/", "/_sim/faults"] {
+        assert_eq!(sim.control("POST", path, &long).await.0, 413, "{path}");
+        // Nobody has to send it to be told.
+        let head = format!("POST {path} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\ncontent-length: 99999999999\r\n\r\n");
+        let answer = sim.raw(head).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{path}: {answer}");
+    }
+    let header = format!("POST / HTTP/1.1\r\nhost: sim\r\nconnection: close\r\nx-long: {}\r\n\r\n", "x".repeat(1_000_000));
+    let headers: String = (0..1_000).map(|n| format!("x-{n}: 1\r\n")).collect();
+    for request in [header, format!("POST / HTTP/1.1\r\nhost: sim\r\nconnection: close\r\n{headers}\r\n")] {
+        let answer = sim.raw(request).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+    assert!(sim.create_group("/ecs/after").await.starts_with("HTTP/1.1 200 OK"));
+    assert_eq!(sim.sim.calls().len(), 1, "nothing else was handled");
+}
+
+#[tokio::test]
 async fn serving_ends_when_told_even_with_a_request_held() {
     let sim = served(1.0).await;
     sim.control("POST", "/_sim/faults", r#"{"action": "CreateLogGroup", "fault": "hold"}"#).await;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Service;
-use crate::sim::ApiError;
+use crate::sim::{ApiError, shape};
 
 const ECS_TEXTS: &[&str] = &[
     "clientToken",
@@ -86,7 +86,7 @@ struct Kind {
     fits: fn(&Value) -> bool,
 }
 
-/// Checks the top-level members of `input`.
+/// Checks the top-level members of `input`, and of ECS the structures below them.
 pub(super) fn check(service: Service, input: &Value) -> Result<(), ApiError> {
     let (texts, numbers, flags, lists) = match service {
         Service::Ecs => (ECS_TEXTS, ECS_NUMBERS, ECS_FLAGS, ECS_LISTS),
@@ -108,7 +108,13 @@ pub(super) fn check(service: Service, input: &Value) -> Result<(), ApiError> {
             return Err(ApiError::new("SerializationException", message));
         }
     }
-    Ok(())
+    match shape::misfit(input).filter(|_| service == Service::Ecs) {
+        Some(wrong) => {
+            let message = format!("{} can not be converted to {}", found(wrong.found), wrong.wanted);
+            Err(ApiError::new("SerializationException", message))
+        }
+        None => Ok(()),
+    }
 }
 
 fn found(value: &Value) -> &'static str {

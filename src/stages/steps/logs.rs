@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::tasks;
 use crate::aws::{Aws, CallError, Reason};
-use crate::model::StepPlan;
+use crate::model::{Progress, StepPlan};
 
 /// Lines of each container.
 const LINES: usize = 8;
@@ -15,12 +15,12 @@ pub fn service_of(step: &StepPlan) -> Option<(&str, &str)> {
     text("/cluster").zip(text("/service")).or_else(|| text("/shared/cluster").zip(text("/shared/service")))
 }
 
-/// The last lines of each container of the service's newest task, as `GROUP CONTAINER: LINE`: of one that stopped in
-/// `deployment`, if there is one, for it says why. Only that task's own streams are read: a group may hold years of others.
+/// The last lines of each container of the service's newest task that logged any, each as [`Progress::Log`]: of one that stopped
+/// in `deployment`, if there is one, for it says why. Only that task's own streams are read: a group may hold years of others.
 ///
 /// # Errors
 /// [`CallError`]. A container that never started has no stream, which is no error.
-pub async fn last_lines(aws: &Aws, cluster: &str, service: &str, deployment: Option<&str>) -> Result<Vec<String>, CallError> {
+pub async fn last_lines(aws: &Aws, cluster: &str, service: &str, deployment: Option<&str>) -> Result<Vec<Progress>, CallError> {
     let mut tasks = match deployment {
         Some(deployment) => tasks::stopped(aws, cluster, deployment).await?,
         None => Vec::new(),
@@ -31,7 +31,7 @@ pub async fn last_lines(aws: &Aws, cluster: &str, service: &str, deployment: Opt
     let created = |task: &Value| task["createdAt"].as_f64().unwrap_or(0.0);
     let Some(task) = tasks.iter().max_by(|a, b| created(a).total_cmp(&created(b))) else { return Ok(Vec::new()) };
     let definition = aws.task_definition(task["taskDefinitionArn"].as_str().unwrap_or_default()).await?;
-    let mut lines = Vec::new();
+    let mut logged = Vec::new();
     for container in definition.iter().flat_map(|definition| definition.containers()) {
         let options = &container["logConfiguration"]["options"];
         let (Some(group), Some(prefix)) = (options["awslogs-group"].as_str(), options["awslogs-stream-prefix"].as_str()) else {
@@ -45,7 +45,10 @@ pub async fn last_lines(aws: &Aws, cluster: &str, service: &str, deployment: Opt
             answer => answer?,
         };
         let events = answer["events"].as_array().into_iter().flatten();
-        lines.extend(events.map(|event| format!("{group} {name}: {}", event["message"].as_str().unwrap_or_default())));
+        let lines: Vec<String> = events.filter_map(|event| event["message"].as_str().map(str::to_owned)).collect();
+        if !lines.is_empty() {
+            logged.push(Progress::Log { group: group.to_owned(), stream, container: name.to_owned(), lines });
+        }
     }
-    Ok(lines)
+    Ok(logged)
 }

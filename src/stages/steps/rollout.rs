@@ -157,8 +157,8 @@ impl Rollout {
         let mut causes = vec![why];
         causes.extend(tasks::stopped_reasons(cx.aws, cluster, mine, 3).await);
         // What they said matters more than why they cannot be read.
-        for line in logs::last_lines(cx.aws, cluster, name, Some(mine)).await.unwrap_or_default() {
-            (cx.report)(Progress::Note { message: format!("log {line}") });
+        for logged in logs::last_lines(cx.aws, cluster, name, Some(mine)).await.unwrap_or_default() {
+            (cx.report)(logged);
         }
         Failure::of(FailureKind::Rollout, format!("the rollout of `{name}` failed")).because(causes)
     }

@@ -358,7 +358,7 @@ fn every_variant_has_its_message() {
     hint: keep the file, and compare AWS with `sidestep status r7k2` from a backup
 
     ── JournalWrite, exit code 5
-    error: the journal cannot be written: the run stopped at once
+    error: the journal `/srv/state/journal.sqlite` cannot be written: the run stopped at once
       Caused by: database or disk is full
 
     state: stages 1-4 done, stage 5 not done; the service runs revision 2 as before
