@@ -23,7 +23,8 @@ use super::lab::{Lab, Stop, foreign, paused};
 use super::tap::{Fork, Recorder};
 use super::watch::{Place, SharedWatch};
 use super::weather::{self, Kind, Life, Weather};
-use crate::model::{Error, FailureKind, Outcome, Runbook};
+use crate::model::{Direction, Error, FailureKind, Outcome, Runbook};
+use crate::plan::inventory;
 use crate::sim::{Sim, State};
 
 /// How a run ended after the weather.
@@ -337,9 +338,40 @@ impl<'a> Course<'a> {
         Ok(if foreign { Ok(Ended::ForAPerson) } else { Err(format!("liveness: after {PATIENCE} commands: {}", told.join(" | "))) })
     }
 
+    /// A revision that could not be deregistered is harmless: it may stay, if the run says so.
+    fn set_aside(&self, lab: &Lab, world: &mut Value) -> Result<(), String> {
+        if lab.run_id().is_err() {
+            return Ok(());
+        }
+        let view = lab.view().map_err(|error| error.to_string())?;
+        let told: Vec<String> = inventory(&view)
+            .into_iter()
+            .filter(|left| view.plan.direction == Direction::Back && left.kind == "task definition")
+            .map(|left| left.name)
+            .collect();
+        if let Some(revisions) = world["ecs"]["taskDefinitions"].as_array_mut() {
+            revisions.retain(|known| {
+                let arn = known["taskDefinition"]["taskDefinitionArn"].as_str().unwrap_or_default();
+                !told.iter().any(|name| arn.ends_with(&format!("/{name}")))
+            });
+        }
+        Ok(())
+    }
+
+    /// Differences that are the weather's own doing.
+    fn forgiven(&self, line: &str) -> bool {
+        // Where tagging was not permitted the service has no tags, and the run has said so.
+        let untagged = self.weather.has(Kind::Refusal) && line.starts_with("/ecs/services/") && line.contains("/tags: ");
+        // Where a breaker's rollback takes a new deployment's id, the tasks keep that of the deployment that started them.
+        let renamed = line.starts_with("/ecs/tasks/") && line.contains("/startedBy: ");
+        untagged || renamed
+    }
+
     async fn as_it_should(&self, lab: &Lab, wanted: &Value, how: How, ended: Ended, foreign: bool) -> Result<Ended, String> {
-        let found = lab.settled().await;
-        let lines = if foreign { Vec::new() } else { differences_to(wanted, &found, how) };
+        let mut found = lab.settled().await;
+        self.set_aside(lab, &mut found)?;
+        let mut lines = if foreign { Vec::new() } else { differences_to(wanted, &found, how) };
+        lines.retain(|line| !self.forgiven(line));
         if lines.is_empty() { Ok(ended) } else { Err(format!("{ended:?}, and the world is another: {}", lines.join("; "))) }
     }
 }

@@ -203,6 +203,7 @@ impl Weather {
         compute.negative_dns_ttl = random.u32(1..=60);
         compute.token_kept = random.i64(60_000..=24 * 3_600_000);
         compute.token_outlives_service = random.bool();
+        compute.tasks_per_service = random.i64(100..=5_000);
         assume.control.latency = random.i64(5..=400);
         assume.control.events_scanned = random.usize(10..=2_000);
         assume.control.instance_deregistration = (random.i64(0..=5_000), random.i64(5_000..=120_000));

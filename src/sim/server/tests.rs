@@ -32,7 +32,8 @@ impl Served {
         let address = self.address;
         let talk = move || -> io::Result<String> {
             let mut stream = TcpStream::connect(address)?;
-            stream.write_all(request.as_bytes())?;
+            // Who refuses a request by its head may close before the rest is written.
+            let _ = stream.write_all(request.as_bytes());
             let mut answer = String::new();
             // A reset is a closed connection too.
             let _ = stream.read_to_string(&mut answer);

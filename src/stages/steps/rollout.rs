@@ -213,8 +213,9 @@ impl Waiter for Ending {
         let Some(service) = service.filter(|service| service["status"] != "INACTIVE") else { return Ok(Polled::Done(json!({}))) };
         let running = service["runningCount"].as_i64().unwrap_or(0) + service["pendingCount"].as_i64().unwrap_or(0);
         let desired = service["desiredCount"].as_i64().unwrap_or(0);
-        // DeleteService is refused while a deployment that was replaced is still being wound up.
-        let settled = service["deployments"].as_array().is_none_or(|deployments| deployments.len() <= 1);
+        // DeleteService is refused while a deployment that was replaced is still being wound up. One that failed never is.
+        let deployments = service["deployments"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let settled = deployments.len() <= 1 || deployments.iter().any(|deployment| deployment["rolloutState"] == "FAILED");
         if self.params["until"] == "stopped" && running == 0 && desired == 0 && settled {
             return Ok(Polled::Done(json!({})));
         }

@@ -197,12 +197,18 @@ impl MutationStep for DeleteService {
             let message = format!("service `{name}` is not the one that this run made");
             return Err(StepError::Failed(Failure::of(FailureKind::Stuck, message)));
         }
-        Ok(Prepared::Act(json!({})))
+        // Beside a failed deployment the one before it stays, and ECS deletes a service of several only by force. No task runs.
+        let several = service["deployments"].as_array().is_some_and(|deployments| deployments.len() > 1);
+        Ok(Prepared::Act(if several { json!({ "force": true }) } else { json!({}) }))
     }
 
-    async fn apply(&self, cx: &Context<'_>, params: &Value, _intent: &Value) -> Result<Applied, StepError> {
+    async fn apply(&self, cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Applied, StepError> {
         let (cluster, name) = (text(params, "/cluster")?, text(params, "/service")?);
-        let request_id = match cx.aws.mutate("DeleteService", name, &json!({ "cluster": cluster, "service": name })).await {
+        let mut input = json!({ "cluster": cluster, "service": name });
+        if intent["force"] == true {
+            input["force"] = json!(true);
+        }
+        let request_id = match cx.aws.mutate("DeleteService", name, &input).await {
             Ok(answer) => answer.request_id,
             Err(error) if error.reason == Reason::Missing => error.request_id,
             Err(error) => return Err(error.into()),
