@@ -16,6 +16,7 @@ use std::pin::Pin;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State as Shared};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use bytes::Bytes;
@@ -73,16 +74,22 @@ pub async fn serve(listener: tokio::net::TcpListener, sim: Sim, options: Options
         .route("/_sim/jaeger/{*path}", any(control::jaeger))
         .route("/_sim/{*other}", any(control::unknown))
         .fallback(aws)
+        .layer(axum::middleware::from_fn(bounded))
         .with_state(front);
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
 
-/// Every request that is not the simulator's own.
-async fn aws(Shared(front): Shared<Front>, request: Request) -> Response {
+/// Refuses a body by its declared length: nobody has to send it to be told.
+async fn bounded(request: Request, next: Next) -> Response {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > MOST_BODY_BYTES) {
         return too_long();
     }
+    next.run(request).await
+}
+
+/// Every request that is not the simulator's own.
+async fn aws(Shared(front): Shared<Front>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(bytes) = axum::body::to_bytes(body, MOST_BODY_BYTES).await else {
         return too_long();
