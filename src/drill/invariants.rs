@@ -1,4 +1,4 @@
-//! What must hold whatever happens, by name. Checked after every change of the account and every commit of the journal.
+//! What must hold whatever happens, by name. Checked after every request that changed the account.
 
 use std::collections::{BTreeMap, BTreeSet};
 

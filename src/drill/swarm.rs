@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   seed ─▶ weather ─▶ life: run, or take up again ─▶ killed, stopped, paused, over ─┐
-//!                        ▲   invariants at every change and commit                   │
+//!                        ▲   invariants at every change                              │
 //!                        └───────────────── as long as the weather lasts ────────────┘
 //!                      calm ─▶ resume, or roll back, a few times at most ─▶ verdict on the world
 //! ```

@@ -1,4 +1,4 @@
-//! Who looks on while a run is under way: checks the invariants after every change and every commit, and lets happen what the
+//! Who looks on while a run is under way: checks the invariants after every request that changed something, and lets happen what the
 //! weather brings.
 
 use std::collections::BTreeSet;
