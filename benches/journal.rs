@@ -138,13 +138,13 @@ impl std::fmt::Display for Tails {
 
 fn started(step: &StepId) -> RecordBody {
     let intent = json!({ "clientToken": "0f4c2d9a-8e51-4a77-9a51-0c5f1de9b0aa", "before": service("nexus-ai-api-dev:1") });
-    RecordBody::StepStarted { step: step.clone(), attempt: 1, intent }
+    RecordBody::StepStarted { step: step.clone(), attempt: 1, intent: intent.into() }
 }
 
 fn succeeded(step: &StepId) -> RecordBody {
     let call = CallNote { operation: "UpdateService".into(), request_id: Some("6d2a8c6e-0d05-4c0e-b7cf-3f1de2b6c1aa".into()) };
     let output = json!({ "deployment": "ecs-svc/0412345678901234567", "service": service("nexus-ai-api-dev:2") });
-    RecordBody::StepSucceeded { step: step.clone(), output, call: Some(call) }
+    RecordBody::StepSucceeded { step: step.clone(), output: output.into(), call: Some(call) }
 }
 
 /// About what a step notes of a service.

@@ -1,7 +1,7 @@
 //! Reading ECS services that several lanes wait for: at most one DescribeServices a second and cluster, up to ten services in
 //! a call. Whoever asks first does the call for all who ask meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,12 +28,15 @@ struct Cluster {
     desk: Mutex<Desk>,
 }
 
+/// A service as it was read; `None`: there is no such service.
+type Reading = Result<Option<Value>, CallError>;
+
 #[derive(Default)]
 struct Desk {
-    /// Services asked for since the last call began.
-    wanted: BTreeSet<String>,
-    /// Each service's last reading (`None`: there is no such service), with the number of the call that gave it.
-    read: BTreeMap<String, (u64, Result<Option<Value>, CallError>)>,
+    /// Services asked for since the last call began, with how many ask.
+    wanted: BTreeMap<String, usize>,
+    /// Readings that others wait for, with the number of the call that gave them.
+    read: BTreeMap<String, (u64, Reading)>,
     /// Calls begun so far.
     begun: u64,
 }
@@ -51,7 +54,7 @@ impl Aws {
         };
         let asked_at = {
             let mut desk = shared.desk.lock().unwrap_or_else(PoisonError::into_inner);
-            desk.wanted.insert(service.to_owned());
+            *desk.wanted.entry(service.to_owned()).or_default() += 1;
             desk.begun
         };
         let mut turn = shared.turn.lock().await;
@@ -67,13 +70,12 @@ impl Aws {
         }
         *turn = Some(self.clock.elapsed());
         let (call, names) = shared.begin(service);
-        let answer = self.describe_services(cluster, &names).await;
-        shared.put(call, &names, &answer);
-        drop(turn);
-        shared.newer_than(service, asked_at).unwrap_or(Ok(None))
+        let asked: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+        let answer = self.describe_services(cluster, &asked).await;
+        shared.put(call, service, names, answer)
     }
 
-    async fn describe_services(&self, cluster: &str, names: &[String]) -> Result<Vec<Value>, CallError> {
+    async fn describe_services(&self, cluster: &str, names: &[&str]) -> Result<Vec<Value>, CallError> {
         let input = json!({ "cluster": cluster, "services": names, "include": ["TAGS"] });
         let mut answer = self.read("DescribeServices", &names.join(", "), input).await?;
         match answer.get_mut("services").map(Value::take) {
@@ -85,33 +87,46 @@ impl Aws {
 
 impl Cluster {
     /// The reading of a call that began after `calls` had begun: one under way then may have seen what was before.
-    fn newer_than(&self, service: &str, calls: u64) -> Option<Result<Option<Value>, CallError>> {
+    fn newer_than(&self, service: &str, calls: u64) -> Option<Reading> {
         let desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         desk.read.get(service).filter(|(call, _)| *call > calls).map(|(_, answer)| answer.clone())
     }
 
-    /// Begins a call: its number, and the services to ask for, `first` among them.
-    fn begin(&self, first: &str) -> (u64, Vec<String>) {
+    /// Begins a call: its number, and the services to ask for, `first` among them, with how many others wait for each.
+    fn begin(&self, first: &str) -> (u64, Vec<(String, usize)>) {
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        desk.wanted.remove(first);
-        let mut names = vec![first.to_owned()];
+        let asking = desk.wanted.remove(first).unwrap_or(1);
+        let mut names = vec![(first.to_owned(), asking - 1)];
         while names.len() < MOST_SERVICES
-            && let Some(name) = desk.wanted.pop_first()
+            && let Some(wanted) = desk.wanted.pop_first()
         {
-            names.push(name);
+            names.push(wanted);
         }
         desk.begun += 1;
         (desk.begun, names)
     }
 
-    fn put(&self, call: u64, names: &[String], answer: &Result<Vec<Value>, CallError>) {
+    /// Puts down what the others wait for, and gives `own`. A reading is large: it is copied only where somebody waits for it.
+    fn put(&self, call: u64, own: &str, names: Vec<(String, usize)>, mut answer: Result<Vec<Value>, CallError>) -> Reading {
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        for name in names {
-            let reading = match answer {
-                Ok(services) => Ok(services.iter().find(|service| service["serviceName"] == **name).cloned()),
+        let mut given = Ok(None);
+        for (name, others) in names {
+            let reading = match &mut answer {
+                Ok(services) => {
+                    let at = services.iter().position(|service| service["serviceName"] == *name);
+                    Ok(at.map(|at| services.swap_remove(at)))
+                }
                 Err(error) => Err(error.clone()),
             };
-            desk.read.insert(name.clone(), (call, reading));
+            match (name == own, others) {
+                (true, 0) => given = reading,
+                (true, _) => {
+                    given.clone_from(&reading);
+                    desk.read.insert(name, (call, reading));
+                }
+                (false, _) => _ = desk.read.insert(name, (call, reading)),
+            }
         }
+        given
     }
 }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::control::{Control, Ending, StageStop};
@@ -16,8 +15,8 @@ use super::look;
 use crate::aws::Aws;
 use crate::journal::{Request, Store};
 use crate::model::{
-    Actor, Direction, Error, Event, Failure, FailureKind, Lane, Progress, RecordBody, RunView, StageId, StagePlan, StepClass,
-    StepId, StepPlan, StepState, Verdict,
+    Actor, Direction, Error, Event, Failure, FailureKind, Lane, Noted, Progress, RecordBody, RunView, StageId, StagePlan,
+    StepClass, StepId, StepPlan, StepState, Verdict,
 };
 use crate::stages::registry;
 use crate::stages::step::{Context, Step};
@@ -168,10 +167,10 @@ impl<'a, S: Store> Engine<'a, S> {
             return Err(Failure::of(FailureKind::Mismatch, format!("this version does not know the action `{}`", step.action)));
         };
         let view = self.view.steps.get(&step.id);
-        let intent = view.and_then(|view| view.intent.clone()).unwrap_or(Value::Null);
-        let output = view.and_then(|view| view.output.clone()).unwrap_or(Value::Null);
+        let intent = view.and_then(|view| view.intent.clone()).unwrap_or_default();
+        let output = view.and_then(|view| view.output.clone()).unwrap_or_default();
         let attempt = view.map_or(1, |view| view.attempts);
-        let params = look::resolve(step, |id| self.view.output(id).cloned())
+        let params = look::resolve(step, |id| self.view.output(id))
             .map_err(|missing| Failure::of(FailureKind::Mismatch, format!("the output of step `{missing}` is not known")))?;
         let notes = std::cell::RefCell::new(Vec::new());
         let report = |progress: Progress| notes.borrow_mut().push(progress);
@@ -190,7 +189,7 @@ impl<'a, S: Store> Engine<'a, S> {
         let step = &lane.steps[index];
         let before = self.view.steps.get(&step.id);
         let unchanged = matches!((&verdict, before), (Verdict::Done { output }, Some(view))
-            if view.state == StepState::Done && view.output.as_ref() == Some(output));
+            if view.state == StepState::Done && view.output.as_deref() == Some(output));
         if unchanged {
             return Ok(None);
         }
@@ -253,7 +252,7 @@ impl<'a, S: Store> Engine<'a, S> {
 
     fn lane(&self, lane: &Lane, messages: mpsc::UnboundedSender<Message>) -> LaneRun<'a> {
         let views = lane.steps.iter().filter_map(|step| Some((step.id.clone(), self.view.steps.get(&step.id)?.clone()))).collect();
-        let outputs: BTreeMap<StepId, Value> =
+        let outputs: BTreeMap<StepId, Noted> =
             self.view.steps.iter().filter_map(|(id, view)| Some((id.clone(), view.output.clone()?))).collect();
         LaneRun {
             aws: self.aws,

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::look;
 use crate::aws::{Aws, Class};
-use crate::model::{Failure, FailureKind, Lane, Progress, RecordBody, RunId, StepId, StepPlan, StepView, Verdict};
+use crate::model::{Failure, FailureKind, Lane, Noted, Progress, RecordBody, RunId, StepId, StepPlan, StepView, Verdict};
 use crate::stages::registry;
 use crate::stages::step::{Applied, Context, MutationStep, Polled, Prepared, Step, StepError, WaitStep};
 
@@ -50,7 +50,7 @@ pub(super) struct LaneRun<'a> {
     /// The steps' states when the lane begins.
     pub(super) views: BTreeMap<StepId, StepView>,
     /// Outputs of steps that are done, this lane's and earlier stages'.
-    pub(super) outputs: BTreeMap<StepId, Value>,
+    pub(super) outputs: BTreeMap<StepId, Noted>,
     pub(super) messages: mpsc::UnboundedSender<Message>,
     /// Turns true when waits are to be left.
     pub(super) leave: watch::Receiver<bool>,
@@ -61,7 +61,7 @@ struct Gone;
 
 /// How one step ends.
 enum StepEnd {
-    Done { output: Value, record: RecordBody },
+    Done { output: Noted, record: RecordBody },
     Lane(LaneEnd),
 }
 
@@ -120,7 +120,7 @@ impl LaneRun<'_> {
     }
 
     fn params(&self, step: &StepPlan) -> Result<Value, Failure> {
-        look::resolve(step, |id| self.outputs.get(id).cloned())
+        look::resolve(step, |id| self.outputs.get(id).map(|output| &**output))
             .map_err(|missing| Failure::of(FailureKind::Mismatch, format!("the output of step `{missing}` is not known")))
     }
 
@@ -130,7 +130,7 @@ impl LaneRun<'_> {
 
     /// Records a step that failed before it acted.
     async fn fail_unstarted(&self, step: &StepPlan, attempt: u32, failure: Failure) -> Result<LaneEnd, Gone> {
-        let started = RecordBody::StepStarted { step: step.id.clone(), attempt, intent: json!({ "prepared": false }) };
+        let started = RecordBody::StepStarted { step: step.id.clone(), attempt, intent: json!({ "prepared": false }).into() };
         let failed = RecordBody::StepFailed { step: step.id.clone(), failure: failure.clone() };
         if !self.write(vec![started, failed]).await? {
             return Ok(LaneEnd::Stopped);
@@ -157,7 +157,7 @@ impl LaneRun<'_> {
                 Ok(intent) => intent,
                 Err(end) => return Ok(end),
             };
-            let started = RecordBody::StepStarted { step: step.id.clone(), attempt, intent: intent.clone() };
+            let started = RecordBody::StepStarted { step: step.id.clone(), attempt, intent: intent.clone().into() };
             if !self.write(vec![started]).await? {
                 return Ok(StepEnd::Lane(LaneEnd::Stopped));
             }
@@ -182,8 +182,11 @@ impl LaneRun<'_> {
             None => return Ok(Err(StepEnd::Lane(LaneEnd::Stopped))),
             Some(Ok(Prepared::Act(intent))) => return Ok(Ok(intent)),
             Some(Ok(Prepared::Already(output))) => {
-                let started =
-                    RecordBody::StepStarted { step: step.id.clone(), attempt: cx.attempt, intent: json!({ "already": true }) };
+                let started = RecordBody::StepStarted {
+                    step: step.id.clone(),
+                    attempt: cx.attempt,
+                    intent: json!({ "already": true }).into(),
+                };
                 if !self.write(vec![started]).await? {
                     return Ok(Err(StepEnd::Lane(LaneEnd::Stopped)));
                 }
@@ -224,7 +227,7 @@ impl LaneRun<'_> {
         if let Verdict::Done { output } = verdict {
             // The observation is the record of its success; it travels on like any other outcome.
             let record = RecordBody::StepObserved { step: step.id.clone(), verdict: Verdict::Done { output: output.clone() } };
-            return Ok(Some(StepEnd::Done { output, record }));
+            return Ok(Some(StepEnd::Done { output: output.into(), record }));
         }
         self.write(vec![RecordBody::StepObserved { step: step.id.clone(), verdict: verdict.clone() }]).await?;
         Ok(match verdict {
@@ -256,7 +259,7 @@ impl LaneRun<'_> {
     async fn wait(&mut self, step: &StepPlan, code: &dyn WaitStep, mut carried: Vec<RecordBody>) -> Result<StepEnd, Gone> {
         let attempt = self.attempt(step);
         let begun = self.params(step).map_err(StepError::Failed).and_then(|params| code.begin(&params));
-        carried.push(RecordBody::StepStarted { step: step.id.clone(), attempt, intent: json!({}) });
+        carried.push(RecordBody::StepStarted { step: step.id.clone(), attempt, intent: json!({}).into() });
         if !self.write(carried).await? {
             return Ok(StepEnd::Lane(LaneEnd::Stopped));
         }
@@ -316,6 +319,7 @@ fn is_final(kind: FailureKind) -> bool {
 }
 
 fn done(step: &StepPlan, output: Value, call: Option<crate::model::CallNote>) -> StepEnd {
+    let output = Noted::from(output);
     let record = RecordBody::StepSucceeded { step: step.id.clone(), output: output.clone(), call };
     StepEnd::Done { output, record }
 }

@@ -90,7 +90,7 @@ fn contradicts(verdict: &Verdict) -> bool {
 ///
 /// # Errors
 /// The name of the step whose output is missing.
-pub(super) fn resolve(step: &StepPlan, output: impl Fn(&crate::model::StepId) -> Option<Value>) -> Result<Value, String> {
+pub(super) fn resolve<'o>(step: &StepPlan, output: impl Fn(&crate::model::StepId) -> Option<&'o Value>) -> Result<Value, String> {
     let mut params = step.params.clone();
     for (pointer, input) in &step.inputs {
         let value = output(&input.step).ok_or_else(|| input.step.to_string())?;

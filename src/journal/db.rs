@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::schema;
@@ -118,6 +119,9 @@ fn settle(conn: &Connection, dir: &Path, flush: Flush) -> Result<(), Error> {
         }
     }
     conn.pragma_update(None, "trusted_schema", "OFF").map_err(fail)?;
+    // Without this, SQLite compiles the statement that looks for requests anew each time: with other values its partial index might
+    // not serve.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(fail)?;
     Ok(())
 }
 

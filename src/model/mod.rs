@@ -9,6 +9,7 @@ mod event;
 mod exit;
 mod id;
 mod lanes;
+mod noted;
 mod plan;
 mod record;
 mod remainder;
@@ -24,6 +25,7 @@ pub use error::{AwsRefusal, Error, Where};
 pub use event::{Event, Progress};
 pub use exit::Exit;
 pub use id::{LaneId, RunId, StageId, StepId};
+pub use noted::Noted;
 pub use plan::{
     Change, Direction, Disposition, Finding, Input, Lane, Plan, Resource, Severity, StagePlan, StepClass, StepPlan, Target, Wave,
 };

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Plan, StageId, StepId};
+use super::{Noted, Plan, StageId, StepId};
 
 /// A record in the journal of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,14 +59,14 @@ pub enum RecordBody {
         /// 1 for the first time.
         attempt: u32,
         /// What is needed to recognise the effect and to undo it: tokens, what was there before.
-        intent: Value,
+        intent: Noted,
     },
     /// A step did what it should.
     StepSucceeded {
         /// The step.
         step: StepId,
         /// What later steps, and the undo, need: ARNs, ids, digests.
-        output: Value,
+        output: Noted,
         /// The AWS call that did it, for mutations.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<CallNote>,

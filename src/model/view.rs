@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Actor, Adoption, CallNote, Direction, Extent, Failure, FailureKind, Holder, IllegalTransition, Outcome, Plan, Record,
+    Actor, Adoption, CallNote, Direction, Extent, Failure, FailureKind, Holder, IllegalTransition, Noted, Outcome, Plan, Record,
     RecordBody, RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
 };
 
@@ -65,10 +65,10 @@ pub struct StepView {
     pub attempts: u32,
     /// What the last attempt intended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Value>,
+    pub intent: Option<Noted>,
     /// What it gave, when done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<Value>,
+    pub output: Option<Noted>,
     /// Why it failed or is in doubt, or what it is held for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Failure>,
@@ -101,9 +101,9 @@ pub struct Mutation {
     /// Which attempt.
     pub attempt: u32,
     /// What it intended, with what was there before.
-    pub intent: Value,
+    pub intent: Noted,
     /// What it gave; `None` while the outcome is not known.
-    pub output: Option<Value>,
+    pub output: Option<Noted>,
     /// The call, where known.
     pub call: Option<CallNote>,
     /// When it was started.
@@ -349,11 +349,11 @@ impl RunView {
             RecordBody::StepSkipped { reason, by, .. } => step.skipped = Some((reason.clone(), by.clone())),
             RecordBody::StepHeld { result, why, .. } => step.held = Some((result.clone(), why.clone())),
             RecordBody::StepApproved { by, comment, .. } => {
-                step.output = Some(serde_json::json!({ "result": "approved", "by": by.user, "comment": comment }));
+                step.output = Some(serde_json::json!({ "result": "approved", "by": by.user, "comment": comment }).into());
             }
             RecordBody::StepObserved { verdict, .. } => match verdict {
                 Verdict::Done { output } => {
-                    step.output = Some(output.clone());
+                    step.output = Some(output.clone().into());
                     step.trouble = None;
                 }
                 Verdict::NotDone { .. } | Verdict::TakenBack { .. } => {
@@ -379,7 +379,7 @@ impl RunView {
                 target: lane.target.clone(),
                 step: planned.clone(),
                 attempt: 0,
-                intent: Value::Null,
+                intent: Noted::default(),
                 output: None,
                 call: None,
                 at: record.at,
@@ -400,6 +400,9 @@ impl RunView {
     /// What a step of a way back has undone does not stand any more.
     fn forget_undone(&mut self, id: &StepId) {
         let undone: Vec<u64> = self.plan.step(id).map(|step| step.undoes().collect()).unwrap_or_default();
+        if undone.is_empty() {
+            return;
+        }
         let (gone, standing): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.mutations).into_iter().partition(|known| undone.contains(&known.seq));
         self.mutations = standing;
@@ -501,7 +504,7 @@ impl RunView {
 
     /// The output of a step that is done.
     pub fn output(&self, step: &StepId) -> Option<&Value> {
-        self.steps.get(step).and_then(|view| view.output.as_ref())
+        self.steps.get(step).and_then(|view| view.output.as_deref())
     }
 }
 
@@ -517,7 +520,7 @@ fn note_mutation(mutations: &mut Vec<Mutation>, begun: impl FnOnce() -> Mutation
             mutations[at].output = Some(output.clone());
             mutations[at].call.clone_from(call);
         }
-        RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => mutations[at].output = Some(output.clone()),
+        RecordBody::StepObserved { verdict: Verdict::Done { output }, .. } => mutations[at].output = Some(output.clone().into()),
         // One that has an output was made once, whatever is found later: it stays to be undone.
         RecordBody::StepFailed { .. } | RecordBody::StepObserved { verdict: Verdict::NotDone { .. }, .. }
             if mutations[at].output.is_none() =>

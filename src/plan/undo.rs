@@ -220,7 +220,7 @@ fn resource(mutation: &Mutation, steps: &[UndoStep]) -> Resource {
     } else {
         Disposition::Delete
     };
-    let output = mutation.output.as_ref().unwrap_or(&Value::Null);
+    let output = mutation.output.as_deref().unwrap_or(&Value::Null);
     let (kind, name) = match mutation.step.action.as_str() {
         "logs.create-log-group" | "logs.put-retention" => ("log group", mutation.step.params["name"].clone()),
         "servicediscovery.create-service" => ("DNS name", mutation.step.params["name"].clone()),

@@ -412,11 +412,11 @@ pub(crate) fn id(plan: &Plan, stage: usize, lane: usize, name: &str) -> StepId {
 }
 
 pub(crate) fn started(step: &StepId, attempt: u32) -> RecordBody {
-    RecordBody::StepStarted { step: step.clone(), attempt, intent: json!({ "token": "t-1" }) }
+    RecordBody::StepStarted { step: step.clone(), attempt, intent: json!({ "token": "t-1" }).into() }
 }
 
 pub(crate) fn succeeded(step: &StepId) -> RecordBody {
-    RecordBody::StepSucceeded { step: step.clone(), output: json!({ "arn": "a" }), call: None }
+    RecordBody::StepSucceeded { step: step.clone(), output: json!({ "arn": "a" }).into(), call: None }
 }
 
 pub(crate) fn observed(step: &StepId, verdict: Verdict) -> RecordBody {

@@ -12,7 +12,7 @@ fn written() -> (TempDir, std::path::PathBuf) {
     let (dir, journal) = state();
     let mut run = start(&journal, "r7k2", "api");
     let update = step("api", "update");
-    run.append(at(1), vec![RecordBody::StepStarted { step: update.clone(), attempt: 1, intent: json!("x".repeat(60_000)) }])
+    run.append(at(1), vec![RecordBody::StepStarted { step: update.clone(), attempt: 1, intent: json!("x".repeat(60_000)).into() }])
         .expect("an intent");
     run.append(at(2), vec![succeeded(&update)]).expect("an outcome");
     let state = journal.state_dir().to_owned();

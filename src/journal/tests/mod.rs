@@ -90,9 +90,9 @@ fn step(service: &str, name: &str) -> StepId {
 }
 
 fn started(step: &StepId) -> RecordBody {
-    RecordBody::StepStarted { step: step.clone(), attempt: 1, intent: json!({ "token": "t-1" }) }
+    RecordBody::StepStarted { step: step.clone(), attempt: 1, intent: json!({ "token": "t-1" }).into() }
 }
 
 fn succeeded(step: &StepId) -> RecordBody {
-    RecordBody::StepSucceeded { step: step.clone(), output: json!({ "arn": "a" }), call: None }
+    RecordBody::StepSucceeded { step: step.clone(), output: json!({ "arn": "a" }).into(), call: None }
 }

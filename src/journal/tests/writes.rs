@@ -64,7 +64,7 @@ fn a_full_disk_ends_in_a_readable_error_and_keeps_the_run_as_it_was() {
     let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0)).expect("pages");
     conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).expect("a limit");
     let update = step("api", "update");
-    let big = RecordBody::StepStarted { step: update.clone(), attempt: 1, intent: json!("x".repeat(100_000)) };
+    let big = RecordBody::StepStarted { step: update.clone(), attempt: 1, intent: json!("x".repeat(100_000)).into() };
     let refused = run.append(at(1), vec![big]);
     let Err(Error::JournalWrite { why, .. }) = &refused else { panic!("{refused:?}") };
     assert!(why.contains("the disk is full"), "{why}");

@@ -105,8 +105,8 @@ fn body(step: &StepId, event: StepEvent, seq: u64, kind: FailureKind) -> RecordB
     let failure = Failure { kind, message: format!("at {seq}"), causes: Vec::new(), code: None, request_id: None };
     let why = format!("at {seq}");
     match event {
-        StepEvent::Started => RecordBody::StepStarted { step, attempt: 1, intent: json!({ "token": seq }) },
-        StepEvent::Succeeded => RecordBody::StepSucceeded { step, output, call: None },
+        StepEvent::Started => RecordBody::StepStarted { step, attempt: 1, intent: json!({ "token": seq }).into() },
+        StepEvent::Succeeded => RecordBody::StepSucceeded { step, output: output.into(), call: None },
         StepEvent::Failed => RecordBody::StepFailed { step, failure },
         StepEvent::InDoubt => RecordBody::StepInDoubt { step, failure },
         StepEvent::Left => RecordBody::StepLeft { step },
