@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "recovery/claims.rs"]
+mod claims;
 #[path = "recovery/common.rs"]
 mod common;
 #[path = "recovery/comparing.rs"]
