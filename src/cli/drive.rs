@@ -274,7 +274,7 @@ impl<'a> Drive<'a> {
                 Error::Credentials { why: failure.causes.join("; "), at }
             }
             _ => {
-                let headline = format!("the services could not be claimed: {}", failure.message);
+                let headline = format!("the run stopped: whose its services are cannot be seen: {}", failure.message);
                 Error::Stopped { headline, causes: failure.causes, at: standing(context, view, "after repairing the cause") }
             }
         }

@@ -135,6 +135,13 @@ impl Claim {
     }
 }
 
+impl ClaimView {
+    /// Whether it could not be removed.
+    pub fn is_left(&self) -> bool {
+        matches!(self.last, ClaimChange::Left { .. })
+    }
+}
+
 impl RunView {
     /// The services that the run changes and has not created itself, or still holds: those it claims.
     pub fn services_to_claim(&self) -> BTreeSet<String> {

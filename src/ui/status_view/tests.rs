@@ -222,7 +222,7 @@ fn a_claim_is_shown_as_long_as_it_may_be_there() {
     let words = |words: &str| Some(words.to_owned());
     let held = [writing.clone(), ClaimChange::Held];
     assert_eq!(claim(&held, false), words("held on nexus-ai-api-staging since 2026-01-02 03:04:06Z"));
-    assert_eq!(claim(&[writing.clone()], false), words("being written on nexus-ai-api-staging"));
+    assert_eq!(claim(&held[..1], false), words("being written on nexus-ai-api-staging"));
     let refused = [writing, ClaimChange::Refused { why: "not permitted".to_owned() }];
     assert_eq!(claim(&refused, false), words("none on nexus-ai-api-staging: not permitted"));
     let gone = [held[0].clone(), held[1].clone(), ClaimChange::Removing, ClaimChange::Removed];
