@@ -80,6 +80,13 @@ fn a_crash_anywhere_on_the_way_back_is_recovered_from() {
 }
 
 #[test]
+fn a_crash_around_a_claim_is_recovered_from() {
+    let around = Choice::Where(|point| point.of.contains("Claim") || point.of.ends_with("agResource"));
+    check(&shipped(), around, Depth::Once);
+    check(&shipped_back(), around, Depth::Once);
+}
+
+#[test]
 fn two_crashes_anywhere_are_recovered_from() {
     check(&shipped(), choice(2), Depth::Twice);
 }
