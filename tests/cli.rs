@@ -9,6 +9,8 @@ mod bad_input;
 mod bad_runbook;
 #[path = "cli/broken_journal.rs"]
 mod broken_journal;
+#[path = "cli/claims.rs"]
+mod claims;
 #[path = "cli/failures.rs"]
 mod failures;
 #[path = "cli/journey.rs"]

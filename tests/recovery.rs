@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "recovery/claims.rs"]
+mod claims;
 #[path = "recovery/common.rs"]
 mod common;
 #[path = "recovery/comparing.rs"]
@@ -75,6 +77,13 @@ fn a_crash_anywhere_is_recovered_from() {
 #[test]
 fn a_crash_anywhere_on_the_way_back_is_recovered_from() {
     check(&shipped_back(), choice(4), Depth::Once);
+}
+
+#[test]
+fn a_crash_around_a_claim_is_recovered_from() {
+    let around = Choice::Where(|point| point.of.contains("Claim") || point.of.ends_with("agResource"));
+    check(&shipped(), around, Depth::Once);
+    check(&shipped_back(), around, Depth::Once);
 }
 
 #[test]

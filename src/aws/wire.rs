@@ -61,6 +61,8 @@ impl Aws {
             "ListTaskDefinitions" => send!(lease, ecs, list_task_definitions, operation, resource, input),
             "ListTasks" => send!(lease, ecs, list_tasks, operation, resource, input),
             "RegisterTaskDefinition" => send!(lease, ecs, register_task_definition, operation, resource, input),
+            "TagResource" => send!(lease, ecs, tag_resource, operation, resource, input),
+            "UntagResource" => send!(lease, ecs, untag_resource, operation, resource, input),
             "UpdateService" => send!(lease, ecs, update_service, operation, resource, input),
 
             "CreateLogGroup" => send!(lease, logs, create_log_group, operation, resource, input),

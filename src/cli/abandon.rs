@@ -1,9 +1,17 @@
-//! `sidestep abandon`: gives a run up as it stands; nothing in AWS is touched, and its services are free for another run.
+//! `sidestep abandon`: gives a run up as it stands. Nothing in AWS is touched but the claims on its services, which are free for
+//! another run then.
 
+use std::collections::BTreeSet;
+
+use tokio::sync::mpsc;
+
+use super::account;
 use super::args::AbandonArgs;
 use super::context::Context;
-use crate::journal::Store as _;
-use crate::model::{Error, Exit, Outcome, RecordBody};
+use super::screen::Screen;
+use crate::engine::Engine;
+use crate::journal::{OpenRun, Store as _};
+use crate::model::{Error, Event, Exit, Outcome, RecordBody, RunView};
 
 pub fn call(context: &Context, args: &AbandonArgs) -> Result<Exit, Error> {
     let wanted = args.run.run.as_deref();
@@ -16,7 +24,9 @@ pub fn call(context: &Context, args: &AbandonArgs) -> Result<Exit, Error> {
     let (by, at) = (context.actor(None), context.clock()?.now());
     let mut open = journal.acquire(&run, &by, at)?;
     let why = format!("{} (by {}@{})", args.reason, by.user, by.host);
-    let ended = open.append(at, vec![RecordBody::RunEnded { outcome: Outcome::Abandoned, why }]);
+    let freed = context.runtime()?.block_on(give_up_claims(context, &mut open, at));
+    let at = context.clock()?.now();
+    let ended = freed.and_then(|()| open.append(at, vec![RecordBody::RunEnded { outcome: Outcome::Abandoned, why }]));
     open.close("abandoned", at)?;
     ended?;
     let left = view.mutations.len();
@@ -26,4 +36,29 @@ pub fn call(context: &Context, args: &AbandonArgs) -> Result<Exit, Error> {
         context.command(&format!("rollback {run}"))
     ));
     Ok(Exit::Done)
+}
+
+/// Takes the run's claims away. Where AWS cannot be asked they stay, and it is said how they go.
+async fn give_up_claims(context: &Context, open: &mut OpenRun, at: jiff::Timestamp) -> Result<(), Error> {
+    let view = open.view().clone();
+    if view.claims_held().is_empty() {
+        return Ok(());
+    }
+    let screen = Screen::for_run(context);
+    let mut sink = |view: &RunView, event: &Event| screen.event(view, event);
+    let freed = match account::connect_bound(context, &view).await {
+        Ok(aws) => {
+            let (_line, mut control) = mpsc::unbounded_channel();
+            Engine::new(&aws, open, view, &mut sink, &mut control, BTreeSet::new(), false).give_up_claims().await
+        }
+        Err(error) => {
+            let why = std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": ");
+            let left = view.claims_held().into_iter().map(|service| view.claim_left(service, &why)).collect();
+            let records = open.append(at, left)?;
+            records.into_iter().for_each(|record| sink(open.view(), &Event::Record(record)));
+            Ok(())
+        }
+    };
+    screen.finish();
+    freed
 }

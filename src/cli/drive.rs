@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::context::Context;
 use super::screen::Screen;
-use super::standing::{lane_by_lane, name_stage, standing};
+use super::standing::{lane_by_lane, name_stage, standing, when_over};
 use crate::aws::Aws;
 use crate::engine::{Control, Ending, Engine, StageStop, while_held};
 use crate::journal::{OpenRun, Store as _};
@@ -128,6 +128,7 @@ impl<'a> Drive<'a> {
                     self.turned = true;
                     Next::Again
                 }
+                Ending::Unclaimed { failure } => Next::Stop(self.unclaimed(failure)),
                 Ending::Failed { step, failure } => self.failed(&step, failure).await?,
             };
             match next {
@@ -159,6 +160,19 @@ impl<'a> Drive<'a> {
                 () = self.aws.clock.sleep(std::time::Duration::from_secs(1)), if screen.ticks() => screen.tick(self.aws.clock.now()),
             }
         }
+    }
+
+    /// Takes the run's claims away, as far as that can be done; what is left of them is said.
+    pub async fn give_up_claims(&mut self) -> Result<(), Error> {
+        let sentry = self.open.sentry()?;
+        let view = self.open.view().clone();
+        let (screen, also) = (self.screen, &self.also);
+        let mut sink = |view: &RunView, event: &Event| {
+            screen.event(view, event);
+            also(view, event);
+        };
+        let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
+        while_held(self.aws, &sentry, engine.give_up_claims()).await
     }
 
     fn append(&mut self, bodies: Vec<RecordBody>) -> Result<(), Error> {
@@ -248,10 +262,27 @@ impl<'a> Drive<'a> {
         Error::Paused { headline, causes, at: standing(self.context, self.open.view(), "to go on") }
     }
 
+    /// What leaves nothing to choose: the services are another run's, or AWS cannot be asked whose they are.
+    fn unclaimed(&self, failure: Failure) -> Error {
+        let (context, view) = (self.context, self.open.view());
+        match failure.kind {
+            FailureKind::Claimed => {
+                Error::Claimed { headline: failure.message, causes: failure.causes, at: Some(when_over(context, view)) }
+            }
+            FailureKind::Credentials => {
+                let at = Some(standing(context, view, "after refreshing the credentials"));
+                Error::Credentials { why: failure.causes.join("; "), at }
+            }
+            _ => {
+                let headline = format!("the run stopped: whose its services are cannot be seen: {}", failure.message);
+                Error::Stopped { headline, causes: failure.causes, at: standing(context, view, "after repairing the cause") }
+            }
+        }
+    }
+
     async fn failed(&mut self, step: &StepId, failure: Failure) -> Result<Next, Error> {
-        if failure.kind == FailureKind::Credentials {
-            let at = Some(standing(self.context, self.open.view(), "after refreshing the credentials"));
-            return Ok(Next::Stop(Error::Credentials { why: failure.causes.join("; "), at }));
+        if matches!(failure.kind, FailureKind::Credentials | FailureKind::Claimed) {
+            return Ok(Next::Stop(self.unclaimed(failure)));
         }
         let error = self.failure_error(step, &failure);
         let plan = self.open.view().plan.clone();
@@ -284,6 +315,7 @@ impl<'a> Drive<'a> {
                 Ok(Next::Again)
             }
             FailureChoice::Abandon(reason) => {
+                self.give_up_claims().await?;
                 let why = format!("{reason} (by {}@{})", self.by.user, self.by.host);
                 self.append(vec![RecordBody::RunEnded { outcome: Outcome::Abandoned, why }])?;
                 Ok(Next::Stop(error))

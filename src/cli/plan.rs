@@ -5,7 +5,8 @@ use super::args::PlanArgs;
 use super::context::{Context, live_seed};
 use super::runbooks;
 use crate::aws::Access;
-use crate::model::{Error, Exit, Plan, Runbook};
+use crate::model::{Error, Exit, Finding, Plan, Runbook, Where};
+use crate::plan::CLAIMED;
 use crate::ui::plan_view;
 
 pub fn call(context: &Context, args: &PlanArgs) -> Result<Exit, Error> {
@@ -27,6 +28,15 @@ pub async fn show(context: &Context, runbook: &Runbook, accepted: &[String]) -> 
 pub fn print(context: &Context, plan: &Plan) {
     let text = if context.json() { plan_view::json(plan).to_string() } else { plan_view::render(plan, &context.out_style) };
     context.out.data(&text);
+}
+
+/// The error of findings that block a run: another's claim is named before all others, for it goes by itself. `at` is where the run
+/// stands, if one was begun.
+pub fn refused(findings: Vec<Finding>, at: Option<Where>) -> Error {
+    match findings.iter().find(|finding| finding.id == CLAIMED) {
+        Some(claimed) => Error::Claimed { headline: claimed.found.clone(), causes: vec![claimed.fix.clone()], at },
+        None => Error::Blocked { findings },
+    }
 }
 
 /// The error of a plan whose blockers are not all accepted.

@@ -11,6 +11,7 @@ use super::drive::Drive;
 use super::ending::tell_end;
 use super::holds::{hold, lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
+use super::standing::when_over;
 use super::take_over::{TakeUp, reason_has_a_use, take_up};
 use super::{account, plan, runbooks, signals};
 use crate::aws::Aws;
@@ -167,7 +168,10 @@ async fn amend(
     let mut accepted: Vec<String> =
         open.view().accepted.iter().filter(|id| new.findings.iter().any(|finding| finding.id == **id)).cloned().collect();
     accepted.extend(args.accept.iter().cloned());
-    plan::blocked(&new, &accepted)?;
+    plan::blocked(&new, &accepted).map_err(|error| match error {
+        Error::Blocked { findings } => plan::refused(findings, Some(when_over(context, open.view()))),
+        other => other,
+    })?;
     let agreed = match ask {
         Some(ask) => ask.confirm_start(&new),
         None => args.yes,
@@ -235,7 +239,7 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
     });
     let (accepted, findings): (Vec<_>, Vec<_>) = new.cloned().partition(|finding| finding.is_accepted(&args.accept));
     if !findings.is_empty() {
-        return Err(Error::Blocked { findings });
+        return Err(plan::refused(findings, Some(when_over(context, open.view()))));
     }
     if accepted.is_empty() {
         return Ok(());

@@ -40,7 +40,12 @@ async fn start(context: &Context, args: &RunArgs, runbook: &Runbook, holds: &[St
     let run = account::fresh_run(Some(&journal), live_seed())?;
     let plan = account::plan(context, &aws, &identity, runbook, &run).await?;
     context.out.status(&plan_view::render(&plan, &context.err_style));
-    plan::blocked(&plan, &args.accept)?;
+    // Of a run in this directory the journal knows more than its claim tells.
+    journal.is_untaken(&plan)?;
+    plan::blocked(&plan, &args.accept).map_err(|error| match error {
+        Error::Blocked { findings } => plan::refused(findings, None),
+        other => other,
+    })?;
     if plan.is_empty() {
         // The plan has said that there is nothing to do.
         return Ok(Exit::Done);

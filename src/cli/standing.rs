@@ -15,6 +15,15 @@ pub fn standing(context: &Context, view: &RunView, retry: &str) -> Where {
     Where { run: run.clone(), state: stages(view), meanwhile: meanwhile(view), next }
 }
 
+/// Where a run stands that met another's claim, and how it goes on: its own way back has to wait as well.
+pub fn when_over(context: &Context, view: &RunView) -> Where {
+    let mut at = standing(context, view, "when that run is over");
+    at.next.truncate(1);
+    let abandon = format!("abandon {} --reason \"…\"", view.id);
+    at.next.push(format!("to give this run up as it stands, run `{}`", context.command(&abandon)));
+    at
+}
+
 /// Targets as the options that name their lanes.
 pub fn lane_options<'a>(targets: impl Iterator<Item = &'a str>) -> String {
     targets.map(|target| format!(" --lane {}", shell_word(target))).collect()

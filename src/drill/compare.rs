@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::sim::{Effect, Millis};
 
@@ -121,6 +121,7 @@ pub fn normal(world: &Value, how: How) -> Value {
         forget_runs(&mut world);
     }
     drop_stopped(&mut world);
+    drop_no_tags(&mut world);
     if matches!(how, How::WentBack | How::BackAndForth) {
         drop_leftovers(&mut world);
     }
@@ -138,6 +139,16 @@ pub fn normal(world: &Value, how: How) -> Value {
 /// Stopped tasks are described for an hour: time alone removes them.
 fn drop_stopped(world: &mut Value) {
     retain(&mut world["ecs"]["tasks"], |task| task["lastStatus"] != "STOPPED");
+}
+
+/// A service without tags and one with an empty list of them are the same to AWS; a world file may leave the list out.
+fn drop_no_tags(world: &mut Value) {
+    for service in world["ecs"]["services"].as_array_mut().into_iter().flatten() {
+        if let Some(service) = service.as_object_mut().filter(|service| service.get("tags").is_some_and(|tags| *tags == json!([])))
+        {
+            service.remove("tags");
+        }
+    }
 }
 
 fn drop_leftovers(world: &mut Value) {

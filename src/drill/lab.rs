@@ -54,6 +54,8 @@ pub enum Stop {
     Held(StepId, String),
     /// Somebody asked.
     Paused,
+    /// Its services could not be claimed.
+    Unclaimed(Failure),
     /// A step failed.
     Failed(StepId, Failure),
     /// The journal, or AWS before anything was planned.
@@ -64,7 +66,7 @@ impl Stop {
     /// What sort of failure stopped it, if one did.
     pub fn kind(&self) -> Option<FailureKind> {
         match self {
-            Self::Failed(_, failure) => Some(failure.kind),
+            Self::Unclaimed(failure) | Self::Failed(_, failure) => Some(failure.kind),
             _ => None,
         }
     }
@@ -188,15 +190,28 @@ impl Lab {
         Ok(lab)
     }
 
+    /// Another operator's process with a state directory of its own, on the same account at the same time. Its clock is wrong by
+    /// `skew`.
+    ///
+    /// # Errors
+    /// As [`Lab::on`].
+    pub fn beside(&self, by: &str, skew: Millis, seed: u64) -> Result<Self, Error> {
+        let mut lab = Self::within(self.sim.clone(), self.clock.clone(), skew, &self.runbook, seed, directory()?);
+        lab.by.user = by.to_owned();
+        Ok(lab)
+    }
+
     fn over(state: State, now: Millis, runbook: &Runbook, seed: u64, dir: TempDir) -> Result<Self, Error> {
-        let sim = Sim::new(state);
-        let clock = SimClock::new(now, 1.0);
+        Ok(Self::within(Sim::new(state), SimClock::new(now, 1.0), 0, runbook, seed, dir))
+    }
+
+    fn within(sim: Sim, clock: SimClock, skew: Millis, runbook: &Runbook, seed: u64, dir: TempDir) -> Self {
         let tap = Tap::default();
         let wire = Wire { inner: SimConnector::with_clock(sim.clone(), clock.clone()), tap: tap.clone(), watch: None };
-        let aws = connected(wire, runbook, now, seed);
+        let aws = connected(wire, runbook, clock.now_millis() + skew, seed);
         let by = Actor { user: "operator".to_owned(), host: "simulator".to_owned(), identity: None };
         let watcher: Watcher = Box::new(|_, _, _| {});
-        Ok(Self {
+        Self {
             sim,
             clock,
             aws,
@@ -210,7 +225,7 @@ impl Lab {
             watch: None,
             dir,
             seed,
-        })
+        }
     }
 
     /// The same process under the eyes of `watch`, on a clock that is wrong by `skew`.
@@ -468,8 +483,14 @@ impl Lab {
     ///
     /// # Errors
     /// As [`Journal::acquire`].
-    pub fn abandon(&self, why: &str) -> Result<(), Error> {
+    pub async fn abandon(&self, why: &str) -> Result<(), Error> {
         let mut open = self.take_up()?;
+        let view = open.view().clone();
+        let mut sink = |_: &RunView, _: &Event| {};
+        let (_line, mut control) = mpsc::unbounded_channel();
+        let mut store = self.watched(&mut open);
+        let engine = Engine::new(&self.aws, &mut store, view, &mut sink, &mut control, BTreeSet::new(), false);
+        engine.give_up_claims().await?;
         let ended = RecordBody::RunEnded { outcome: Outcome::Abandoned, why: why.to_owned() };
         open.append(self.aws.clock.now(), vec![ended])?;
         open.close(why, self.aws.clock.now())
@@ -546,6 +567,7 @@ impl Lab {
                     Ok(()) => continue,
                     Err(stop) => stop,
                 },
+                Ending::Unclaimed { failure } => Stop::Unclaimed(failure),
                 Ending::Failed { step, failure } => Stop::Failed(step, failure),
             });
         }

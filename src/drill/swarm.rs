@@ -23,7 +23,7 @@ use super::lab::{Lab, Stop, foreign, paused};
 use super::tap::{Fork, Recorder};
 use super::watch::{Place, SharedWatch};
 use super::weather::{self, Kind, Life, Weather};
-use crate::model::{Direction, Error, FailureKind, Outcome, Runbook};
+use crate::model::{Claim, ClaimView, Direction, Error, FailureKind, Outcome, Runbook};
 use crate::plan::inventory;
 use crate::sim::{Sim, State};
 
@@ -338,12 +338,20 @@ impl<'a> Course<'a> {
         Ok(if foreign { Ok(Ended::ForAPerson) } else { Err(format!("liveness: after {PATIENCE} commands: {}", told.join(" | "))) })
     }
 
-    /// A revision that could not be deregistered is harmless: it may stay, if the run says so.
+    /// A revision that could not be deregistered is harmless, and so is a claim that could not be removed: they may stay, if the run
+    /// says so.
     fn set_aside(&self, lab: &Lab, world: &mut Value) -> Result<(), String> {
         if lab.run_id().is_err() {
             return Ok(());
         }
         let view = lab.view().map_err(|error| error.to_string())?;
+        for service in world["ecs"]["services"].as_array_mut().into_iter().flatten() {
+            let claim = service["serviceName"].as_str().and_then(|name| view.claims.get(name));
+            let tags = service["tags"].as_array_mut().filter(|_| claim.is_some_and(ClaimView::is_left));
+            if let Some(tags) = tags {
+                tags.retain(|tag| tag["key"] != Claim::key(&view.id));
+            }
+        }
         let told: Vec<String> = inventory(&view)
             .into_iter()
             .filter(|left| view.plan.direction == Direction::Back && left.kind == "task definition")

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::invariants::{Scene, Ties, broken};
 use super::lab::foreign;
 use super::weather::{Happening, JournalFault, Life};
-use crate::model::{Record, RecordBody};
+use crate::model::{ClaimChange, Record, RecordBody};
 use crate::sim::{Millis, Sim};
 
 /// The access key of the simulator's operator.
@@ -134,6 +134,9 @@ impl SharedWatch {
 impl Watch {
     fn note(&mut self, records: &[Record]) {
         for record in records {
+            if let RecordBody::Claim { change: ClaimChange::Writing { .. } | ClaimChange::Removing, .. } = &record.body {
+                self.started += 1;
+            }
             if let RecordBody::StepStarted { intent, .. } = &record.body {
                 self.started += 1;
                 for name in ["token", "creatorRequestId"] {

@@ -156,6 +156,8 @@ const ASKED: &[&str] = &[
     "ecs:CreateService",
     "servicediscovery:CreateService",
     "UpdateService",
+    "TagResource",
+    "UntagResource",
     "DeregisterTaskDefinition",
     "DeleteService",
     "DeleteLogGroup",
@@ -245,7 +247,7 @@ impl Weather {
                     let kind = RequestFaultKind::LandsLate { millis };
                     life.requests.push(RequestFault { action: action.to_owned(), nth, times: 1, kind });
                 };
-                ["UpdateService", "RegisterTaskDefinition", "ecs:CreateService", "CreateLogGroup"]
+                ["UpdateService", "RegisterTaskDefinition", "ecs:CreateService", "CreateLogGroup", "TagResource"]
                     .into_iter()
                     .for_each(&mut requests);
             }
@@ -255,7 +257,7 @@ impl Weather {
                     Refusal::ConcurrentRevision => "RegisterTaskDefinition",
                     Refusal::OperationAborted => "PutRetentionPolicy",
                     Refusal::ResourceInUse => "servicediscovery:DeleteService",
-                    Refusal::TagsNotPermitted => "ecs:CreateService",
+                    Refusal::TagsNotPermitted => ["ecs:CreateService", "TagResource", "UntagResource"][random.usize(..3)],
                 };
                 let times = random.u32(1..=8);
                 life.requests.push(RequestFault {

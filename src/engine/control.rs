@@ -51,6 +51,11 @@ pub enum Ending {
         /// In words.
         why: String,
     },
+    /// The services cannot be claimed: another run has one of them, or AWS cannot be asked.
+    Unclaimed {
+        /// Why.
+        failure: Failure,
+    },
     /// Somebody asked.
     Paused {
         /// How, and who: `Ctrl-C`, `sidestep pause by alice@bastion`.
@@ -80,7 +85,7 @@ impl Ending {
             Self::Held { .. } => 2,
             Self::Paused { .. } => 3,
             Self::RollbackAsked { .. } => 4,
-            Self::Failed { .. } => 5,
+            Self::Unclaimed { .. } | Self::Failed { .. } => 5,
         }
     }
 

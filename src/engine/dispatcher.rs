@@ -29,9 +29,9 @@ pub type Sink<'a> = dyn FnMut(&RunView, &Event) + 'a;
 
 /// Executes the plan of one run.
 pub struct Engine<'a, S: Store> {
-    aws: &'a Aws,
-    store: &'a mut S,
-    view: RunView,
+    pub(super) aws: &'a Aws,
+    pub(super) store: &'a mut S,
+    pub(super) view: RunView,
     sink: &'a mut Sink<'a>,
     control: &'a mut mpsc::UnboundedReceiver<Control>,
     /// Stages that the operator confirmed, or that need no confirmation.
@@ -40,6 +40,8 @@ pub struct Engine<'a, S: Store> {
     asks: bool,
     /// Whether steps that are done are looked at again in the stage where the run is taken up.
     revisit: bool,
+    /// Whether the services have been claimed, as far as that is permitted: from then on it is only looked whose they are.
+    pub(super) claimed: bool,
     /// Why the run is to stop, once it is.
     stop: Option<Ending>,
     leave: watch::Sender<bool>,
@@ -57,7 +59,8 @@ impl<'a, S: Store> Engine<'a, S> {
         confirmed: BTreeSet<StageId>,
         asks: bool,
     ) -> Self {
-        Self { aws, store, view, sink, control, confirmed, asks, revisit: true, stop: None, leave: watch::Sender::new(false) }
+        let leave = watch::Sender::new(false);
+        Self { aws, store, view, sink, control, confirmed, asks, revisit: true, claimed: false, stop: None, leave }
     }
 
     /// With `false`, steps that are done are not looked at again: the operator only keeps waiting.
@@ -74,6 +77,14 @@ impl<'a, S: Store> Engine<'a, S> {
     pub async fn run(mut self) -> Result<(Ending, RunView), Error> {
         let ending = self.stages().await?;
         Ok((ending, self.view))
+    }
+
+    /// Takes the run's claims away: it is given up as it stands.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub async fn give_up_claims(mut self) -> Result<(), Error> {
+        self.let_go().await
     }
 
     /// Looks at every step whose outcome is not known, so that a plan of the way back can be made of what is known. With `again`
@@ -99,7 +110,12 @@ impl<'a, S: Store> Engine<'a, S> {
             self.take_requests()?;
             let stop = self.stop.take();
             let Some(stage) = self.view.current_stage().cloned() else {
-                return Ok(stop.filter(|stop| matches!(stop, Ending::RollbackAsked { .. })).unwrap_or(Ending::Complete));
+                let asked = stop.filter(|stop| matches!(stop, Ending::RollbackAsked { .. }));
+                // A run that has gone back only so far is not over: its services stay claimed.
+                if asked.is_none() && self.view.went_back_to().is_none() {
+                    self.let_go().await?;
+                }
+                return Ok(asked.unwrap_or(Ending::Complete));
             };
             if let Some(stop) = stop {
                 return Ok(stop);
@@ -109,13 +125,17 @@ impl<'a, S: Store> Engine<'a, S> {
                 return Ok(Ending::LanesDone { stage: stage.id });
             }
             let begun = stage.steps().any(|step| self.view.state(&step.id) != StepState::Pending);
+            if !begun && let Some(why) = self.stops_before(&stage) {
+                return Ok(Ending::BeforeStage { stage: stage.id, why });
+            }
+            if let Some(ending) = self.see_to_claims().await? {
+                return Ok(ending);
+            }
             if begun {
                 let here: Vec<&Lane> = wanted.iter().copied().filter(|lane| !self.view.went_further(&stage, lane)).collect();
                 if let Some(ending) = self.look_at(&here, self.revisit, false).await? {
                     return Ok(ending);
                 }
-            } else if let Some(why) = self.stops_before(&stage) {
-                return Ok(Ending::BeforeStage { stage: stage.id, why });
             }
             for wave in &stage.waves {
                 let lanes = wave.lanes.iter().filter(|lane| wanted.iter().any(|known| known.id == lane.id));
@@ -351,7 +371,7 @@ impl<'a, S: Store> Engine<'a, S> {
     }
 
     /// Makes records durable, folds them, and only then shows them.
-    fn append(&mut self, bodies: Vec<RecordBody>) -> Result<(), Error> {
+    pub(super) fn append(&mut self, bodies: Vec<RecordBody>) -> Result<(), Error> {
         let records = self.store.append(self.aws.clock.now(), bodies)?;
         for record in records {
             self.view.apply(&record).map_err(|error| Error::Internal { message: error.to_string() })?;

@@ -314,7 +314,11 @@ impl LaneRun<'_> {
 fn is_final(kind: FailureKind) -> bool {
     match kind {
         FailureKind::Rejected | FailureKind::Drift | FailureKind::Mismatch | FailureKind::Stuck => true,
-        FailureKind::Credentials | FailureKind::Unreachable | FailureKind::Rollout | FailureKind::Deadline => false,
+        FailureKind::Credentials
+        | FailureKind::Unreachable
+        | FailureKind::Rollout
+        | FailureKind::Deadline
+        | FailureKind::Claimed => false,
     }
 }
 

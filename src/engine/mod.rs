@@ -11,8 +11,11 @@
 //!                         lane: prepare ─ intent ─ apply ─ outcome ─ next step
 //! ```
 //!
+//! Before each stage the run's claims are seen to (`claims`): a run that meets another's stops there.
+//!
 //! A lane never writes and never shows: it asks the dispatcher to make records durable, and goes on when that is done.
 
+mod claims;
 mod control;
 mod dispatcher;
 mod lane;

@@ -11,6 +11,12 @@ use crate::model::{Error, RunId, Target};
 
 /// Takes the services of `target` for `run`, or says which run has one of them. To be called in a transaction.
 pub(super) fn take(tx: &Connection, dir: &Path, run: &RunId, target: &Target) -> Result<(), Error> {
+    free(tx, dir, run, target)?;
+    target.services.iter().try_for_each(|service| put(tx, run, target, service)).map_err(|error| failed(dir, &error))
+}
+
+/// Says which unfinished run has one of the services, if it is not `run`.
+pub(super) fn free(tx: &Connection, dir: &Path, run: &RunId, target: &Target) -> Result<(), Error> {
     for service in &target.services {
         let owner = owner(tx, target, service).map_err(|error| failed(dir, &error))?;
         if let Some((owner, ended)) = owner
@@ -21,7 +27,6 @@ pub(super) fn take(tx: &Connection, dir: &Path, run: &RunId, target: &Target) ->
             let holder = live.map(|who| name(who.as_ref()));
             return Err(Error::TargetTaken { service: service.clone(), run: owner, holder });
         }
-        put(tx, run, target, service).map_err(|error| failed(dir, &error))?;
     }
     Ok(())
 }

@@ -181,6 +181,14 @@ impl Journal {
         self.fence(run).map(|fence| fence.is_none())
     }
 
+    /// Looks whether another unfinished run of this directory changes one of the plan's services, before anybody is asked anything.
+    ///
+    /// # Errors
+    /// [`Error::TargetTaken`] when one does, [`Error::JournalWrite`] when the file cannot be read.
+    pub fn is_untaken(&self, plan: &Plan) -> Result<(), Error> {
+        claims::free(&self.db.conn, &self.db.dir, &plan.run, &plan.target)
+    }
+
     /// Starts a run: takes its lock, claims the plan's services and writes the first records (the plan, the findings that were
     /// accepted, the session).
     ///

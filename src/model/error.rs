@@ -243,6 +243,16 @@ pub enum Error {
         /// The live process that holds that run: `alice@bastion (pid 4711)`; `None` when it stands still.
         holder: Option<String>,
     },
+    /// A run that keeps its state elsewhere has claimed a service.
+    #[error("{headline}")]
+    Claimed {
+        /// ``service `nexus-ai-api-dev` is claimed by run `r7k2` of bob@laptop, since …``.
+        headline: String,
+        /// How the claim goes.
+        causes: Vec<String>,
+        /// Where this run stands, if one was begun.
+        at: Option<Where>,
+    },
     /// This process lost its claim on the run: another took over.
     #[error("run `{run}` was taken over by {by}; this one wrote nothing more")]
     Fenced {
@@ -375,7 +385,7 @@ impl Error {
             | Self::DrillUnfit { .. } => Exit::Stopped,
             Self::Stuck { .. } => Exit::Stuck,
             Self::EndedRolledBack { .. } => Exit::RolledBack,
-            Self::RunHeld { .. } | Self::HolderRuns { .. } | Self::TargetTaken { .. } => Exit::Held,
+            Self::RunHeld { .. } | Self::HolderRuns { .. } | Self::TargetTaken { .. } | Self::Claimed { .. } => Exit::Held,
             Self::DrillFailed { .. } | Self::Internal { .. } => Exit::Internal,
         }
     }
@@ -394,6 +404,7 @@ impl Error {
             Self::Stopped { causes, .. }
             | Self::Paused { causes, .. }
             | Self::Stuck { causes, .. }
+            | Self::Claimed { causes, .. }
             | Self::DrillUnfit { causes } => causes.clone(),
             Self::DrillFailed { first, .. } => first.clone(),
             Self::RunbookChanged { changes, .. } => changes.clone(),
@@ -415,7 +426,10 @@ impl Error {
     pub fn state(&self) -> Option<&Where> {
         match self {
             Self::Stopped { at, .. } | Self::Paused { at, .. } | Self::Stuck { at, .. } => Some(at),
-            Self::Credentials { at, .. } | Self::Unreachable { at, .. } | Self::JournalWrite { at, .. } => at.as_ref(),
+            Self::Credentials { at, .. }
+            | Self::Unreachable { at, .. }
+            | Self::Claimed { at, .. }
+            | Self::JournalWrite { at, .. } => at.as_ref(),
             _ => None,
         }
     }
@@ -469,6 +483,7 @@ impl Error {
                 format!("finish it with `sidestep resume {run}`, or go back with `sidestep rollback {run}`"),
                 format!("give it up as it stands with `sidestep abandon {run}`"),
             ],
+            Self::Claimed { .. } => one("when that run is over, run the same command again"),
             Self::Fenced { run, .. } => vec![format!("see who holds it with `sidestep status {run}`")],
             Self::JournalWrite { .. } => one("make room or see to the file's permissions, and run the same command again"),
             Self::JournalNewer { .. } => one("use the newer sidestep, or another directory with `--state DIR`"),

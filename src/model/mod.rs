@@ -3,6 +3,7 @@
 //!
 //! Nothing here touches tokio, SQLite, AWS, files or clocks. Times are values handed in by the caller.
 
+mod claim;
 mod digest;
 mod error;
 mod event;
@@ -20,6 +21,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use claim::{Claim, ClaimChange, ClaimView};
 pub use digest::{canonical, digest};
 pub use error::{AwsRefusal, Error, Where};
 pub use event::{Event, Progress};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Noted, Plan, StageId, StepId};
+use super::{ClaimChange, Noted, Plan, StageId, StepId};
 
 /// A record in the journal of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,6 +154,13 @@ pub enum RecordBody {
         /// Who.
         by: Actor,
     },
+    /// What becomes of the run's claim on a service: it tells runs that keep their state elsewhere.
+    Claim {
+        /// The service.
+        service: String,
+        /// What.
+        change: ClaimChange,
+    },
     /// Somebody asked the run to pause.
     PauseAsked {
         /// Who.
@@ -293,6 +300,8 @@ pub enum FailureKind {
     Deadline,
     /// What is found is not what was left or planned from.
     Drift,
+    /// Another run has claimed the service.
+    Claimed,
     /// A verification found a difference.
     Mismatch,
     /// Something resists for good: a person must act.

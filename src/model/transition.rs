@@ -154,6 +154,7 @@ impl StepEvent {
             | RecordBody::HoldSet { .. }
             | RecordBody::HoldCleared { .. }
             | RecordBody::LanesNamed { .. }
+            | RecordBody::Claim { .. }
             | RecordBody::PauseAsked { .. }
             | RecordBody::RunEnded { .. } => return None,
         })

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Actor, Adoption, CallNote, Direction, Extent, Failure, FailureKind, Holder, IllegalTransition, Noted, Outcome, Plan, Record,
-    RecordBody, RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
+    Actor, Adoption, CallNote, ClaimView, Direction, Extent, Failure, FailureKind, Holder, IllegalTransition, Noted, Outcome, Plan,
+    Record, RecordBody, RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
 };
 
 /// Where a run stands.
@@ -41,6 +41,8 @@ pub struct RunView {
     pub lanes: BTreeSet<String>,
     /// Findings accepted, by id.
     pub accepted: BTreeSet<String>,
+    /// The claims that it made and has not taken away, by service.
+    pub claims: BTreeMap<String, ClaimView>,
     /// The process that took the run up last.
     pub holder: Option<Holder>,
     /// Whether that process left in order.
@@ -215,6 +217,7 @@ impl RunView {
             holds: BTreeSet::new(),
             lanes: BTreeSet::new(),
             accepted: BTreeSet::new(),
+            claims: BTreeMap::new(),
             holder: None,
             closed: true,
             ended: None,
@@ -257,6 +260,7 @@ impl RunView {
                 self.lanes.clear();
             }
             RecordBody::LanesNamed { lanes, .. } => self.lanes.clone_from(lanes),
+            RecordBody::Claim { service, change } => self.note_claim(service, change, record.at),
             RecordBody::SessionClosed { .. } => self.closed = true,
             RecordBody::FindingAccepted { finding, .. } => {
                 self.accepted.insert(finding.clone());

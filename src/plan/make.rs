@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::closing;
-use crate::model::{Direction, Plan, Problem, RunId, Runbook, Target};
+use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, Severity, StagePlan, Target};
 use crate::runbook::near_miss;
+use crate::stages::claim::if_dead;
 use crate::stages::facts::Facts;
 use crate::stages::kind::{Planning, Sketch, check_common, common};
 use crate::stages::registry;
@@ -44,6 +45,30 @@ pub fn check(runbook: &Runbook) -> Vec<Problem> {
     problems
 }
 
+/// The finding that says of a service that another run has claimed it.
+pub const CLAIMED: &str = "claimed";
+
+/// Services that runs elsewhere have claimed before this one, where there is anything to do.
+fn claimed(facts: &Facts, run: &RunId, stages: &[StagePlan]) -> Vec<Finding> {
+    if stages.iter().all(|stage| stage.steps().next().is_none() && stage.blocked_by.is_empty()) {
+        return Vec::new();
+    }
+    let found = facts.services.iter().filter_map(|(name, service)| {
+        let claim = Claim::in_the_way(&service["tags"], run)?;
+        let arn = service["serviceArn"].as_str().unwrap_or_default();
+        Some(Finding {
+            id: CLAIMED.to_owned(),
+            severity: Severity::Blocker,
+            resource: name.clone(),
+            found: format!("service `{name}` is claimed by {}", claim.words()),
+            consequence: "two runs would change it at the same time".to_owned(),
+            fix: if_dead(&claim, arn, &facts.region, facts.endpoint.as_deref()),
+            must_repair: true,
+        })
+    });
+    found.collect()
+}
+
 /// Plans a runbook that has passed [`check`]: pure, so the same facts give the same plan.
 pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
     let mut planning = Planning {
@@ -64,6 +89,7 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
         }
     }
     let Planning { mut findings, closing: mut values, .. } = planning;
+    findings.splice(..0, claimed(facts, run, &stages));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     values.insert("cluster".to_owned(), json!(facts.cluster));
     values.insert("region".to_owned(), json!(facts.region));

@@ -11,7 +11,7 @@ mod undo;
 mod users;
 
 pub use inventory::inventory;
-pub use make::{check, make};
+pub use make::{CLAIMED, check, make};
 pub use newest::{MOVED_ON, Newest, read_newest};
 pub use observe::observe;
 pub use undo::undo;

@@ -4,6 +4,7 @@
 //! ([`kind::StageKind`]). A step talks to AWS ([`step`]). The engine and the planner see both only through [`registry`].
 
 mod api_service;
+pub mod claim;
 mod dns;
 pub mod edit;
 pub mod facts;

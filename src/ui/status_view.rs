@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::model::{
-    Direction, Holder, Outcome, Remainder, RunStatus, RunView, StagePlan, StepClass, StepPlan, StepState, StepView,
+    ClaimChange, ClaimView, Direction, Holder, Outcome, Remainder, RunStatus, RunView, StagePlan, StepClass, StepPlan, StepState,
+    StepView,
 };
 
 use super::advice;
@@ -63,6 +64,7 @@ pub fn json(view: &RunView, live: Option<&Holder>, remains: &[Remainder]) -> Val
         "stages": view.plan.stages.iter().map(stage).collect::<Vec<_>>(),
         "holds": view.holds,
         "accepted": view.accepted,
+        "claims": view.claims,
         "remains": remains,
         "next": next_commands(view, live),
     });
@@ -148,6 +150,7 @@ fn header(view: &RunView, live: Option<&Holder>, now: Timestamp, style: &Style) 
     if !view.lanes.is_empty() {
         rows.push(("lanes", format!("only {}", view.lanes.iter().cloned().collect::<Vec<_>>().join(", "))));
     }
+    rows.extend(claims(view).map(|claims| ("claim", claims)));
     if !view.accepted.is_empty() {
         rows.push(("accepted", view.accepted.iter().cloned().collect::<Vec<_>>().join(", ")));
     }
@@ -158,6 +161,23 @@ fn header(view: &RunView, live: Option<&Holder>, now: Timestamp, style: &Style) 
         }),
     );
     lines.join("\n")
+}
+
+/// What the run has told runs elsewhere; of a run that is over only what is left.
+fn claims(view: &RunView) -> Option<String> {
+    let words = |(service, claim): (&String, &ClaimView)| match &claim.last {
+        ClaimChange::Held => format!("held on {service} since {}", text::time(claim.since)),
+        ClaimChange::Writing { .. } => format!("being written on {service}"),
+        ClaimChange::Removing | ClaimChange::Removed => format!("being removed from {service}"),
+        ClaimChange::Refused { why } => format!("none on {service}: {why}"),
+        ClaimChange::Left { why, remove } => format!("left on {service}: {why}; remove it with `{remove}`"),
+    };
+    let claims: Vec<String> = view.claims.iter().map(words).collect();
+    match (claims.is_empty(), view.ended.is_some()) {
+        (true, true) => None,
+        (true, false) => Some("none".to_owned()),
+        (false, _) => Some(claims.join("; ")),
+    }
 }
 
 fn explained(view: &RunView, live: Option<&Holder>) -> String {

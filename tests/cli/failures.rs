@@ -64,6 +64,7 @@ fn an_image_that_cannot_be_pulled_is_replaced_by_an_amendment() {
       started       TIME (T ago)
       changed       TIME (T ago)
       endpoint      http://ENDPOINT
+      claim         held on nexus-ai-api-staging since TIME
 
       ✓ 1/6 create-log-group          done
       ✓ 2/6 register-task-definition  done

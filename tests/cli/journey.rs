@@ -370,6 +370,7 @@ fn part_of_the_way_back_and_forward_again() {
       started       TIME (T ago)
       changed       TIME (T ago)
       endpoint      http://ENDPOINT
+      claim         held on nexus-ai-api-staging since TIME
 
       ✓ 1/3 strip-sidecar     undone
       ✓ 2/3 retarget-api-env  undone

@@ -162,6 +162,7 @@ fn a_killed_run_is_seen_as_dead_and_taken_up_without_a_flag() {
       started       TIME (T ago)
       changed       TIME (T ago)
       endpoint      http://ENDPOINT
+      claim         held on nexus-ai-api-staging since TIME
 
       ✓ 1/6 create-log-group          done
       ✓ 2/6 register-task-definition  done
@@ -265,6 +266,7 @@ fn a_run_is_given_up_as_it_stands() {
     let ran = desk.call(&["abandon", "--reason", "another day"]);
     assert_snapshot!(format!("exit {:?}\n{}", ran.code, desk.shown(&ran.err)), @r#"
     exit Some(0)
+    nexus-ai-api-staging is no longer claimed
     Run RUN is abandoned; 3 changes stay as they are in AWS. `sidestep rollback RUN` would still undo them.
     "#);
     let ran = desk.call(&["resume", &run]);

@@ -7,13 +7,15 @@ use super::common::{as_reference, back_to, done, lab, reference};
 use crate::support::{StopExt as _, paused};
 
 /// Each mutation of the migration, with how often it is sent.
-const MUTATIONS: [(&str, u32); 6] = [
+const MUTATIONS: [(&str, u32); 8] = [
     ("logs:CreateLogGroup", 1),
     ("logs:PutRetentionPolicy", 1),
     ("ecs:RegisterTaskDefinition", 3),
     ("ecs:CreateService", 1),
     ("servicediscovery:CreateService", 1),
     ("ecs:UpdateService", 3),
+    ("ecs:TagResource", 1),
+    ("ecs:UntagResource", 1),
 ];
 
 /// The first attempt of every mutation meets `kind`; with `sent_again` the next request of that action is its second attempt.
@@ -29,7 +31,7 @@ fn every_mutation_meets(kind: RequestFaultKind, sent_again: bool) {
         done(lab.run().await);
         as_reference(&lab).await;
         let struck = lab.sim.requests().iter().filter(|request| request.fault.is_some()).count();
-        assert_eq!(struck, 10, "each mutation met the fault once");
+        assert_eq!(struck, 12, "each mutation met the fault once");
     });
 }
 

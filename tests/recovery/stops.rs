@@ -133,7 +133,7 @@ fn a_half_migrated_world_is_finished_by_a_new_run() {
         let first = lab();
         let stop = first.run_before(&["retarget-api-env"]).await;
         assert!(matches!(stop, Stop::Before(..)), "{stop:?}");
-        first.abandon();
+        first.abandon().await;
         let half = first.settled().await;
 
         let state = first.sim.with(|state| state.clone());

@@ -49,8 +49,12 @@ impl Lab {
         self.0.foreign(operation, input).expect("AWS does it")
     }
 
-    pub fn abandon(&self) {
-        self.0.abandon("the rest is done by another run").expect("the run can be abandoned");
+    pub async fn abandon(&self) {
+        self.0.abandon("the rest is done by another run").await.expect("the run can be abandoned");
+    }
+
+    pub fn beside(&self, by: &str, skew: Millis, seed: u64) -> Self {
+        Self(self.0.beside(by, skew, seed).expect("a directory for the journal"))
     }
 }
 
@@ -77,7 +81,7 @@ pub trait StopExt {
 impl StopExt for Stop {
     fn failure(self) -> Failure {
         match self {
-            Self::Failed(_, failure) => failure,
+            Self::Unclaimed(failure) | Self::Failed(_, failure) => failure,
             other => panic!("a failure was expected: {other:?}"),
         }
     }

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::{ApiError, Call, State};
+use super::create::note_before;
+use super::describe;
 use super::errors::{client, invalid};
 use super::json::{list, merge_tags, owned, text, texts};
 
@@ -30,7 +32,13 @@ fn tags_of<'a>(state: &'a mut State, arn: &str) -> Result<&'a mut Value, ApiErro
     })
 }
 
-/// TagResource.
+/// A service as it is before its tags change.
+fn before(state: &State, arn: &str) -> Option<Value> {
+    let service = state.ecs.service(arn)?;
+    describe::view(state, &service.cluster_arn, &service.name)
+}
+
+/// TagResource. For a while DescribeServices may still show a service without the new tags.
 pub(super) fn tag(state: &mut State, call: &Call, input: &Value) -> Result<Value, ApiError> {
     let arn = owned(input, "resourceArn");
     let added = list(input, "tags");
@@ -40,12 +48,14 @@ pub(super) fn tag(state: &mut State, call: &Call, input: &Value) -> Result<Value
     if added.iter().any(|tag| text(tag, "key").to_ascii_lowercase().starts_with("aws:")) {
         return Err(invalid("aws: prefixed tag key names are not allowed for external use."));
     }
+    let before = before(state, &arn);
     let tags = tags_of(state, &arn)?;
     let merged = merge_tags(tags.as_array().map_or(&[], Vec::as_slice), added);
     if merged.len() > 50 {
         return Err(invalid("The maximum number of tags is 50."));
     }
     *tags = json!(merged);
+    note_before(state, &arn, before);
     state.note_effect(call, None, arn);
     Ok(json!({}))
 }
@@ -54,10 +64,12 @@ pub(super) fn tag(state: &mut State, call: &Call, input: &Value) -> Result<Value
 pub(super) fn untag(state: &mut State, call: &Call, input: &Value) -> Result<Value, ApiError> {
     let arn = owned(input, "resourceArn");
     let keys = texts(input, "tagKeys");
+    let before = before(state, &arn);
     let tags = tags_of(state, &arn)?;
     if let Some(tags) = tags.as_array_mut() {
         tags.retain(|tag| !keys.iter().any(|key| tag["key"] == **key));
     }
+    note_before(state, &arn, before);
     state.note_effect(call, None, arn);
     Ok(json!({}))
 }

@@ -9,6 +9,7 @@ use super::tasks;
 use crate::aws::task_definition::short_name;
 use crate::aws::{CallError, STALENESS};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict};
+use crate::stages::claim::in_the_way;
 use crate::stages::step::{Applied, Context, Left, MutationStep, Prepared, StepError, UndoStep, text};
 
 /// `ecs.update-service`: `{cluster, service, set, expect, restore?, orGone?, noteTargets?, deadline_s?}`.
@@ -194,10 +195,13 @@ impl MutationStep for UpdateService {
             return Ok(Prepared::Already(json!({ "found": "already gone", "set": params["set"] })));
         }
         let mut service = active(cx, params).await?;
-        if matches!(standing(&service, params), Standing::Other(_)) {
+        if matches!(standing(&service, params), Standing::Other(_)) || in_the_way(cx.aws, &service, cx.run).is_some() {
             // What is read may be from before somebody's last update, ours included.
             cx.aws.clock.sleep(STALENESS).await;
             service = active(cx, params).await?;
+        }
+        if let Some(claimed) = in_the_way(cx.aws, &service, cx.run) {
+            return Err(StepError::Failed(claimed));
         }
         if params["restore"] == true && !matches!(standing(&service, params), Standing::After) {
             usable(cx, params).await?;

@@ -128,6 +128,11 @@ samples! {
     RunHeld => Error::RunHeld { run: run(), holder: text("alice@bastion (pid 4711)") };
     HolderRuns => Error::HolderRuns { run: run(), holder: text("alice@bastion (pid 4711)") };
     TargetTaken => Error::TargetTaken { service: text("nexus-ai-api-staging"), run: run(), holder: None };
+    Claimed => Error::Claimed {
+        headline: text("service `nexus-ai-api-staging` is claimed by run `s3m9` of bob@laptop, since 2026-11-22T17:00:00Z"),
+        causes: vec![text("it is removed when that run is over; if that run is known to be dead, remove it with `aws ecs untag-resource …`")],
+        at: None,
+    };
     Fenced => Error::Fenced { run: run(), by: text("bob@bastion (pid 4712)"), why: Some(text("her laptop sleeps")) };
     JournalUnusable => Error::JournalUnusable {
         path: text("/srv/state"),
@@ -332,6 +337,12 @@ fn every_variant_has_its_message() {
 
     hint: finish it with `sidestep resume r7k2`, or go back with `sidestep rollback r7k2`
     hint: give it up as it stands with `sidestep abandon r7k2`
+
+    ── Claimed, exit code 9
+    error: service `nexus-ai-api-staging` is claimed by run `s3m9` of bob@laptop, since 2026-11-22T17:00:00Z
+      Caused by: it is removed when that run is over; if that run is known to be dead, remove it with `aws ecs untag-resource …`
+
+    hint: when that run is over, run the same command again
 
     ── Fenced, exit code 5
     error: run `r7k2` was taken over by bob@bastion (pid 4712); this one wrote nothing more

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use crate::model::{
-    Actor, Adoption, Direction, Failure, FailureKind, Outcome, Plan, Record, RecordBody, RunView, StageId, StepId, Verdict,
+    Actor, Adoption, ClaimChange, Direction, Failure, FailureKind, Outcome, Plan, Record, RecordBody, RunView, StageId, StepId,
+    Verdict,
 };
 
 use super::heading;
@@ -62,10 +63,33 @@ pub(super) fn record(view: &RunView, record: &Record, since: Option<Timestamp>, 
             let names = lanes.iter().map(|lane| text::clean(lane)).collect::<Vec<_>>().join(", ");
             vec![wide(style, &format!("only the lanes of {names}, as {} asked", who(by)))]
         }
+        RecordBody::Claim { service, change } => claim(service, change, style),
         RecordBody::PauseAsked { by, how } => {
             vec![wide(style, &format!("pause asked for by {} ({}): no further step starts", who(by), text::clean(how)))]
         }
         RecordBody::RunEnded { outcome, why } => vec![ended(view, *outcome, why, style)],
+    }
+}
+
+/// What becomes of a claim; that one is about to be written or removed is no news.
+fn claim(service: &str, change: &ClaimChange, style: &Style) -> Vec<String> {
+    let service = text::clean(service);
+    let warning = |words: String| vec![text::wrap(&words, style.width, &format!("{} ", style.paint(Tone::Warn, "warning:")), 2)];
+    match change {
+        ClaimChange::Writing { .. } | ClaimChange::Removing => Vec::new(),
+        ClaimChange::Held => {
+            vec![wide(style, &format!("{service} is claimed: runs of sidestep elsewhere leave it alone, nobody else is held off"))]
+        }
+        ClaimChange::Refused { why } => {
+            warning(format!("{service} is not claimed, so a run elsewhere would not know of this one ({})", text::clean(why)))
+        }
+        ClaimChange::Removed => vec![wide(style, &format!("{service} is no longer claimed"))],
+        // A command is one line, to be copied whole.
+        ClaimChange::Left { why, remove } => {
+            let mut lines = warning(format!("the claim on {service} could not be removed ({}); remove it with", text::clean(why)));
+            lines.push(format!("  {}", text::clean(remove)));
+            lines
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Adoption, Outcome, Verdict};
+use crate::model::{Adoption, ClaimChange, Outcome, Verdict};
 use crate::ui::fixtures::{self, Story, id};
 
 /// Everything a printer says about a story told from its beginning.
@@ -263,6 +263,30 @@ fn lanes_are_named_when_they_run_or_go_back_alone() {
     only the lanes of nexus-ai-api-staging, as alice@bastion asked
     rolling back for nexus-ai-api-staging to the start, as alice@bastion asked: 1 stage, 2 steps
     forward again, as alice@bastion asked: 6 stages, 17 steps
+    "#);
+}
+
+#[test]
+fn claims_are_told_when_they_hold_and_when_they_do_not() {
+    let mut story = Story::of(fixtures::plan());
+    let mut becomes = |change: ClaimChange| {
+        story.then(1, RecordBody::Claim { service: "nexus-ai-api-staging".to_owned(), change });
+    };
+    let since = "2026-01-02T03:04:06Z".parse().expect("a time");
+    becomes(ClaimChange::Writing { since, by: "alice@bastion".to_owned(), arn: "arn:a".to_owned() });
+    becomes(ClaimChange::Held);
+    becomes(ClaimChange::Removing);
+    becomes(ClaimChange::Removed);
+    becomes(ClaimChange::Refused { why: "AccessDeniedException: not authorized to perform: ecs:TagResource".to_owned() });
+    becomes(ClaimChange::Left { why: "no answer".to_owned(), remove: "aws ecs untag-resource …".to_owned() });
+    insta::assert_snapshot!(told(&story, rehearsal()), @r#"
+    run r7k2 jaeger-sidecar-to-shared: 6 stages, 17 steps, started by alice@bastion
+    nexus-ai-api-staging is claimed: runs of sidestep elsewhere leave it alone, nobody else is held off
+    nexus-ai-api-staging is no longer claimed
+    warning: nexus-ai-api-staging is not claimed, so a run elsewhere would not know of this one
+      (AccessDeniedException: not authorized to perform: ecs:TagResource)
+    warning: the claim on nexus-ai-api-staging could not be removed (no answer); remove it with
+      aws ecs untag-resource …
     "#);
 }
 

@@ -1,7 +1,7 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::model::{RecordBody, Verdict};
+use crate::model::{ClaimChange, RecordBody, Verdict};
 use crate::ui::fixtures::{self, Story, id};
 
 fn shown(story: &Story, live: Option<&Holder>) -> String {
@@ -30,6 +30,7 @@ fn stopped_on_a_failure() {
       environment   staging, account 111122223333, us-west-2
       started       2026-01-02 03:04:05Z (10m 14s ago)
       changed       2026-01-02 03:13:19Z (1m 00s ago)
+      claim         none
 
       ✓ 1/6 create-log-group          done
       ✓ 2/6 register-task-definition  done
@@ -66,6 +67,7 @@ fn running() {
       started       2026-01-02 03:04:05Z (1m 04s ago)
       changed       2026-01-02 03:04:09Z (1m 00s ago)
       stops before  strip-sidecar
+      claim         none
       accepted      otlp-port-closed
 
       ✓ 1/6 create-log-group          done
@@ -194,11 +196,39 @@ fn a_run_that_goes_back_says_so() {
       environment   staging, account 111122223333, us-west-2
       started       2026-01-02 03:04:05Z (11m 42s ago)
       changed       2026-01-02 03:14:47Z (1m 00s ago)
+      claim         none
 
       ✓ 1/1 retarget-api-env  undone
 
     hint: to stop it after the present step, run `sidestep pause r7k2`
     "#);
+}
+
+#[test]
+fn a_claim_is_shown_as_long_as_it_may_be_there() {
+    let claim = |changes: &[ClaimChange], ended: bool| {
+        let mut story = stopped();
+        for change in changes {
+            story.then(0, RecordBody::Claim { service: "nexus-ai-api-staging".to_owned(), change: change.clone() });
+        }
+        if ended {
+            story.then(0, RecordBody::RunEnded { outcome: Outcome::Abandoned, why: "enough".to_owned() });
+        }
+        let shown = render(&story.view(), None, &[], story.at, &Style { width: 200, ..Style::plain() });
+        shown.lines().find_map(|line| line.strip_prefix("  claim         ")).map(str::to_owned)
+    };
+    let since = "2026-01-02T03:04:06Z".parse().expect("a time");
+    let writing = ClaimChange::Writing { since, by: "alice@bastion".to_owned(), arn: "arn:a".to_owned() };
+    let words = |words: &str| Some(words.to_owned());
+    let held = [writing.clone(), ClaimChange::Held];
+    assert_eq!(claim(&held, false), words("held on nexus-ai-api-staging since 2026-01-02 03:04:06Z"));
+    assert_eq!(claim(&held[..1], false), words("being written on nexus-ai-api-staging"));
+    let refused = [writing, ClaimChange::Refused { why: "not permitted".to_owned() }];
+    assert_eq!(claim(&refused, false), words("none on nexus-ai-api-staging: not permitted"));
+    let gone = [held[0].clone(), held[1].clone(), ClaimChange::Removing, ClaimChange::Removed];
+    assert_eq!((claim(&gone, false), claim(&gone, true)), (words("none"), None));
+    let left = [held[0].clone(), held[1].clone(), ClaimChange::Left { why: "no answer".to_owned(), remove: "aws …".to_owned() }];
+    assert_eq!(claim(&left, true), words("left on nexus-ai-api-staging: no answer; remove it with `aws …`"));
 }
 
 #[test]

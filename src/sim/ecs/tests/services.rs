@@ -184,6 +184,7 @@ fn revisions_and_tags_are_described() {
     let tags = lab.ok("ListTagsForResource", json!({ "resourceArn": arn }));
     assert!(list(&tags, "tags").contains(&json!({ "key": "Project", "value": "other" })));
     lab.ok("UntagResource", json!({ "resourceArn": arn, "tagKeys": ["claim"] }));
+    lab.pass(20);
     assert!(!lab.service(&api)["tags"].to_string().contains("claim"));
     assert!(at(&service["createdAt"]) < lab.state.now);
 }
