@@ -179,8 +179,13 @@ async fn revisions_in_use(aws: &Aws, cluster: &str) -> Result<Vec<(String, Strin
     let mut in_use = Vec::new();
     for chunk in arns.chunks(SERVICES) {
         let answer = aws.read("DescribeServices", cluster, json!({ "cluster": cluster, "services": chunk })).await?;
-        for service in answer["services"].as_array().into_iter().flatten().filter(|service| service["status"] == "ACTIVE") {
+        for service in answer["services"].as_array().into_iter().flatten() {
             let name = service["serviceName"].as_str().unwrap_or_default();
+            let newer = match aws.seems_outdated(cluster, name, Some(service)) {
+                true => aws.service(cluster, name).await?,
+                false => Some(service.clone()),
+            };
+            let Some(service) = newer.filter(|service| service["status"] == "ACTIVE") else { continue };
             let running = service["deployments"].as_array().into_iter().flatten().map(|deployment| &deployment["taskDefinition"]);
             let revisions: BTreeSet<&str> = running.chain([&service["taskDefinition"]]).filter_map(Value::as_str).collect();
             in_use.extend(revisions.into_iter().map(|revision| (name.to_owned(), revision.to_owned())));
