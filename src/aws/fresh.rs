@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | the deployment that an update of the run replaced | AWS's record of the newest deployment says that it was taken back | believed |
 //! | | anything else | too old |
-//! | no service, where the run created one and did not delete it | ListServices has none either | believed |
+//! | no service, where the run created one and did not delete it, or ListServices had it | ListServices has none either | believed |
 //! | | ListServices has it | too old |
 //! | anything else | | believed |
 
@@ -113,12 +113,25 @@ impl Aws {
     /// The reading began after the call, though it may serve other callers as well, and knows the run's own changes.
     ///
     /// # Errors
-    /// [`CallError`]; also when ECS goes on showing what was before the run's own changes.
+    /// [`CallError`]; also when ECS goes on showing what was before.
     pub async fn service(&self, cluster: &str, service: &str) -> Result<Option<Value>, CallError> {
+        self.fresh_service(cluster, service, false).await
+    }
+
+    /// The same of a service that ListServices has: it is there, whatever a reading shows that is too old.
+    ///
+    /// # Errors
+    /// As [`Aws::service`].
+    pub async fn listed_service(&self, cluster: &str, service: &str) -> Result<Option<Value>, CallError> {
+        self.fresh_service(cluster, service, true).await
+    }
+
+    async fn fresh_service(&self, cluster: &str, service: &str, listed: bool) -> Result<Option<Value>, CallError> {
         let began = self.clock.elapsed();
         loop {
             let reading = self.read_service(cluster, service).await?;
             let explained = match &reading {
+                None if listed => !self.is_listed(cluster, service).await?,
                 found if !self.seems_outdated(cluster, service, found.as_ref()) => true,
                 Some(found) if found["status"] == "ACTIVE" => self.went_back(cluster, service).await?,
                 _ => !self.is_listed(cluster, service).await?,
@@ -177,7 +190,7 @@ fn too_old(service: &str) -> CallError {
         class: Class::Rejected,
         reason: Reason::NoAnswer,
         code: String::new(),
-        message: "ECS still shows the service as it was before this run last changed it".to_owned(),
+        message: "ECS still shows the service as it was before it was last changed".to_owned(),
         request_id: None,
         members: Value::Null,
     }
