@@ -61,23 +61,25 @@ fn a_rollout_is_not_lost_because_reads_do_not_show_it() {
 }
 
 #[test]
-fn an_update_in_doubt_is_found_in_the_records_of_deployments() {
-    paused(async {
-        let lab = lab();
-        lab.fault("ecs:UpdateService", 2, RequestFaultKind::DropAfter);
-        let (sim, met) = (lab.sim.clone(), Rc::new(Cell::new(0)));
-        let seen = Rc::clone(&met);
-        *lab.watcher.borrow_mut() = Box::new(move |_, event, _| {
-            if let Event::Record(record) = event
-                && matches!(record.body, RecordBody::StepInDoubt { .. })
-            {
-                seen.set(seen.get() + 1);
-                let fault = RequestFault { action: "DescribeServices".to_owned(), nth: 1, times: 1, kind: LONG };
-                sim.with(|state| state.add_fault(Fault::Request(fault)));
-            }
+fn what_is_in_doubt_is_found_in_lists_and_records() {
+    for (action, nth) in [("ecs:CreateService", 1), ("ecs:UpdateService", 2)] {
+        paused(async {
+            let lab = lab();
+            lab.fault(action, nth, RequestFaultKind::DropAfter);
+            let (sim, met) = (lab.sim.clone(), Rc::new(Cell::new(0)));
+            let seen = Rc::clone(&met);
+            *lab.watcher.borrow_mut() = Box::new(move |_, event, _| {
+                if let Event::Record(record) = event
+                    && matches!(record.body, RecordBody::StepInDoubt { .. })
+                {
+                    seen.set(seen.get() + 1);
+                    let fault = RequestFault { action: "DescribeServices".to_owned(), nth: 1, times: 1, kind: LONG };
+                    sim.with(|state| state.add_fault(Fault::Request(fault)));
+                }
+            });
+            done(lab.run().await);
+            assert_eq!(met.get(), 1, "it was in doubt");
+            as_reference(&lab).await;
         });
-        done(lab.run().await);
-        assert_eq!(met.get(), 1, "it was in doubt");
-        as_reference(&lab).await;
-    });
+    }
 }

@@ -93,7 +93,8 @@ impl MutationStep for CreateService {
 
     async fn observe(&self, cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Verdict, StepError> {
         let (cluster, name) = (text(params, "/cluster")?, text(params, "/service")?);
-        let found = cx.aws.service(cluster, name).await?.filter(|service| service["status"] == "ACTIVE");
+        // That it is not there must be so in the list as well: a second one of another token would be refused for the first.
+        let found = cx.aws.listed_service(cluster, name).await?.filter(|service| service["status"] == "ACTIVE");
         let Some(service) = found else {
             return Ok(Verdict::NotDone { why: format!("there is no ACTIVE service `{name}`") });
         };
