@@ -1,4 +1,4 @@
-//! Defects that tests switch on, to see that the crash sweep finds them. Nothing of this is in a build that ships.
+//! Defects that tests switch on, to see that the drills find them. Nothing of this is in a build that ships.
 
 use std::cell::Cell;
 
@@ -13,6 +13,8 @@ pub(crate) enum Flaw {
     LateOutcome,
     /// Every attempt has the same token.
     OneToken,
+    /// Nobody looks whether somebody else uses what goes.
+    NobodyElse,
 }
 
 thread_local! {

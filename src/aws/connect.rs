@@ -14,6 +14,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 use super::clock::time_asleep;
+use super::fresh::OwnWrites;
 use super::guard::{Lease, ReadOnlyGuard};
 use super::watch::ServiceWatch;
 use super::{ATTEMPT_TIMEOUT, CallError, Clock, SETTLE_WINDOW};
@@ -65,6 +66,7 @@ pub struct Aws {
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) ec2_endpoint: String,
     pub(super) watch: ServiceWatch,
+    pub(super) own_writes: OwnWrites,
     random: Mutex<fastrand::Rng>,
     sleep_meter: fn() -> Duration,
     lease: Mutex<Option<Lease>>,
@@ -141,6 +143,7 @@ impl Aws {
             ec2_endpoint: ec2_endpoint(&config, &region),
             endpoint_url: config.endpoint_url().map(str::to_owned),
             watch: ServiceWatch::default(),
+            own_writes: OwnWrites::default(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             sleep_meter: time_asleep,
             lease: Mutex::new(None),

@@ -42,12 +42,8 @@ struct Desk {
 }
 
 impl Aws {
-    /// Reads a service as it is now, tags included; `None` when the cluster has none of this name. An INACTIVE service is returned.
-    /// The reading began after the call, though it may serve other callers as well.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn service(&self, cluster: &str, service: &str) -> Result<Option<Value>, CallError> {
+    /// Reads a service as ECS shows it, tags included. The reading began after the call, though it may serve other callers as well.
+    pub(super) async fn read_service(&self, cluster: &str, service: &str) -> Result<Option<Value>, CallError> {
         let shared = {
             let mut clusters = self.watch.clusters.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(clusters.entry(cluster.to_owned()).or_default())

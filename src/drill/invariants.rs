@@ -36,6 +36,11 @@ pub const INVARIANTS: &[Invariant] = &[
         check: revision_in_use_stays,
     },
     Invariant {
+        name: "what-others-use-stays",
+        says: "once the run has looked for users of its name and somebody else uses it, neither the name nor the shared service is touched",
+        check: what_others_use_stays,
+    },
+    Invariant {
         name: "an-intent-before-each-effect",
         says: "nothing takes effect whose intent is not in the journal",
         check: intent_before_effect,
@@ -61,6 +66,8 @@ pub struct Scene<'a> {
     pub started: usize,
     /// Tokens of the intents in the journal.
     pub tokens: &'a BTreeSet<String>,
+    /// Effects in the ledger when the run last looked for users of its name and there was one of somebody else.
+    pub warned: Option<usize>,
 }
 
 /// What a runbook ties the API services to.
@@ -76,6 +83,8 @@ pub struct Ties {
     pub shared: String,
     /// Its name in Cloud Map.
     pub name: String,
+    /// Its host name.
+    pub host: String,
 }
 
 impl Ties {
@@ -97,6 +106,7 @@ impl Ties {
             endpoints,
             shared: word(&body("service")["name"]),
             name: word(&body("dns")["name"]),
+            host: format!("{}.{}", word(&body("dns")["name"]), word(&body("dns")["namespace"])),
         }
     }
 }
@@ -184,6 +194,16 @@ fn revision_in_use_stays(scene: &Scene<'_>) -> Option<String> {
         });
         (gone && ours).then(|| format!("{} runs {}", service["serviceName"], service["taskDefinition"]))
     })
+}
+
+fn what_others_use_stays(scene: &Scene<'_>) -> Option<String> {
+    let shared = format!("/{}", scene.ties.shared);
+    let touched = scene.ledger.iter().skip(scene.warned?).find(|effect| {
+        let name = effect.action == "DeleteService" && effect.resource.contains(":servicediscovery:");
+        let service = ["DeleteService", "UpdateService"].contains(&effect.action.as_str()) && effect.resource.ends_with(&shared);
+        effect.caller == scene.caller && (name || service)
+    })?;
+    Some(format!("{} of {}", touched.action, touched.resource))
 }
 
 fn intent_before_effect(scene: &Scene<'_>) -> Option<String> {

@@ -11,6 +11,7 @@
 //! on the operator's world and runbook; the project's tests run them on theirs.
 
 pub mod compare;
+mod hands;
 pub mod invariants;
 mod lab;
 mod swarm;

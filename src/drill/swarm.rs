@@ -18,10 +18,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::compare::{How, differences_to, normal};
+use super::hands::Place;
 use super::invariants::Ties;
 use super::lab::{Lab, Stop, foreign, paused};
 use super::tap::{Fork, Recorder};
-use super::watch::{Place, SharedWatch};
+use super::watch::SharedWatch;
 use super::weather::{self, Kind, Life, Weather};
 use crate::model::{Claim, ClaimView, Direction, Error, FailureKind, Outcome, Runbook};
 use crate::plan::inventory;
@@ -320,6 +321,7 @@ impl<'a> Course<'a> {
             let lab = self.dressed(lab, &Life::default())?;
             // Who cannot go on goes back.
             let stop = go(&lab, attempt >= PATIENCE / 2).await;
+            let stuck = stop.kind() == Some(FailureKind::Stuck);
             let drift = matches!(stop.kind(), Some(FailureKind::Drift | FailureKind::Stuck | FailureKind::Mismatch));
             match stop {
                 Stop::Done | Stop::NothingToDo | Stop::Over(Outcome::Done) => {
@@ -331,7 +333,8 @@ impl<'a> Course<'a> {
                 other => told.push(format!("{other:?}")),
             }
             if foreign && attempt + 1 == PATIENCE && drift {
-                return Ok(Ok(Ended::ForAPerson));
+                let silent = stuck && inventory(&lab.view()?).is_empty();
+                return Ok(if silent { Err("stuck, and nothing is named that is left".to_owned()) } else { Ok(Ended::ForAPerson) });
             }
             left = lab.leave()?;
         }

@@ -4,16 +4,19 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::hands::{Hands, Place, others_use_it};
 use super::invariants::{Scene, Ties, broken};
-use super::lab::foreign;
 use super::weather::{Happening, JournalFault, Life};
 use crate::model::{ClaimChange, Record, RecordBody};
 use crate::sim::{Millis, Sim};
 
 /// The access key of the simulator's operator.
 pub(super) const OPERATOR: &str = "ASIAREHEARSALEXAMPLE";
+
+/// What began so long ago is seen by whoever looks: an instance is listed seconds after it was registered.
+const SEEN_AFTER: Millis = 10_000;
 
 /// Clones look on together.
 #[derive(Clone)]
@@ -27,9 +30,7 @@ impl std::fmt::Debug for SharedWatch {
 
 struct Watch {
     ties: Ties,
-    region: String,
-    cluster: String,
-    log_group: String,
+    hands: Hands,
     /// Mutations that the journal says were started.
     started: usize,
     tokens: BTreeSet<String>,
@@ -41,14 +42,12 @@ struct Watch {
     seen: usize,
     looks: usize,
     broken: Option<String>,
-    random: fastrand::Rng,
-}
-
-/// Where things are, for somebody else's hand.
-pub(super) struct Place {
-    pub(super) region: String,
-    pub(super) cluster: String,
-    pub(super) log_group: String,
+    /// When somebody else began to use the run's name.
+    used_since: Option<Millis>,
+    /// The run is about to look for users of what it made.
+    looking: bool,
+    /// Effects in the ledger when it last did so, where somebody else used it.
+    warned: Option<usize>,
 }
 
 impl SharedWatch {
@@ -56,9 +55,7 @@ impl SharedWatch {
     pub(super) fn new(ties: Ties, place: Place, seed: u64) -> Self {
         Self(Arc::new(Mutex::new(Watch {
             ties,
-            region: place.region,
-            cluster: place.cluster,
-            log_group: place.log_group,
+            hands: Hands { place, random: fastrand::Rng::with_seed(seed) },
             started: 0,
             tokens: BTreeSet::new(),
             happenings: Vec::new(),
@@ -67,7 +64,9 @@ impl SharedWatch {
             seen: 0,
             looks: 0,
             broken: None,
-            random: fastrand::Rng::with_seed(seed),
+            used_since: None,
+            looking: false,
+            warned: None,
         })))
     }
 
@@ -80,6 +79,7 @@ impl SharedWatch {
         let mut watch = self.locked();
         (watch.started, watch.tokens) = (0, BTreeSet::new());
         watch.note(records);
+        watch.looking = false;
         // What was to come for an earlier process comes all the same.
         watch.happenings.extend(life.happenings.iter().map(|(after, what)| (now + after, what.clone())));
         watch.happenings.sort_by_key(|(at, _)| *at);
@@ -105,6 +105,7 @@ impl SharedWatch {
         loop {
             let mut watch = self.locked();
             if watch.happenings.first().is_none_or(|(at, _)| *at > now) {
+                watch.note_users(sim, now);
                 return;
             }
             let (_, what) = watch.happenings.remove(0);
@@ -137,12 +138,25 @@ impl Watch {
             if let RecordBody::Claim { change: ClaimChange::Writing { .. } | ClaimChange::Removing, .. } = &record.body {
                 self.started += 1;
             }
-            if let RecordBody::StepStarted { intent, .. } = &record.body {
+            if let RecordBody::StepStarted { step, intent, .. } = &record.body {
                 self.started += 1;
+                self.looking |= step.as_str().contains("/unused");
                 for name in ["token", "creatorRequestId"] {
                     self.tokens.extend(intent[name].as_str().map(str::to_owned));
                 }
             }
+        }
+    }
+
+    /// The run looks for users of what it made: from here on it knows of those who are there.
+    fn note_users(&mut self, sim: &Sim, now: Millis) {
+        if std::mem::take(&mut self.looking) {
+            let world = sim.with(|state| {
+                state.advance(now);
+                state.save()
+            });
+            let settled = self.used_since.is_some_and(|since| now - since >= SEEN_AFTER);
+            self.warned = (settled && others_use_it(&world)).then(|| sim.effects());
         }
     }
 
@@ -162,6 +176,7 @@ impl Watch {
             ties: &self.ties,
             started: self.started,
             tokens: &self.tokens,
+            warned: self.warned,
         };
         self.broken = broken(&scene);
     }
@@ -176,56 +191,13 @@ impl Watch {
                 });
                 Ok(Value::Null)
             }
-            Happening::Deploys => self.deploy(sim, now),
-            Happening::Deletes => self.delete(sim, now),
+            Happening::Deploys => self.hands.deploy(sim, now, &self.ties),
+            Happening::Deletes => self.hands.delete(sim, now, &self.ties),
+            Happening::Uses => {
+                let used = self.hands.use_it(sim, now, &self.ties);
+                self.used_since = self.used_since.or(used.is_ok().then_some(now));
+                used
+            }
         };
-    }
-
-    /// As a pipeline does: a new revision from the one that runs, or the same once more.
-    fn deploy(&mut self, sim: &Sim, now: Millis) -> Result<Value, String> {
-        let Some(service) = self.ties.services.first().cloned() else { return Ok(Value::Null) };
-        let mut input = json!({ "cluster": self.cluster, "service": service });
-        if self.random.bool() {
-            input["forceNewDeployment"] = json!(true);
-        } else {
-            input["taskDefinition"] = self.revised(sim, now, &service)?;
-        }
-        foreign(sim, now, &self.region, "UpdateService", &input)
-    }
-
-    fn revised(&self, sim: &Sim, now: Millis, service: &str) -> Result<Value, String> {
-        let wanted = json!({ "cluster": self.cluster, "services": [service] });
-        let found = foreign(sim, now, &self.region, "DescribeServices", &wanted)?;
-        let arn = json!({ "taskDefinition": found["services"][0]["taskDefinition"] });
-        let found = foreign(sim, now, &self.region, "DescribeTaskDefinition", &arn)?;
-        let mut input = found["taskDefinition"].clone();
-        if let Some(members) = input.as_object_mut() {
-            for output in
-                ["taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt", "registeredBy"]
-            {
-                members.remove(output);
-            }
-        }
-        if let Some(environment) = input["containerDefinitions"][0]["environment"].as_array_mut() {
-            environment.push(json!({ "name": "BUILD", "value": format!("{now}") }));
-        }
-        let made = foreign(sim, now, &self.region, "RegisterTaskDefinition", &input)?;
-        Ok(made["taskDefinition"]["taskDefinitionArn"].clone())
-    }
-
-    fn delete(&mut self, sim: &Sim, now: Millis) -> Result<Value, String> {
-        match self.random.u8(..3) {
-            0 => {
-                let input = json!({ "cluster": self.cluster, "service": self.ties.shared, "force": true });
-                foreign(sim, now, &self.region, "DeleteService", &input)
-            }
-            1 => foreign(sim, now, &self.region, "logs:DeleteLogGroup", &json!({ "logGroupName": self.log_group })),
-            _ => {
-                let wanted = json!({ "cluster": self.cluster, "services": [self.ties.shared] });
-                let found = foreign(sim, now, &self.region, "DescribeServices", &wanted)?;
-                let arn = json!({ "taskDefinition": found["services"][0]["taskDefinition"] });
-                foreign(sim, now, &self.region, "DeregisterTaskDefinition", &arn)
-            }
-        }
     }
 }

@@ -37,6 +37,8 @@ pub enum Kind {
     ForeignDeployment,
     /// Somebody else deletes what the run made.
     ForeignDelete,
+    /// Somebody else uses what the run made.
+    ForeignUse,
     /// The journal cannot be written.
     Journal,
     /// The process is killed.
@@ -47,7 +49,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Throttle,
         Self::Error500,
         Self::DropBefore,
@@ -63,6 +65,7 @@ impl Kind {
         Self::LogsDenied,
         Self::ForeignDeployment,
         Self::ForeignDelete,
+        Self::ForeignUse,
         Self::Journal,
         Self::Crash,
         Self::Skew,
@@ -86,6 +89,7 @@ impl Kind {
             Self::LogsDenied => "log permission missing",
             Self::ForeignDeployment => "deployment by somebody else",
             Self::ForeignDelete => "deletion by somebody else",
+            Self::ForeignUse => "use by somebody else",
             Self::Journal => "journal not writable",
             Self::Crash => "process killed",
             Self::Skew => "wrong clock",
@@ -94,7 +98,7 @@ impl Kind {
 
     /// Whether another hand changes the account: then the run may have to stop for a person.
     pub fn foreign(self) -> bool {
-        matches!(self, Self::ForeignDeployment | Self::ForeignDelete)
+        matches!(self, Self::ForeignDeployment | Self::ForeignDelete | Self::ForeignUse)
     }
 }
 
@@ -107,6 +111,8 @@ pub enum Happening {
     Deploys,
     /// Somebody else deletes one of the run's resources.
     Deletes,
+    /// Somebody else begins to use the run's name.
+    Uses,
 }
 
 /// How an append to the journal fails.
@@ -200,6 +206,7 @@ impl Weather {
         compute.back_off_after = random.u32(1..=5);
         compute.back_off_first = random.i64(5_000..=60_000);
         compute.rollback_reuses_deployment = random.bool();
+        compute.rollback_returns_record = random.bool();
         compute.rebalancing_refuses_100 = random.bool();
         compute.grace_needs_load_balancer = random.bool();
         compute.negative_dns_ttl = random.u32(1..=60);
@@ -278,6 +285,7 @@ impl Weather {
                 self.spell(life, Fault::Launch { fault, on: true }, Fault::Launch { fault, on: false });
             }
             Kind::ForeignDeployment => life.happenings.push((random.i64(0..=10 * 60_000), Happening::Deploys)),
+            Kind::ForeignUse => life.happenings.push((random.i64(0..=10 * 60_000), Happening::Uses)),
             Kind::ForeignDelete => life.happenings.push((random.i64(0..=10 * 60_000), Happening::Deletes)),
             Kind::Journal => {
                 let fault = if random.bool() { JournalFault::NotWritten } else { JournalFault::Ambiguous };

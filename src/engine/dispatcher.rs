@@ -59,6 +59,13 @@ impl<'a, S: Store> Engine<'a, S> {
         confirmed: BTreeSet<StageId>,
         asks: bool,
     ) -> Self {
+        let mut known: Vec<_> = view.took_effect().collect();
+        known.sort_by_key(|mutation| mutation.seq);
+        for mutation in known {
+            if let Some(Step::Mutation(code)) = registry::step(&mutation.step.action) {
+                code.remember(aws, mutation);
+            }
+        }
         let leave = watch::Sender::new(false);
         Self { aws, store, view, sink, control, confirmed, asks, revisit: true, claimed: false, stop: None, leave }
     }

@@ -427,6 +427,12 @@ impl RunView {
         self.mutations.sort_by_key(|mutation| mutation.seq);
     }
 
+    /// Every mutation that took effect once, whether it stands or was undone; in no order.
+    pub fn took_effect(&self) -> impl Iterator<Item = &Mutation> {
+        let all = self.mutations.iter().chain(self.undone.iter().map(|(_, mutation)| mutation));
+        all.filter(|mutation| mutation.output.is_some())
+    }
+
     /// The state of a step; a step that the plan does not have is pending.
     pub fn state(&self, step: &StepId) -> StepState {
         self.steps.get(step).map_or(StepState::Pending, |view| view.state)

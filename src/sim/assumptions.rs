@@ -60,6 +60,8 @@ pub struct Compute {
     pub events_kept: usize,
     /// A rollback makes the earlier deployment PRIMARY again under its own id; otherwise it gets a new one. `[K]`
     pub rollback_reuses_deployment: bool,
+    /// After a rollback `currentServiceDeployment` names the service deployment that is back; otherwise the one that was rolled back. `[K]`
+    pub rollback_returns_record: bool,
     /// CreateService and UpdateService refuse availability zone rebalancing together with maximumPercent 100. `[K]`
     pub rebalancing_refuses_100: bool,
     /// A health check grace period without a load balancer is refused. `[K]`
@@ -99,6 +101,7 @@ impl Default for Compute {
             event_repeat: 6 * 3_600_000,
             events_kept: 100,
             rollback_reuses_deployment: true,
+            rollback_returns_record: false,
             rebalancing_refuses_100: true,
             grace_needs_load_balancer: false,
             negative_dns_ttl: 15,

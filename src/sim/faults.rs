@@ -264,6 +264,7 @@ impl State {
     /// Takes every fault away.
     pub fn heal(&mut self) {
         self.faults = Faults::default();
+        ecs::force_stale(self, 0);
         self.ecs.launch_faults.clear();
         let images: Vec<String> = self.ecs.image_faults.keys().cloned().collect();
         for image in images {

@@ -128,6 +128,11 @@ pub trait MutationStep {
         })
     }
 
+    /// Tells the way to AWS what the journal says of a mutation that took effect, where a read may be older than that.
+    fn remember(&self, aws: &Aws, mutation: &Mutation) {
+        let _ = (aws, mutation);
+    }
+
     /// The steps that undo it, in order; none when it leaves nothing behind.
     fn undo(&self, mutation: &Mutation) -> Vec<UndoStep>;
 

@@ -71,6 +71,43 @@ fn the_last_log_lines_are_those_of_the_task_that_failed() {
 }
 
 #[test]
+fn a_circuit_breakers_rollback_is_believed_whichever_deployment_ecs_then_shows() {
+    for returns in [false, true] {
+        paused(async {
+            let lab = lab();
+            lab.sim.with(|state| state.assumptions_mut().compute.rollback_returns_record = returns);
+            assert!(matches!(lab.run_before(&["register-dns"]).await, Stop::Before(..)));
+            image(&lab, worlds::JAEGER_IMAGE, Some(ImageFault::CannotPull));
+            assert_eq!(lab.resume().await.kind(), Some(FailureKind::Rollout));
+            lab.live(30 * 60_000).await;
+            image(&lab, worlds::JAEGER_IMAGE, None);
+            done(lab.resume().await);
+            same(&reference().done, &lab.settled().await, How::BackAndForth);
+            back_to(&lab, &reference().start).await;
+        });
+    }
+}
+
+#[test]
+fn a_registry_that_aws_puts_back_when_its_name_is_gone_does_not_keep_the_service() {
+    paused(async {
+        let lab = lab();
+        assert!(matches!(lab.run_before(&["retarget-api-env"]).await, Stop::Before(..)));
+        image(&lab, worlds::JAEGER_IMAGE, Some(ImageFault::CannotPull));
+        // The look for users of the service: the name is gone by then.
+        lab.fault("ecs:ListServices", 2, RequestFaultKind::Expire);
+        assert_eq!(lab.roll_back(None).await.kind(), Some(FailureKind::Credentials));
+        lab.live(30 * 60_000).await;
+        let world = lab.world();
+        let names = world["servicediscovery"]["services"].as_array().into_iter().flatten();
+        assert!(names.map(|name| &name["Name"]).all(|name| name != "jaeger"), "the name is gone");
+        let registries = service(&world, worlds::JAEGER)["serviceRegistries"].as_array().map(Vec::len);
+        assert_eq!(registries, Some(1), "the rollout without it failed, and the circuit breaker put it back");
+        back_to(&lab, &reference().start).await;
+    });
+}
+
+#[test]
 fn a_failed_first_deployment_is_rolled_back() {
     paused(async {
         let (lab, _) = stopped_by_the_image().await;

@@ -150,6 +150,7 @@ pub(super) fn roll_back(state: &mut State, service_arn: &str, reason: &str, stat
     };
     let now = state.now;
     let mut restored = Deployment { id: id.clone(), failed: 0, start_failures: 0, launch_after: 0, rolling_back: true, ..earlier };
+    restored.shown_record = state.assume.compute.rollback_returns_record.then(|| restored.service_deployment.clone());
     restored.service_deployment.clone_from(&failed.service_deployment);
     restored.set(Rollout::InProgress, words, now);
     if let Some(record) = state.ecs.rollout_mut(&failed.service_deployment) {

@@ -73,6 +73,8 @@ pub(super) struct Deployment {
     pub(super) revision: String,
     /// ARN of the service deployment that rolls it out.
     pub(super) service_deployment: String,
+    /// ARN of the one that the service shows as its current one while this is PRIMARY, where that is another.
+    pub(super) shown_record: Option<String>,
     /// How many of its tasks are to run; of a PRIMARY one the service's desired count.
     pub(super) desired: i64,
     /// Failed tasks in a row.
@@ -254,7 +256,7 @@ impl Ecs {
             .map(|(index, deployment)| deployment.render(index == 0, self.counts(&service.arn, &deployment.id)))
             .collect();
         if let Some(primary) = service.primary() {
-            shown["currentServiceDeployment"] = json!(primary.service_deployment);
+            shown["currentServiceDeployment"] = json!(primary.shown_record.as_ref().unwrap_or(&primary.service_deployment));
         }
         let revisions = service.deployments.iter().map(|deployment| self.revision_summary(service, deployment));
         shown["currentServiceRevisions"] = revisions.collect();

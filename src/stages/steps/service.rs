@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::rollout::failing;
 use super::service_update::{deployment_ids, primary_id, redeploy};
-use crate::aws::Reason;
 use crate::aws::task_definition::short_name;
+use crate::aws::{Aws, Reason};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict};
 use crate::stages::step::{
     Applied, Context, Left, MutationStep, Prepared, StepError, TAG_RUN, TAG_STEP, TAG_TOKEN, UndoStep, ownership, tag_list, text,
@@ -84,6 +84,7 @@ impl MutationStep for CreateService {
             }
             other => other?,
         };
+        cx.aws.note_created(cluster, name);
         Ok(Applied {
             output: output(&answer.value["service"]),
             call: CallNote { operation: "CreateService".to_owned(), request_id: answer.request_id },
@@ -92,7 +93,8 @@ impl MutationStep for CreateService {
 
     async fn observe(&self, cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Verdict, StepError> {
         let (cluster, name) = (text(params, "/cluster")?, text(params, "/service")?);
-        let found = cx.aws.service(cluster, name).await?.filter(|service| service["status"] == "ACTIVE");
+        // That it is not there must be so in the list as well: a second one of another token would be refused for the first.
+        let found = cx.aws.listed_service(cluster, name).await?.filter(|service| service["status"] == "ACTIVE");
         let Some(service) = found else {
             return Ok(Verdict::NotDone { why: format!("there is no ACTIVE service `{name}`") });
         };
@@ -108,6 +110,7 @@ impl MutationStep for CreateService {
         if intent["mode"] == "redeploy" && primary_id(&service).as_str().is_none_or(|id| known.contains(&id)) {
             return Ok(Verdict::NotDone { why: "no deployment is newer than the one that failed".to_owned() });
         }
+        cx.aws.note_created(cluster, name);
         Ok(Verdict::Done { output: output(&service) })
     }
 
@@ -123,6 +126,12 @@ impl MutationStep for CreateService {
                 })
             }
             other => Ok(other),
+        }
+    }
+
+    fn remember(&self, aws: &Aws, mutation: &Mutation) {
+        if let Some((cluster, name)) = place(&mutation.step.params) {
+            aws.note_created(cluster, name);
         }
     }
 
@@ -146,7 +155,10 @@ impl MutationStep for CreateService {
                 "ecs.update-service",
                 StepClass::Mutation,
                 format!("scale {name} to 0"),
-                json!({ "cluster": cluster, "service": service, "set": { "desiredCount": 0 }, "expect": {}, "restore": true, "orGone": true }),
+                // Out of any registry as well: AWS may have put it back into one whose name is gone by now (a rollout without it that
+                // failed), and ECS refuses every update that leaves it there.
+                json!({ "cluster": cluster, "service": service, "set": { "desiredCount": 0, "serviceRegistries": [] }, "expect": {},
+                    "restore": true, "orGone": true }),
                 None,
             ),
             step(
@@ -177,10 +189,14 @@ impl MutationStep for CreateService {
     }
 
     fn left(&self, mutation: &Mutation) -> Option<Left> {
-        let (cluster, name) = (mutation.step.params["cluster"].as_str()?, mutation.step.params["service"].as_str()?);
+        let (cluster, name) = place(&mutation.step.params)?;
         let remove = format!("aws ecs delete-service --cluster {cluster} --service {name} --force");
         (mutation.intent["mode"] != "redeploy").then(|| Left { kind: "service", name: name.to_owned(), remove })
     }
+}
+
+fn place(params: &Value) -> Option<(&str, &str)> {
+    Some((params["cluster"].as_str()?, params["service"].as_str()?))
 }
 
 fn short(arn: &Value) -> &str {
@@ -213,6 +229,7 @@ impl MutationStep for DeleteService {
             Err(error) if error.reason == Reason::Missing => error.request_id,
             Err(error) => return Err(error.into()),
         };
+        cx.aws.note_deleted(cluster, name);
         Ok(Applied { output: json!({}), call: CallNote { operation: "DeleteService".to_owned(), request_id } })
     }
 
@@ -222,8 +239,15 @@ impl MutationStep for DeleteService {
         Ok(if active {
             Verdict::NotDone { why: format!("service `{name}` is ACTIVE") }
         } else {
+            cx.aws.note_deleted(cluster, name);
             Verdict::Done { output: json!({}) }
         })
+    }
+
+    fn remember(&self, aws: &Aws, mutation: &Mutation) {
+        if let Some((cluster, name)) = place(&mutation.step.params) {
+            aws.note_deleted(cluster, name);
+        }
     }
 
     fn undo(&self, _mutation: &Mutation) -> Vec<UndoStep> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::rollout::failing;
 use super::tasks;
 use crate::aws::task_definition::short_name;
-use crate::aws::{CallError, STALENESS};
+use crate::aws::{Aws, CallError, STALENESS};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict};
 use crate::stages::claim::in_the_way;
 use crate::stages::step::{Applied, Context, Left, MutationStep, Prepared, StepError, UndoStep, text};
@@ -25,17 +25,6 @@ const REVISION: [&str; 3] = ["taskDefinition", "loadBalancers", "serviceRegistri
 /// Members that an undo puts back, where the update set them.
 const RESTORED: [&str; 5] =
     ["taskDefinition", "loadBalancers", "serviceRegistries", "healthCheckGracePeriodSeconds", "desiredCount"];
-
-/// What AWS's record of a deployment says when the service is not as that deployment made it.
-const TAKEN_BACK: [&str; 7] = [
-    "STOPPED",
-    "STOP_REQUESTED",
-    "ROLLBACK_REQUESTED",
-    "ROLLBACK_IN_PROGRESS",
-    "ROLLBACK_SUCCESSFUL",
-    "ROLLBACK_FAILED",
-    "UNKNOWN",
-];
 
 /// The id of the PRIMARY deployment, or null.
 pub(super) fn primary_id(service: &Value) -> Value {
@@ -173,19 +162,20 @@ async fn active(cx: &Context<'_>, params: &Value) -> Result<Value, StepError> {
     }
 }
 
-/// The newest of the service's deployments that AWS keeps a record of: its revision's members and its fate.
-async fn newest_deployment(cx: &Context<'_>, params: &Value) -> Result<Option<(Value, Value)>, StepError> {
-    let (cluster, name) = (text(params, "/cluster")?, text(params, "/service")?);
-    let input = json!({ "cluster": cluster, "service": name, "maxResults": 1 });
-    let listed = cx.aws.read("ListServiceDeployments", name, input).await?;
-    let Some(deployment) = listed["serviceDeployments"].as_array().and_then(|list| list.first()).cloned() else { return Ok(None) };
-    let revision = deployment["targetServiceRevisionArn"].clone();
-    if !revision.is_string() {
-        return Ok(None);
+/// Tells the way to AWS what an update that took effect has replaced: a reading that shows it is older.
+fn note_replaced(aws: &Aws, params: &Value, intent: &Value, output: &Value) {
+    let deployments = intent["deployments"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let started = output["deployment"].is_string() && !deployments.is_empty() && !deployments.contains(&output["deployment"]);
+    if let (true, Some(cluster), Some(name)) = (started, params["cluster"].as_str(), params["service"].as_str()) {
+        aws.note_replaced(cluster, name, &intent["deploymentRecord"]);
     }
-    let mut described = cx.aws.read("DescribeServiceRevisions", name, json!({ "serviceRevisionArns": [revision] })).await?;
-    let revision = described["serviceRevisions"].get_mut(0).map(Value::take).unwrap_or(Value::Null);
-    Ok(Some((deployment, revision)))
+}
+
+/// Whether the update starts a deployment: it is a new one of the same, or sets what makes a service revision to something else.
+fn deploys(params: &Value, intent: &Value) -> bool {
+    let set = &params["set"];
+    let differs = |member: &str| set.get(member).is_some_and(|wanted| !same(member, wanted, &intent["replaced"]));
+    intent["mode"] == "redeploy" || REVISION.into_iter().any(differs)
 }
 
 #[async_trait(?Send)]
@@ -237,7 +227,9 @@ impl MutationStep for UpdateService {
             Some("redeploy") => redeploy(cx, cluster, name, &params["set"]).await?,
             _ => send(cx, cluster, name, params["set"].as_object().cloned().unwrap_or_default()).await?,
         };
-        Ok(Applied { output: output(&service, params, intent), call })
+        let output = output(&service, params, intent);
+        note_replaced(cx.aws, params, intent, &output);
+        Ok(Applied { output, call })
     }
 
     async fn observe(&self, cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Verdict, StepError> {
@@ -247,9 +239,12 @@ impl MutationStep for UpdateService {
         let service = active(cx, params).await?;
         let known = intent["deployments"].as_array().cloned().unwrap_or_default();
         let new_deployment = !known.contains(&primary_id(&service));
-        let deploys = REVISION.iter().any(|member| params["set"].get(*member).is_some());
         match standing(&service, params) {
-            Standing::After if new_deployment || !deploys => Ok(Verdict::Done { output: output(&service, params, intent) }),
+            Standing::After if new_deployment || !deploys(params, intent) => {
+                let output = output(&service, params, intent);
+                note_replaced(cx.aws, params, intent, &output);
+                Ok(Verdict::Done { output })
+            }
             // A redeploy changes nothing but the deployment.
             Standing::After => Ok(Verdict::NotDone { why: "no deployment is newer than the one before the call".to_owned() }),
             Standing::Before => gone_or_never(cx, params, intent).await,
@@ -279,6 +274,12 @@ impl MutationStep for UpdateService {
                 other => Ok(other),
             },
             Standing::Other(differences) => Ok(Verdict::Diverged { differences }),
+        }
+    }
+
+    fn remember(&self, aws: &Aws, mutation: &Mutation) {
+        if let Some(output) = &mutation.output {
+            note_replaced(aws, &mutation.step.params, &mutation.intent, output);
         }
     }
 
@@ -352,34 +353,44 @@ impl MutationStep for UpdateService {
 
 /// The service is as before an update: AWS took it back, somebody else did, or the update never arrived.
 async fn gone_or_never(cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Verdict, StepError> {
-    if !REVISION.iter().any(|member| params["set"].get(*member).is_some()) {
+    if intent["already"] == true {
+        return Ok(Verdict::NotDone { why: "the service is again as this run's update had left it".to_owned() });
+    }
+    if !deploys(params, intent) {
         // It deploys nothing, so AWS's records of deployments know nothing of it.
         return Ok(Verdict::NotDone { why: "the service is as before".to_owned() });
     }
-    let Some((deployment, revision)) = newest_deployment(cx, params).await? else {
+    let (cluster, name) = (text(params, "/cluster")?, text(params, "/service")?);
+    let Some(newest) = cx.aws.deployment_record(cluster, name).await? else {
         return Ok(Verdict::NotDone { why: "the service is as before, and AWS has no record of a newer deployment".to_owned() });
     };
-    if deployment["serviceDeploymentArn"] == intent["deploymentRecord"] {
+    if newest.deployment["serviceDeploymentArn"] == intent["deploymentRecord"] {
         return Ok(Verdict::NotDone { why: "no deployment is newer than the one before the call".to_owned() });
     }
     let set = params["set"].as_object().cloned().unwrap_or_default();
-    let ours = REVISION.iter().all(|member| set.get(*member).is_none_or(|wanted| same(member, wanted, &revision)));
-    let status = deployment["status"].as_str().unwrap_or("UNKNOWN");
-    if ours && !TAKEN_BACK.contains(&status) {
-        // It is on its way or done, so the service as it was read is older than that.
-        return Ok(Verdict::Diverged {
-            differences: vec![format!("the service is as before the update, but AWS's record of the update says {status}")],
-        });
-    }
-    if ours {
-        let reason = deployment["statusReason"].as_str().unwrap_or("no reason given");
+    let ours = REVISION.iter().all(|member| set.get(*member).is_none_or(|wanted| same(member, wanted, &newest.revision)));
+    let status = newest.status();
+    if ours && newest.is_taken_back() {
+        let reason = newest.deployment["statusReason"].as_str().unwrap_or("no reason given");
         return Ok(Verdict::TakenBack { why: format!("AWS took the deployment back ({status}: {reason})") });
     }
-    Ok(Verdict::Diverged {
-        differences: vec![
-            format!("planned to {}", set.get("taskDefinition").map_or_else(|| "other settings".to_owned(), shown)),
-            format!("found: a newer deployment of {} by somebody else ({status})", shown(&revision["taskDefinition"])),
-        ],
+    if !ours {
+        return Ok(Verdict::Diverged {
+            differences: vec![
+                format!("planned to {}", set.get("taskDefinition").map_or_else(|| "other settings".to_owned(), shown)),
+                format!("found: a newer deployment of {} by somebody else ({status})", shown(&newest.revision["taskDefinition"])),
+            ],
+        });
+    }
+    // It is on its way or done, so the service as it was read is older than that.
+    cx.aws.note_replaced(cluster, name, &intent["deploymentRecord"]);
+    let service = active(cx, params).await?;
+    Ok(match standing(&service, params) {
+        Standing::After => Verdict::Done { output: output(&service, params, intent) },
+        Standing::Before => Verdict::Diverged {
+            differences: vec![format!("the service is as before the update, but AWS's record of the update says {status}")],
+        },
+        Standing::Other(differences) => Verdict::Diverged { differences },
     })
 }
 
