@@ -109,6 +109,12 @@ fn a_second_crash_after_each_is_recovered_from() {
 }
 
 #[test]
+#[ignore = "every two crash points: an hour in a debug build"]
+fn every_pair_of_crashes_is_recovered_from() {
+    check(&shipped(), Choice::All, Depth::Pairs);
+}
+
+#[test]
 #[ignore = "every crash point: minutes in a debug build"]
 fn a_crash_everywhere_in_other_worlds_is_recovered_from() {
     for case in worlds_tried::cases().iter().chain(&[lanes::taken_back()]) {

@@ -239,9 +239,12 @@ impl Ids {
 
     fn replaced(&self, text: &str) -> String {
         let mut out = text.to_owned();
+        // Most texts have no digit, and most ids have one.
+        let digit = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
+        let bare = !digit(text);
         for (id, name) in &self.0 {
             // Most texts are shorter than any id.
-            if id.len() <= out.len() && out.contains(id.as_str()) {
+            if id.len() <= out.len() && !(bare && digit(id)) && out.contains(id.as_str()) {
                 out = out.replace(id.as_str(), name);
             }
         }

@@ -133,8 +133,7 @@ impl<S: Store> Engine<'_, S> {
         let unread = self.unread();
         if let Some(failure) = self.taken(&found) {
             // Another's is earlier: those that were just written go away again.
-            found.retain(|name, _| unread.contains(name));
-            self.remove(found).await?;
+            self.remove(unread).await?;
             return Ok(Err(failure));
         }
         self.note(unread, &ClaimChange::Held)?;
@@ -218,44 +217,39 @@ impl<S: Store> Engine<'_, S> {
     /// Takes all claims away. What cannot be taken away does not keep the run from its end: it is said, with the command that does.
     pub(super) async fn let_go(&mut self) -> Result<(), Error> {
         let held = self.view.claims_held();
-        if held.is_empty() {
-            return Ok(());
+        if !self.unread().is_empty()
+            && let Err(failure) = self.read_settled(&held).await
+        {
+            // One that is on its way would come after its removal.
+            return self.append(held.into_iter().map(|name| self.view.claim_left(name, &failure.causes.join("; "))).collect());
         }
-        match self.read_settled(&held).await {
-            Ok(found) => {
-                let there: Services = found.into_iter().filter(|(_, service)| self.is_there(service)).collect();
-                self.note(held.into_iter().filter(|name| !there.contains_key(name)).collect(), &ClaimChange::Removed)?;
-                self.remove(there).await
-            }
-            Err(failure) => {
-                self.append(held.into_iter().map(|name| self.view.claim_left(name, &failure.causes.join("; "))).collect())
-            }
-        }
+        self.remove(held).await
     }
 
-    /// Removes the claims from these services.
-    async fn remove(&mut self, mut there: Services) -> Result<(), Error> {
+    /// Removes the claims from these services. It is not looked whether they are there: a reading may be older than the claim, and
+    /// removing what is not there is no error.
+    async fn remove(&mut self, mut names: BTreeSet<String>) -> Result<(), Error> {
         let mut errors = BTreeMap::new();
-        for _ in 0..ATTEMPTS {
-            if there.is_empty() {
+        for attempt in 0..ATTEMPTS {
+            if names.is_empty() {
                 return Ok(());
             }
-            self.note(there.keys().cloned().collect(), &ClaimChange::Removing)?;
+            if attempt > 0 {
+                self.aws.clock.sleep(INTERVAL).await;
+            }
+            self.note(names.clone(), &ClaimChange::Removing)?;
             self.may_send()?;
-            errors = self.send("UntagResource", &there, &json!({ "tagKeys": [Claim::key(&self.view.id)] })).await;
+            let arn = |name: &String| json!({ "serviceArn": self.view.claims.get(name).map(|claim| claim.arn.as_str()) });
+            let services = names.iter().map(|name| (name.clone(), arn(name))).collect();
+            errors = self.send("UntagResource", &services, &json!({ "tagKeys": [Claim::key(&self.view.id)] })).await;
             errors.retain(|_, error| error.reason != Reason::Missing);
-            self.note(there.keys().filter(|name| !errors.contains_key(*name)).cloned().collect(), &ClaimChange::Removed)?;
-            there.retain(|name, _| errors.contains_key(name));
+            self.note(names.iter().filter(|name| !errors.contains_key(*name)).cloned().collect(), &ClaimChange::Removed)?;
+            names.retain(|name| errors.contains_key(name));
             if !errors.values().any(|error| error.class == Class::Unknown) {
                 break;
             }
-            // Of an outcome that is not known only what can be seen counts.
-            let names: BTreeSet<String> = there.keys().cloned().collect();
-            let Ok(found) = self.read_settled(&names).await else { break };
-            there = found.into_iter().filter(|(_, service)| self.is_there(service)).collect();
-            self.note(names.into_iter().filter(|name| !there.contains_key(name)).collect(), &ClaimChange::Removed)?;
         }
         let why = |name: &String| errors.get(name).map_or_else(String::new, |error| error.refusal().to_string());
-        self.append(there.into_keys().map(|name| self.view.claim_left(name.clone(), &why(&name))).collect())
+        self.append(names.into_iter().map(|name| self.view.claim_left(name.clone(), &why(&name))).collect())
     }
 }

@@ -269,6 +269,19 @@ fn claims_outlast_a_pause_and_go_with_the_run() {
 }
 
 #[test]
+fn a_claim_that_reads_do_not_show_goes_with_the_run_all_the_same() {
+    paused(async {
+        let lab = lab();
+        // The claim is the last that was done to the service: an older reading is one without it.
+        assert!(matches!(lab.run_before(&["create-service"]).await, Stop::Before(..)));
+        assert_eq!(claims(&lab.settled().await).len(), 1);
+        lab.fault("DescribeServices", 1, RequestFaultKind::Stale { reads: 30 });
+        lab.abandon().await;
+        assert_eq!(claims(&lab.settled().await), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn nothing_to_do_is_no_reason_to_claim() {
     paused(async {
         let first = lab();

@@ -66,11 +66,12 @@ pub(super) fn untag(state: &mut State, call: &Call, input: &Value) -> Result<Val
     let keys = texts(input, "tagKeys");
     let before = before(state, &arn);
     let tags = tags_of(state, &arn)?;
-    if let Some(tags) = tags.as_array_mut() {
-        tags.retain(|tag| !keys.iter().any(|key| tag["key"] == **key));
+    let goes = |tag: &Value| keys.iter().any(|key| tag["key"] == **key);
+    if let Some(tags) = tags.as_array_mut().filter(|tags| tags.iter().any(goes)) {
+        tags.retain(|tag| !goes(tag));
+        note_before(state, &arn, before);
+        state.note_effect(call, None, arn);
     }
-    note_before(state, &arn, before);
-    state.note_effect(call, None, arn);
     Ok(json!({}))
 }
 
