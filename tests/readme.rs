@@ -36,3 +36,18 @@ fn the_invariants_are_those_of_the_code() {
         sidestep::drill::invariants::INVARIANTS.iter().map(|known| format!("| `{}` | {} |", known.name, known.says)).collect();
     assert_eq!(told, known);
 }
+
+/// The page of guarantees tells the sum of all swarms in docs/swarm.tsv.
+#[test]
+fn the_runs_of_all_swarms_are_told() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let table = std::fs::read_to_string(format!("{root}/docs/swarm.tsv")).expect("the table");
+    let column = |number: usize| -> u64 {
+        let cells = table.lines().skip(1).map(|line| line.split('\t').nth(number).expect("a cell"));
+        cells.map(|cell| cell.parse::<u64>().unwrap_or_else(|_| panic!("`{cell}` is not a number"))).sum()
+    };
+    let (runs, broken, seconds) = (column(3), column(4), column(5));
+    let told = format!("**{runs} runs, {broken} broken, {:.1} a second**", runs as f64 / seconds as f64);
+    let page = std::fs::read_to_string(format!("{root}/docs/guarantees.md")).expect("the page");
+    assert!(page.contains(&told), "docs/guarantees.md does not tell {told}");
+}

@@ -36,7 +36,7 @@ impl OpenRun {
         let opened = read::parse_all(&writer.run, &history).and_then(|mut records| {
             records.extend(number(history.len(), at, bodies));
             let view = read::fold(&writer.run, &records)?;
-            let written = writer.write(first, &records[history.len()..], &view)?;
+            let written = writer.write(Some(first), &records[history.len()..], &view)?;
             let claims = claims::count(&writer.db.conn, &writer.run).map_err(|error| writer.db.unreadable(&error))?;
             Ok((written, view, claims))
         });
@@ -138,7 +138,7 @@ impl Store for OpenRun {
             bodies.iter().any(|body| matches!(body, RecordBody::PlanAdopted { .. } | RecordBody::RunEnded { .. }));
         let records = number(self.history.len(), at, bodies);
         self.advance(&records)?;
-        match self.writer.write(&|_| Ok(()), &records, &self.view) {
+        match self.writer.write(None, &records, &self.view) {
             Ok(written) => self.history.extend(written),
             Err(error) => {
                 self.step_back()?;

@@ -1,4 +1,4 @@
-//! The one way into the journal: a transaction that checks the fence, inserts records, keeps claims in step, and commits once.
+//! The one way into the journal: one transaction that checks the fence, inserts records, keeps claims in step, and commits once.
 
 use rusqlite::Connection;
 
@@ -6,7 +6,10 @@ use super::db::{Db, words};
 use super::{claims, read};
 use crate::model::{Error, Outcome, Record, RecordBody, RunId, RunView};
 
-/// Ends a transaction. A value, so that a test can put an ambiguous commit in its place.
+/// Enters records if the run still has this fence number; says whether it has. A value, so that a test can make its end ambiguous.
+pub(super) type Enter = fn(&Connection, &RunId, u64, &[Row]) -> rusqlite::Result<bool>;
+
+/// Ends a transaction. A value for the same reason.
 pub(super) type Commit = fn(&Connection) -> rusqlite::Result<()>;
 
 /// What goes before the records in the same transaction.
@@ -20,7 +23,9 @@ pub(super) struct Writer {
     pub(super) run: RunId,
     /// The fence number that the run must still have.
     pub(super) fence: u64,
-    /// How a transaction ends.
+    /// How records are entered.
+    pub(super) enter: Enter,
+    /// How a transaction of several statements ends.
     pub(super) commit: Commit,
     /// Set when it could not be found out whether something was kept: nothing is written after that.
     broken: Option<String>,
@@ -38,40 +43,58 @@ pub(super) struct Row {
 const USUAL_BODY: usize = 1024;
 
 impl Row {
-    fn of(record: &Record) -> Result<Self, Error> {
+    fn of(record: &Record, at: String) -> Result<Self, Error> {
         let failed = |why: String| Error::Internal { message: format!("record {} cannot be written as JSON: {why}", record.seq) };
         let mut body = Vec::with_capacity(USUAL_BODY);
         serde_json::to_writer(&mut body, &record.body).map_err(|error| failed(error.to_string()))?;
         let body = String::from_utf8(body).map_err(|error| failed(error.to_string()))?;
-        Ok(Self { seq: record.seq, at: record.at.to_string(), body })
+        Ok(Self { seq: record.seq, at, body })
     }
+}
+
+/// The records as they are stored.
+fn rows_of(records: &[Record]) -> Result<Vec<Row>, Error> {
+    let mut rows: Vec<Row> = Vec::with_capacity(records.len());
+    for (index, record) in records.iter().enumerate() {
+        // What is appended together mostly has one time.
+        let at = match index.checked_sub(1).and_then(|before| Some((records.get(before)?, rows.last()?))) {
+            Some((before, row)) if before.at == record.at => row.at.clone(),
+            _ => record.at.to_string(),
+        };
+        rows.push(Row::of(record, at)?);
+    }
+    Ok(rows)
 }
 
 impl Writer {
     pub(super) fn new(db: Db, run: RunId, fence: u64) -> Self {
-        Self { db, run, fence, commit: |conn| run_cached(conn, "COMMIT"), broken: None }
+        Self { db, run, fence, enter, commit: |conn| run_cached(conn, "COMMIT"), broken: None }
     }
 
     /// Writes `records`, and what follows from them for claims, in one transaction. `after` is the run as it stands with them.
     /// When this returns `Ok`, they are on the disk as the rows given back; after an error they are not, but for one that says
     /// it is not known.
-    pub(super) fn write(&mut self, first: First<'_>, records: &[Record], after: &RunView) -> Result<Vec<Row>, Error> {
+    pub(super) fn write(&mut self, first: Option<First<'_>>, records: &[Record], after: &RunView) -> Result<Vec<Row>, Error> {
         self.usable()?;
-        let rows = records.iter().map(Row::of).collect::<Result<Vec<_>, _>>()?;
-        let Self { db, run, fence, commit, .. } = self;
-        let tx = Tx::begin(&db.conn).map_err(|error| db.unwritable(&error))?;
-        first(tx.conn)?;
-        let Some((first, others)) = rows.split_first() else { return Ok(rows) };
-        // The fence stands in the statement that writes: no second look-up. The transaction holds the write lock from its
-        // beginning, so what holds for the first record holds for all.
-        let entered = insert_fenced(tx.conn, run, *fence, first).map_err(|error| db.unwritable(&error))?;
-        let Some(key) = entered else { return Err(read::fenced(tx.conn, run, *fence)) };
-        insert_after(tx.conn, key, others).map_err(|error| db.unwritable(&error))?;
-        keep_in_step(tx.conn, db, records, after)?;
-        let committed = commit(tx.conn);
-        drop(tx);
-        if let Err(error) = committed {
-            self.look_again(&error, &rows)?;
+        let rows = rows_of(records)?;
+        let Self { db, run, fence, enter, commit, .. } = self;
+        // A statement is a transaction of its own: most appends need no other, and are a tenth cheaper for it.
+        let written = if first.is_none() && !changes_claims(records) {
+            enter(&db.conn, run, *fence, &rows)
+        } else {
+            let tx = Tx::begin(&db.conn).map_err(|error| db.unwritable(&error))?;
+            first.map_or(Ok(()), |first| first(tx.conn))?;
+            let entered = enter(tx.conn, run, *fence, &rows).map_err(|error| db.unwritable(&error))?;
+            if !entered {
+                return Err(read::fenced(tx.conn, run, *fence));
+            }
+            keep_in_step(tx.conn, db, records, after)?;
+            commit(tx.conn).map(|()| true)
+        };
+        match written {
+            Ok(true) => {}
+            Ok(false) => return Err(read::fenced(&self.db.conn, &self.run, self.fence)),
+            Err(error) => self.look_again(&error, &rows)?,
         }
         Ok(rows)
     }
@@ -84,7 +107,7 @@ impl Writer {
         self.db.check_in_place()
     }
 
-    /// After a COMMIT that reported an error: the file is opened anew and read, never assumed.
+    /// After an end of a transaction that reported an error: the file is opened anew and read, never assumed.
     ///
     /// Should records that were not found here surface later (a flush that failed may still have reached the disk), they do no
     /// harm: an intent whose call never left is looked at on resume and found not done.
@@ -151,31 +174,51 @@ fn run_cached(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
     conn.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
-/// Inserts a record if the run still has this fence number; gives the record's key.
-fn insert_fenced(tx: &Connection, run: &RunId, fence: u64, row: &Row) -> rusqlite::Result<Option<i64>> {
-    let sql = "INSERT INTO record (key, at, body) SELECT number << 32 | ?2, ?3, ?4 FROM run WHERE id = ?1 AND fence = ?5";
-    let written =
-        tx.prepare_cached(sql)?.execute((run.as_str(), row.seq.cast_signed(), &row.at, &row.body, fence.cast_signed()))?;
-    Ok((written == 1).then(|| tx.last_insert_rowid()))
+/// The usual [`Enter`]: the fence stands in the statement that writes, so there is no second look-up.
+pub(super) fn enter(conn: &Connection, run: &RunId, fence: u64, rows: &[Row]) -> rusqlite::Result<bool> {
+    const ONE: &str = "INSERT INTO record (key, at, body)
+        SELECT number << 32 | ?3, ?4, ?5 FROM run WHERE id = ?1 AND fence = ?2";
+    const TWO: &str = "INSERT INTO record (key, at, body)
+        SELECT number << 32 | column1, column2, column3 FROM run, (VALUES (?3, ?4, ?5), (?6, ?7, ?8)) WHERE id = ?1 AND fence = ?2";
+    let more: String;
+    let sql = match rows.len() {
+        0 => return Ok(true),
+        1 => ONE,
+        2 => TWO,
+        count => {
+            let values: Vec<_> = (1..=count).map(|row| format!("(?{}, ?{}, ?{})", 3 * row, 3 * row + 1, 3 * row + 2)).collect();
+            more = TWO.replace("(?3, ?4, ?5), (?6, ?7, ?8)", &values.join(", "));
+            &more
+        }
+    };
+    let mut statement = conn.prepare_cached(sql)?;
+    statement.raw_bind_parameter(1, run.as_str())?;
+    statement.raw_bind_parameter(2, fence.cast_signed())?;
+    for (row, at) in rows.iter().zip((3..).step_by(3)) {
+        statement.raw_bind_parameter(at, row.seq.cast_signed())?;
+        statement.raw_bind_parameter(at + 1, row.at.as_str())?;
+        statement.raw_bind_parameter(at + 2, row.body.as_str())?;
+    }
+    Ok(statement.raw_execute()? == rows.len())
 }
 
-/// Inserts the records that follow the one with this key.
-fn insert_after(tx: &Connection, key: i64, rows: &[Row]) -> rusqlite::Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let mut statement = tx.prepare_cached("INSERT INTO record (key, at, body) VALUES (?1, ?2, ?3)")?;
-    for (key, row) in (key + 1..).zip(rows) {
-        statement.execute((key, &row.at, &row.body))?;
-    }
-    Ok(())
+/// Whether records change what a run claims, or that it is over: see [`keep_in_step`].
+fn changes_claims(records: &[Record]) -> bool {
+    records.iter().any(|record| adopts(&record.body) || may_end(&record.body))
+}
+
+fn adopts(body: &RecordBody) -> bool {
+    matches!(body, RecordBody::PlanAdopted { .. })
+}
+
+fn may_end(body: &RecordBody) -> bool {
+    matches!(body, RecordBody::RunEnded { .. } | RecordBody::SessionClosed { .. })
 }
 
 /// Claims and the column `ended` follow from the records: taken with a plan, given up at the end.
 fn keep_in_step(tx: &Connection, db: &Db, records: &[Record], after: &RunView) -> Result<(), Error> {
     let any = |matches: fn(&RecordBody) -> bool| records.iter().any(|record| matches(&record.body));
-    let adopted = any(|body| matches!(body, RecordBody::PlanAdopted { .. }));
-    let may_be_over = any(|body| matches!(body, RecordBody::RunEnded { .. } | RecordBody::SessionClosed { .. }));
+    let (adopted, may_be_over) = (any(adopts), any(may_end));
     if adopted && after.ended.is_none() {
         set_ended(tx, &after.id, None).map_err(|error| db.unwritable(&error))?;
         claims::take(tx, &db.dir, &after.id, &after.plan.target)?;

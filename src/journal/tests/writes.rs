@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::journal::Store as _;
+use crate::journal::writer::{Row, enter};
 use crate::model::{Adoption, Error, Outcome, RunStatus, StepState};
 
 #[test]
@@ -76,27 +77,37 @@ fn a_full_disk_ends_in_a_readable_error_and_keeps_the_run_as_it_was() {
 fn a_commit_that_fails_after_it_took_effect_is_found_by_reading() {
     let (_dir, journal) = state();
     let mut run = start(&journal, "r7k2", "api");
-    run.writer().commit = |conn| conn.execute_batch("COMMIT").and(Err(io_error()));
+    run.writer().enter = |conn, run, fence, rows| enter(conn, run, fence, rows).and(Err(io_error()));
     let update = step("api", "update");
     let kept = run.append(at(1), vec![started(&update)]).expect("it is there");
     assert_eq!(kept[0].seq, 3);
     assert_eq!(journal.records(run.run()).expect("records").last(), kept.last());
     assert_eq!(run.view().state(&update), StepState::Started);
+    // The same where the end of the run gives its claims up in the same transaction.
+    run.writer().enter = enter;
+    run.writer().commit = |conn| conn.execute_batch("COMMIT").and(Err(io_error()));
+    let ended = run.append(at(2), vec![RecordBody::RunEnded { outcome: Outcome::Abandoned, why: String::new() }]);
+    assert_eq!(journal.records(run.run()).expect("records").last(), ended.expect("it is there").last());
 }
 
 #[test]
 fn a_commit_that_fails_before_it_took_effect_is_found_by_reading_too() {
     let (_dir, journal) = state();
     let mut run = start(&journal, "r7k2", "api");
-    run.writer().commit = |conn| conn.execute_batch("ROLLBACK").and(Err(io_error()));
+    run.writer().enter = |_, _, _, _| Err(io_error());
     let update = step("api", "update");
     let refused = run.append(at(1), vec![started(&update)]);
     let Err(Error::JournalWrite { why, .. }) = &refused else { panic!("{refused:?}") };
     assert!(why.contains("nothing of this was kept"), "{why}");
     assert_eq!(run.view().state(&update), StepState::Pending);
     // The disk recovers: the same number is used, and there is no gap.
-    run.writer().commit = |conn| conn.execute_batch("COMMIT");
+    run.writer().enter = enter;
     assert_eq!(run.append(at(2), vec![started(&update)]).expect("a record")[0].seq, 3);
+    // The same for a transaction of several statements.
+    run.writer().commit = |conn| conn.execute_batch("ROLLBACK").and(Err(io_error()));
+    let refused = run.append(at(3), vec![RecordBody::RunEnded { outcome: Outcome::Abandoned, why: String::new() }]);
+    assert!(matches!(&refused, Err(Error::JournalWrite { why, .. }) if why.contains("nothing of this was kept")), "{refused:?}");
+    assert_eq!(run.view().ended, None);
 }
 
 #[test]
@@ -107,17 +118,17 @@ fn when_it_cannot_be_read_either_nothing_more_is_written() {
     thread_local!(static FILE: std::cell::RefCell<std::path::PathBuf> = const { std::cell::RefCell::new(std::path::PathBuf::new()) });
     let file = dir.path().join("state/journal.db");
     FILE.set(file.clone());
-    fn lose(conn: &Connection) -> rusqlite::Result<()> {
+    fn lose(conn: &Connection, run: &RunId, fence: u64, rows: &[Row]) -> rusqlite::Result<bool> {
         FILE.with_borrow(|file| std::fs::rename(file, file.with_extension("away")).expect("moved"));
-        conn.execute_batch("COMMIT").and(Err(io_error()))
+        enter(conn, run, fence, rows).and(Err(io_error()))
     }
-    run.writer().commit = lose;
+    run.writer().enter = lose;
     let update = step("api", "update");
     let refused = run.append(at(1), vec![started(&update)]);
     let Err(Error::JournalWrite { why, .. }) = &refused else { panic!("{refused:?}") };
     assert!(why.contains("reading it again failed too"), "{why}");
     std::fs::rename(file.with_extension("away"), &file).expect("moved back");
-    run.writer().commit = |conn| conn.execute_batch("COMMIT");
+    run.writer().enter = enter;
     assert!(matches!(run.append(at(2), vec![started(&update)]), Err(Error::JournalWrite { .. })));
     assert!(matches!(run.check(), Err(Error::JournalWrite { .. })));
 }
