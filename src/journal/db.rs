@@ -32,6 +32,8 @@ pub(super) struct Db {
     pub(super) conn: Connection,
     /// The state directory, absolute.
     pub(super) dir: PathBuf,
+    /// The file in it.
+    file: PathBuf,
     /// The file that was opened, by device and inode.
     inode: Option<(u64, u64)>,
     /// How this connection commits.
@@ -52,7 +54,7 @@ impl Db {
         schema::recognise(&conn, dir)?;
         settle(&conn, dir, flush)?;
         schema::migrate(&mut conn, dir, schema::MIGRATIONS)?;
-        Ok(Self { conn, dir: dir.to_owned(), inode: inode(&file), flush })
+        Ok(Self { conn, dir: dir.to_owned(), inode: inode(&file), file, flush })
     }
 
     /// Refuses a file that may only be read, or that is damaged in any page or index; asked before a run is written to.
@@ -67,7 +69,7 @@ impl Db {
 
     /// Whether the path still leads to the file that is open. SQLite would go on writing to one that was removed.
     fn in_place(&self) -> bool {
-        self.inode.is_some() && inode(&self.dir.join(FILE)) == self.inode
+        self.inode.is_some() && inode(&self.file) == self.inode
     }
 
     /// Refuses to go on with a file that is not at its path any more.
@@ -90,7 +92,7 @@ impl Db {
 
     /// The same, in the caller's words.
     pub(super) fn not_written(&self, why: String) -> Error {
-        Error::JournalWrite { path: self.dir.join(FILE).display().to_string(), why, at: None }
+        Error::JournalWrite { path: self.file.display().to_string(), why, at: None }
     }
 }
 
