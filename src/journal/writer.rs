@@ -78,7 +78,7 @@ impl Writer {
         self.usable()?;
         let rows = rows_of(records)?;
         let Self { db, run, fence, enter, commit, .. } = self;
-        // A statement is a transaction of its own: most appends need no other, and are a tenth cheaper for it.
+        // A statement is a transaction of its own: most appends need no other.
         let written = if first.is_none() && !changes_claims(records) {
             enter(&db.conn, run, *fence, &rows)
         } else {
