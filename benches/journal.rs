@@ -166,7 +166,7 @@ fn plan(run: &str) -> Plan {
             action: "ecs.update-service".into(),
             class: StepClass::Mutation,
             title: "update nexus-ai-api-dev".into(),
-            params: json!({ "cluster": "nexus-ai-cluster-dev", "to": service("nexus-ai-api-dev:2") }),
+            params: json!({ "cluster": "nexus-ai-cluster-dev", "to": service("nexus-ai-api-dev:2") }).into(),
             inputs: BTreeMap::new(),
             deadline_s: None,
         })

@@ -91,7 +91,7 @@ fn contradicts(verdict: &Verdict) -> bool {
 /// # Errors
 /// The name of the step whose output is missing.
 pub(super) fn resolve<'o>(step: &StepPlan, output: impl Fn(&crate::model::StepId) -> Option<&'o Value>) -> Result<Value, String> {
-    let mut params = step.params.clone();
+    let mut params = Value::clone(&step.params);
     for (pointer, input) in &step.inputs {
         let value = output(&input.step).ok_or_else(|| input.step.to_string())?;
         let value = value.pointer(&input.pointer).cloned().unwrap_or(Value::Null);

@@ -1,4 +1,5 @@
-//! JSON that a record brought into the journal: the record, the step's view and the mutation hold the same, and none changes it.
+//! JSON of the journal that several hold and none changes: a step's parameters in the plan and in the mutation made of it, what a
+//! record brought in the record, the step's view and the mutation.
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{LaneId, RunId, StageId, StepId, digest};
+use super::{LaneId, Noted, RunId, StageId, StepId, digest};
 
 /// Which way a plan goes. A rollback is a plan of inverse steps run by the same engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +126,7 @@ pub struct StepPlan {
     /// What it does, as a short imperative phrase: `register nexus-ai-jaeger-dev`.
     pub title: String,
     /// The action's parameters.
-    pub params: Value,
+    pub params: Noted,
     /// Parameters that are known only when earlier steps are done.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Input>,

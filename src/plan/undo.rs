@@ -159,7 +159,7 @@ impl LaneOfUndo {
             action: look.action.to_owned(),
             class: look.class,
             title: look.title,
-            params: look.params,
+            params: look.params.into(),
             inputs: BTreeMap::new(),
             deadline_s: look.deadline_s,
         };
@@ -192,7 +192,7 @@ impl LaneOfUndo {
                 action: undo.action.to_owned(),
                 class: undo.class,
                 title: undo.title,
-                params,
+                params: params.into(),
                 inputs,
                 deadline_s: undo.deadline_s,
             });

@@ -113,22 +113,22 @@ impl LaneBuilder {
         action: &str,
         class: StepClass,
         title: String,
-        params: Value,
+        mut params: Value,
         later: Vec<(&str, Known)>,
     ) -> StepId {
         let id = StepId::of(&self.lane, name);
-        let mut step =
-            StepPlan { id: id.clone(), action: action.to_owned(), class, title, params, inputs: BTreeMap::new(), deadline_s: None };
+        let mut inputs = BTreeMap::new();
         for (pointer, known) in later {
             match known {
-                Known::Now(value) => place(&mut step.params, pointer, value),
+                Known::Now(value) => place(&mut params, pointer, value),
                 Known::Later(input) => {
-                    place(&mut step.params, pointer, Value::Null);
-                    step.inputs.insert(pointer.to_owned(), input);
+                    place(&mut params, pointer, Value::Null);
+                    inputs.insert(pointer.to_owned(), input);
                 }
             }
         }
-        self.steps.push(step);
+        let params = params.into();
+        self.steps.push(StepPlan { id: id.clone(), action: action.to_owned(), class, title, params, inputs, deadline_s: None });
         id
     }
 

@@ -49,7 +49,7 @@ fn step(lane: &LaneId, name: &str, class: StepClass, title: &str) -> StepPlan {
         action: action.to_owned(),
         class,
         title: title.to_owned(),
-        params: json!({}),
+        params: json!({}).into(),
         inputs: BTreeMap::new(),
         deadline_s: (class == StepClass::Wait).then_some(1800),
     }

@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn an_adopted_plan_has_the_public_form_and_no_parameters() {
         let mut plan = fixtures::plan();
-        plan.stages[0].waves[0].lanes[0].steps[0].params = json!({ "inner": "matter" });
+        plan.stages[0].waves[0].lanes[0].steps[0].params = json!({ "inner": "matter" }).into();
         let story = fixtures::Story::of(plan.clone());
         let line = event(&story.told()[0].1);
         let value: Value = serde_json::from_str(&line).expect("JSON");

@@ -46,7 +46,7 @@ fn plan(run: &str, service: &str) -> Plan {
         action: format!("test.{name}"),
         class,
         title: format!("{name} {service}"),
-        params: json!({ "service": service }),
+        params: json!({ "service": service }).into(),
         inputs: BTreeMap::new(),
         deadline_s: (class == StepClass::Wait).then_some(1_800),
     };

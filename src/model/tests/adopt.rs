@@ -37,7 +37,7 @@ fn edited(edits: &[Edit]) -> Plan {
                     step.title.push_str(" again");
                     step.deadline_s = Some(60);
                 }
-                Edit::Params => step.params["image"] = json!("b"),
+                Edit::Params => step.params = json!({ "image": "b" }).into(),
                 Edit::Action => step.action.push_str("-v2"),
                 Edit::Same | Edit::Gone => {}
             }

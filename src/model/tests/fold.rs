@@ -245,7 +245,7 @@ fn what_an_undo_had_undone_stands_again_when_it_is_found_not_to_stand() {
     let lane = &mut back.stages[0].waves[0].lanes[0];
     lane.steps.truncate(1);
     lane.steps[0].id = undo.clone();
-    lane.steps[0].params = json!({ "undoes": [2] });
+    lane.steps[0].params = json!({ "undoes": [2] }).into();
     let mut records = vec![
         record(1, adopted(forward, Adoption::Start)),
         record(2, body(&change, StepEvent::Started, 2, FailureKind::Rejected)),

@@ -57,7 +57,7 @@ fn plan() -> Plan {
             action: format!("test.{name}"),
             class,
             title: name.to_owned(),
-            params: json!({ "target": target }),
+            params: json!({ "target": target }).into(),
             inputs: BTreeMap::new(),
             deadline_s: None,
         };
