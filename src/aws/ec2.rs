@@ -210,7 +210,10 @@ mod tests {
           </routeTableSet></R>";
         let answer = tree(text).expect("well-formed");
         let tables: Vec<_> = items(&answer["routeTableSet"]).map(route_table).collect();
-        assert_eq!((tables[0].way_out.as_deref(), tables[0].subnets.as_slice(), tables[0].main), (Some("nat-1"), &["subnet-1".to_owned()][..], false));
+        assert_eq!(
+            (tables[0].way_out.as_deref(), tables[0].subnets.as_slice(), tables[0].main),
+            (Some("nat-1"), &["subnet-1".to_owned()][..], false)
+        );
         assert_eq!((tables[1].way_out.as_deref(), tables[1].subnets.len(), tables[1].main), (None, 0, true));
     }
 }

@@ -40,12 +40,8 @@ pub(super) const IAM: Foreign = Foreign { id: "IAM", signing: "iam", host: "iam"
 /// Hosted zones.
 pub(super) const ROUTE53: Foreign = Foreign { id: "Route 53", signing: "route53", host: "route53", global: true };
 /// Who owns a service's desired count.
-pub(super) const SCALING: Foreign = Foreign {
-    id: "Application Auto Scaling",
-    signing: "application-autoscaling",
-    host: "application-autoscaling",
-    global: false,
-};
+pub(super) const SCALING: Foreign =
+    Foreign { id: "Application Auto Scaling", signing: "application-autoscaling", host: "application-autoscaling", global: false };
 
 impl Foreign {
     /// The Region that signatures name.
@@ -83,9 +79,7 @@ impl Foreign {
                 .ok()?;
             settings.load_config(key)
         });
-        from_settings
-            .or_else(|| aws.config.endpoint_url().map(str::to_owned))
-            .unwrap_or_else(|| self.usual_endpoint(&aws.region))
+        from_settings.or_else(|| aws.config.endpoint_url().map(str::to_owned)).unwrap_or_else(|| self.usual_endpoint(&aws.region))
     }
 }
 
@@ -251,6 +245,9 @@ mod tests {
         assert_eq!(IAM.usual_endpoint("eu-west-1"), "https://iam.amazonaws.com");
         assert_eq!(IAM.usual_endpoint("us-gov-east-1"), "https://iam.us-gov.amazonaws.com");
         assert_eq!(ROUTE53.usual_endpoint("cn-northwest-1"), "https://route53.amazonaws.com.cn");
-        assert_eq!((IAM.region("eu-west-1"), ROUTE53.region("us-gov-east-1")), ("us-east-1".to_owned(), "us-gov-west-1".to_owned()));
+        assert_eq!(
+            (IAM.region("eu-west-1"), ROUTE53.region("us-gov-east-1")),
+            ("us-east-1".to_owned(), "us-gov-west-1".to_owned())
+        );
     }
 }

@@ -45,16 +45,12 @@ impl Aws {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn simulate_policies(
-        &self,
-        principal: &str,
-        actions: &[String],
-        resource: &str,
-    ) -> Result<Vec<Decision>, CallError> {
+    pub async fn simulate_policies(&self, principal: &str, actions: &[String], resource: &str) -> Result<Vec<Decision>, CallError> {
         let mut parameters =
             vec![("PolicySourceArn".to_owned(), principal.to_owned()), ("ResourceArns.member.1".to_owned(), resource.to_owned())];
-        parameters
-            .extend(actions.iter().enumerate().map(|(index, action)| (format!("ActionNames.member.{}", index + 1), action.clone())));
+        parameters.extend(
+            actions.iter().enumerate().map(|(index, action)| (format!("ActionNames.member.{}", index + 1), action.clone())),
+        );
         // A policy that lets roles be passed to ECS alone, as good ones do, would else seem to deny it.
         for (name, value) in [
             ("ContextEntries.member.1.ContextKeyName", "iam:PassedToService"),

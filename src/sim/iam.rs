@@ -77,12 +77,15 @@ impl Iam {
 /// Whether the caller may do this.
 pub(super) fn permit(state: &State, service: Service, operation: &str) -> Result<(), ApiError> {
     let action = format!("{}:{operation}", service.name());
-    if operation == "GetCallerIdentity" || !state.iam.denied.iter().any(|denial| denial.principal.is_none() && denial.covers(&action)) {
+    if operation == "GetCallerIdentity"
+        || !state.iam.denied.iter().any(|denial| denial.principal.is_none() && denial.covers(&action))
+    {
         return Ok(());
     }
     let caller = caller(state);
-    let message =
-        format!("User: {caller} is not authorized to perform: {action} because no identity-based policy allows the {action} action");
+    let message = format!(
+        "User: {caller} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
+    );
     Err(match service {
         Service::Ecs | Service::Logs | Service::CloudMap | Service::Scaling => ApiError::new("AccessDeniedException", message),
         Service::Elb | Service::Sts | Service::Iam | Service::Route53 => ApiError::new("AccessDenied", message).status(403),
@@ -117,13 +120,18 @@ fn get_role(state: &State, input: &Value) -> Result<Value, ApiError> {
         let message = format!("The role with name {name} cannot be found.");
         return Err(ApiError::new("NoSuchEntity", message).status(404));
     }
-    Ok(json!({ "Role": { "Path": "/", "RoleName": name, "RoleId": "AROAEXAMPLE", "Arn": arn, "CreateDate": "2025-12-01T08:00:00Z" } }))
+    Ok(
+        json!({ "Role": { "Path": "/", "RoleName": name, "RoleId": "AROAEXAMPLE", "Arn": arn, "CreateDate": "2025-12-01T08:00:00Z" } }),
+    )
 }
 
 fn simulate(state: &State, input: &Value) -> Result<Value, ApiError> {
     let principal = text(input, "PolicySourceArn").unwrap_or_default();
     if !principal.contains(":role/") && !principal.contains(":user/") && !principal.contains(":group/") {
-        return Err(ApiError::new("InvalidInput", format!("Invalid Entity Arn: {principal} does not clearly define entity type and name.")));
+        return Err(ApiError::new(
+            "InvalidInput",
+            format!("Invalid Entity Arn: {principal} does not clearly define entity type and name."),
+        ));
     }
     let caller = caller(state);
     let is_caller = principal == caller || role_of(&caller).is_some_and(|role| principal.rsplit('/').next() == Some(role));

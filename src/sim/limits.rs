@@ -57,7 +57,9 @@ pub(super) fn take(state: &mut State, service: Service, operation: &str) -> Resu
 /// "Rate exceeded", in the service's words.
 pub(super) fn throttled(service: Service) -> ApiError {
     match service {
-        Service::Ecs | Service::Logs | Service::CloudMap | Service::Scaling => ApiError::new("ThrottlingException", "Rate exceeded"),
+        Service::Ecs | Service::Logs | Service::CloudMap | Service::Scaling => {
+            ApiError::new("ThrottlingException", "Rate exceeded")
+        }
         Service::Elb | Service::Sts | Service::Iam | Service::Route53 => ApiError::new("Throttling", "Rate exceeded"),
         Service::Ec2 => ApiError::new("RequestLimitExceeded", "Request limit exceeded.").status(503),
     }

@@ -42,7 +42,8 @@ pub(super) fn call(state: &State, call: &Call, input: &Value) -> Result<Value, A
         return Err(ApiError::new("UnknownOperationException", ""));
     }
     let Some(namespace) = text(input, "ServiceNamespace") else {
-        let message = "1 validation error detected: Value null at 'serviceNamespace' failed to satisfy constraint: Member must not be null";
+        let message =
+            "1 validation error detected: Value null at 'serviceNamespace' failed to satisfy constraint: Member must not be null";
         return Err(ApiError::new("ValidationException", message));
     };
     let ids = texts(input, "ResourceIds");

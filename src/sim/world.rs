@@ -14,7 +14,18 @@ use super::{Millis, State, cloudmap, ec2, ecs, elbv2, iam, logs, scaling, sts};
 
 /// The members that this format gives a meaning.
 const KNOWN: [&str; 13] = [
-    "account", "applicationAutoScaling", "capturedAt", "ec2", "ecs", "elbv2", "format", "iam", "logs", "region", "servicediscovery", "sts",
+    "account",
+    "applicationAutoScaling",
+    "capturedAt",
+    "ec2",
+    "ecs",
+    "elbv2",
+    "format",
+    "iam",
+    "logs",
+    "region",
+    "servicediscovery",
+    "sts",
     "version",
 ];
 

@@ -81,6 +81,21 @@ impl Wants {
     }
 }
 
+/// What the changing of services asks for: a revision of their families, with the roles it has, and an update.
+pub fn changes_services(wants: &mut Wants, services: &[String]) {
+    for service in services {
+        for action in ["ecs:RegisterTaskDefinition", "ecs:TagResource"] {
+            wants.permit(action, Resource::FamilyOf(service.clone()));
+        }
+        wants.permit("iam:PassRole", Resource::RolesOf(service.clone(), Roles::All));
+        // A claim is a tag.
+        for action in ["ecs:UpdateService", "ecs:TagResource", "ecs:UntagResource"] {
+            wants.permit(action, Resource::Service(service.clone()));
+        }
+        wants.permit_back("ecs:DeregisterTaskDefinition", Resource::Any);
+    }
+}
+
 /// Something that could not be read, and so not be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {

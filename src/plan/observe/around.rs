@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::aws::task_definition::family_of;
 use crate::aws::{Aws, CallError, Decision, RouteTable, Scaling, SecurityGroup, Subnet, VpcDns};
 use crate::stages::facts::{Facts, Permission, Resource, Roles, Unread, Wants};
 
@@ -119,10 +120,7 @@ async fn read_security_groups(aws: &Aws, ids: &[String]) -> Read<BTreeMap<String
         return Read::default();
     }
     let found = aws.security_groups(ids).await;
-    soft(
-        "ec2:DescribeSecurityGroups",
-        found.map(|groups| groups.into_iter().map(|group| (group.id.clone(), group)).collect()),
-    )
+    soft("ec2:DescribeSecurityGroups", found.map(|groups| groups.into_iter().map(|group| (group.id.clone(), group)).collect()))
 }
 
 type Network = (BTreeMap<String, Subnet>, Vec<RouteTable>, BTreeMap<String, VpcDns>, Vec<Unread>);
@@ -134,10 +132,8 @@ async fn read_network(aws: &Aws, facts: &Facts) -> Network {
     }
     let (subnets, mut unread) = soft("ec2:DescribeSubnets", aws.subnets(&ids).await);
     let vpcs: BTreeSet<&str> = subnets.iter().map(|subnet| subnet.vpc.as_str()).collect();
-    let (tables, dns) = tokio::join!(
-        join_all(vpcs.iter().map(|vpc| aws.route_tables(vpc))),
-        join_all(vpcs.iter().map(|vpc| aws.vpc_dns(vpc))),
-    );
+    let (tables, dns) =
+        tokio::join!(join_all(vpcs.iter().map(|vpc| aws.route_tables(vpc))), join_all(vpcs.iter().map(|vpc| aws.vpc_dns(vpc))),);
     let mut route_tables = Vec::new();
     for found in tables {
         let (found, missing) = soft("ec2:DescribeRouteTables", found);
@@ -191,9 +187,11 @@ async fn read_families(aws: &Aws, facts: &Facts) -> Read<BTreeMap<String, String
     let (arns, unread) =
         soft("ecs:ListServices", aws.read_pages("ListServices", &facts.cluster, input, "serviceArns", "nextToken").await);
     let names: Vec<&str> = arns.iter().filter_map(|arn| arn.as_str()?.rsplit('/').next()).collect();
-    let answers = join_all(names.chunks(10).map(|chunk| {
-        aws.read("DescribeServices", &facts.cluster, json!({ "cluster": facts.cluster, "services": chunk }))
-    }));
+    let answers = join_all(
+        names
+            .chunks(10)
+            .map(|chunk| aws.read("DescribeServices", &facts.cluster, json!({ "cluster": facts.cluster, "services": chunk }))),
+    );
     let mut read: Read<BTreeMap<String, String>> = (BTreeMap::new(), unread);
     for answer in answers.await {
         let (answer, unread) = soft("ecs:DescribeServices", answer);
@@ -205,12 +203,6 @@ async fn read_families(aws: &Aws, facts: &Facts) -> Read<BTreeMap<String, String
         }
     }
     read
-}
-
-/// The family in a revision's ARN.
-fn family_of(revision: &str) -> &str {
-    let name = revision.rsplit('/').next().unwrap_or(revision);
-    name.split(':').next().unwrap_or(name)
 }
 
 /// The user or role whose policies decide for the caller; `None` where nobody's do (the account's root user).

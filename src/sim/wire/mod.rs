@@ -38,17 +38,8 @@ pub(super) enum Service {
 }
 
 impl Service {
-    const ALL: [Self; 9] = [
-        Self::Ecs,
-        Self::Logs,
-        Self::CloudMap,
-        Self::Elb,
-        Self::Ec2,
-        Self::Sts,
-        Self::Iam,
-        Self::Route53,
-        Self::Scaling,
-    ];
+    const ALL: [Self; 9] =
+        [Self::Ecs, Self::Logs, Self::CloudMap, Self::Elb, Self::Ec2, Self::Sts, Self::Iam, Self::Route53, Self::Scaling];
 
     /// The name that signatures and IAM use.
     pub(super) fn name(self) -> &'static str {
