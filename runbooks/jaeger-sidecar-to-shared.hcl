@@ -104,6 +104,26 @@ variable "jaeger_url" {
   default     = ""
 }
 
+# Through the load balancer the sidecars answer too, until they are stripped. A trace that is found there must have begun
+# after the rollout, and finding none proves nothing. So true is assumed of any address that is not plainly the task's.
+variable "jaeger_url_through_load_balancer" {
+  type        = bool
+  description = "Whether sidecars may answer at jaeger_url; null: unless it is the task's address or its name in the namespace"
+  default     = null
+}
+
+variable "trace_service_name" {
+  type        = string
+  description = "Service name of the API's spans; empty: what its containers' OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES say"
+  default     = ""
+}
+
+variable "probe_url" {
+  type        = string
+  description = "An address of the API that is asked a few times while no span arrives, for an API that is idle; empty: none"
+  default     = ""
+}
+
 variable "execution_role_arn" {
   type        = string
   description = "Role that pulls the image and writes the logs; empty: the API's"
@@ -283,14 +303,18 @@ stage "retarget_env" "retarget-api-env" {
     to   = local.otlp_after
   }
 
-  # The gate before stage 6: spans arrived, or a person said so.
+  # The gate before stage 6: spans arrived, or a person said so. It stands too where the variable was set already.
   verify "spans_arrive" {
     api     = "jaeger-query" # who is asked: Jaeger's query API
     service = local.jaeger # ask its task, unless url says where
     port    = 16686
     url     = var.jaeger_url
+    names   = compact([var.trace_service_name]) # each of these must arrive; none given: each container's own
     ignore  = ["jaeger", "jaeger-all-in-one", "jaeger-query"] # Jaeger's traces of itself
+    probe   = var.probe_url # a plain GET makes a span
     within  = "2m"
+
+    through_load_balancer = var.jaeger_url_through_load_balancer
   }
 }
 
