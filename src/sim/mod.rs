@@ -31,6 +31,7 @@ mod state;
 mod sts;
 mod traffic;
 mod values;
+mod web;
 mod wire;
 mod world;
 
