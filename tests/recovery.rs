@@ -16,6 +16,8 @@ mod faults;
 mod lanes;
 #[path = "recovery/newest.rs"]
 mod newest;
+#[path = "recovery/spans.rs"]
+mod spans;
 #[path = "recovery/stale.rs"]
 mod stale;
 #[path = "recovery/stops.rs"]

@@ -194,11 +194,12 @@ pub(super) fn check_passes(state: &State, task: &Task, container: &Container) ->
     if command.contains("curl") {
         return false;
     }
-    let words = command.split([' ', '"', '\'', ';', '|', '&']);
-    let local = words.filter_map(local_url).next();
-    local.is_none_or(|(port, path)| {
+    let answers = |(port, path): (u16, String)| {
         open(container, port) && (200..400).contains(&jaeger(state, task, container, version, port, &path, false).status)
-    })
+    };
+    let urls = |part: &str| part.split([' ', '"', '\'', ';', '|', '&']).filter_map(local_url).collect::<Vec<_>>();
+    let mut alternatives = command.split("||").map(urls).filter(|urls| !urls.is_empty()).peekable();
+    alternatives.peek().is_none() || alternatives.any(|urls| urls.into_iter().all(answers))
 }
 
 /// Port and path of a URL of the loopback interface.

@@ -1,6 +1,6 @@
 //! Stage kind `retarget_env`: an environment variable of API services pointed at the shared service, and proof that it works.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -229,11 +229,11 @@ fn sender<'a>(settings: &'a Settings, planning: &'a Planning<'_>, service: &'a s
         sidecar: &settings.sidecar,
         variables: settings.set.keys().map(String::as_str).collect(),
         definition: planning.facts.definition_of(service),
-        others: BTreeSet::new(),
+        others: Vec::new(),
         hosts: Vec::new(),
     };
     let shared = settings.verify.get(spans_arrive::NAME).map(|verify| verify.service.as_str()).unwrap_or_default();
-    let others = settings.services.iter().filter(|other| *other != service).flat_map(|other| of(other).names()).collect();
+    let others = settings.services.iter().filter(|other| *other != service).map(|other| of(other).names()).collect();
     Sender { others, hosts: planning.sketch.hosts.get(shared).cloned().into_iter().collect(), ..of(service) }
 }
 

@@ -62,8 +62,8 @@ pub struct Sender<'a> {
     pub variables: Vec<&'a str>,
     /// What it runs.
     pub definition: Option<&'a TaskDefinition>,
-    /// Names that other applications' spans carry.
-    pub others: BTreeSet<String>,
+    /// The names that the spans of each other application carry; empty where they cannot be read.
+    pub others: Vec<Vec<String>>,
     /// DNS names under which nobody but the shared service answers.
     pub hosts: Vec<String>,
 }
@@ -131,8 +131,11 @@ impl SpansArrive {
         let names = if self.names.is_empty() { sender.names() } else { self.names.clone() };
         let mut ignore = self.ignore.clone();
         if names.is_empty() {
-            ignore.extend(sender.others.iter().cloned());
+            ignore.extend(sender.others.iter().flatten().cloned());
         }
+        // The other applications are retargeted beside this one: for a while their own sidecars still have new spans.
+        let could_be_its = |other: &Vec<String>| other.is_empty() || names.iter().any(|name| other.contains(name));
+        let told_apart = sender.others.is_empty() || !(names.is_empty() || sender.others.iter().any(could_be_its));
         // The runbook's own variables for what may be set otherwise, to name them in commands.
         let variable = |member: &str| match decl.variables.get(&format!("/verify/{NAME}/{member}")).map(Vec::as_slice) {
             Some([one]) => json!(one),
@@ -148,6 +151,7 @@ impl SpansArrive {
             "basePath": self.base_path,
             "ignore": ignore,
             "names": names,
+            "toldApart": told_apart,
             "probe": self.probe,
             "withinS": self.within.0,
             "logGroups": sender.log_groups(),
@@ -225,7 +229,7 @@ mod tests {
             sidecar: "side",
             variables: vec!["ENDPOINT"],
             definition: Some(&definition),
-            others: BTreeSet::new(),
+            others: Vec::new(),
             hosts: Vec::new(),
         };
         sender.names()

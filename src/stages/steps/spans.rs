@@ -10,6 +10,9 @@
 //! | the shared service's DNS name, while it has one task | the same | the same | the same |
 //! | any other, unless the runbook says that it is not `through_load_balancer` | perhaps a sidecar | a trace begun since the rollout was complete: old tasks are gone by then, and new ones do not send to their sidecars | nothing: another store answered |
 //!
+//! Where several services are retargeted, one's sidecars may have new spans when another's rollout is complete: there a trace must
+//! carry a name that only the one service can have.
+//!
 //! Both times are AWS's own, from the deployment. When a trace began is the sender's clock, which AWS keeps too.
 //!
 //! | result | means |
@@ -32,13 +35,15 @@ use crate::model::{Failure, FailureKind, Progress};
 use crate::stages::span_api::{self, SpanApi};
 use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, spell, text};
 
-/// `spans.await-arrival`: `{api, shared: {cluster, service}, port, url, throughLoadBalancer?, hosts, basePath, names, ignore, probe,
-/// withinS, since, completed, traffic?, seen?}`.
+/// `spans.await-arrival`: `{api, shared: {cluster, service}, port, url, throughLoadBalancer?, hosts, basePath, names, toldApart,
+/// ignore, probe, withinS, since, completed, traffic?, seen?}`.
 pub struct SpansArrive;
 /// `spans.look-before`: `{api, cluster, service, port, url, basePath, ignore}`: did the sidecars receive anything, and whose?
 pub struct TrafficBefore;
 
 const INTERVAL: Duration = Duration::from_secs(5);
+/// How often in one look a name is asked for where each request may meet another store.
+const TURNS: usize = 4;
 /// How often the probe address is asked in one wait.
 const MOST_PROBES: u32 = 5;
 /// From one probe to the next: a span needs a while to be exported.
@@ -84,6 +89,7 @@ impl WaitStep for SpansArrive {
             wanted: Wanted::of(params),
             params: params.clone(),
             arrived: BTreeSet::new(),
+            listed: BTreeSet::new(),
             probe: Probe::default(),
         }))
     }
@@ -130,6 +136,8 @@ struct Arriving {
     wanted: Wanted,
     /// Names of which a trace was found so far.
     arrived: BTreeSet<String>,
+    /// Names that were listed at an address where several stores answer.
+    listed: BTreeSet<String>,
     probe: Probe,
 }
 
@@ -179,9 +187,20 @@ impl Arriving {
         let Some(since) = time(&self.params[member]) else {
             return Ok(Look::Unanswered(format!("AWS does not say since when the rollout is {what}")));
         };
+        if asked.others_may_answer && self.params["toldApart"] != true {
+            let url = shown_url(self.params["url"].as_str().unwrap_or_default());
+            let why = format!(
+                "at {url} the sidecars of another service may answer, whose spans go by the same name for all that is known"
+            );
+            return Ok(Look::Unanswered(why));
+        }
         let mut unanswered = None;
         for address in &asked.addresses {
-            if let Err(why) = self.look_at(cx, address, since).await {
+            let looked = match asked.others_may_answer {
+                true => self.look_at_several(cx, address, since).await,
+                false => self.look_at(cx, address, since).await,
+            };
+            if let Err(why) = looked {
                 unanswered = unanswered.or(Some(why));
             }
         }
@@ -202,6 +221,31 @@ impl Arriving {
             }
         }
         Ok(())
+    }
+
+    /// The same where each request may meet another store: who lists a name need not be who is asked for its traces next. It is
+    /// asked again and again, and whoever answers at all has answered.
+    async fn look_at_several(&mut self, cx: &Context<'_>, address: &str, since: Timestamp) -> Result<(), String> {
+        let mut outcome =
+            services(self.api, cx, address, &self.params["basePath"]).await.map(|(_, names)| self.listed.extend(names));
+        let names: Vec<String> = match self.wanted.names.is_empty() {
+            true => self.listed.iter().filter(|name| self.wanted.includes(name)).cloned().collect(),
+            false => self.wanted.names.clone(),
+        };
+        for name in names.into_iter().filter(|name| !self.arrived.contains(name)).collect::<Vec<_>>() {
+            let bases = bases(address, &self.params["basePath"]);
+            for base in bases.iter().cycle().take(bases.len() * TURNS) {
+                match self.api.has_trace_since(cx.aws, base, &name, since).await {
+                    Ok(true) => {
+                        self.arrived.insert(name);
+                        return Ok(());
+                    }
+                    Ok(false) => outcome = Ok(()),
+                    Err(_) => {}
+                }
+            }
+        }
+        outcome
     }
 
     async fn asked(&self, cx: &Context<'_>) -> Result<Asked, StepError> {
