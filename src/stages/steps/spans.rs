@@ -431,3 +431,6 @@ impl Waiter for Before {
         Ok(Polled::Done(json!({ "traffic": traffic, "names": seen })))
     }
 }
+
+#[cfg(test)]
+mod tests;
