@@ -63,21 +63,23 @@ fn by_result(view: &RunView, step: &StepPlan, result: &str) -> Vec<String> {
     let variable = |member: &str| step.params["variables"][member].as_str();
     let with = |name: &str, value: &str| format!("`{resume} --var {name}={value}`");
     let given = |member: &str| step.params[member].as_str().is_some_and(|value| !value.is_empty());
+    let probe = || {
+        let name = variable("probe").filter(|_| !given("probe"))?;
+        Some(format!("to have the run itself make requests to an address of the application, run {}", with(name, "http://…")))
+    };
     let mut next = Vec::new();
     match result {
         "none" => {
             next.extend(logs(view, step).map(|command| format!("to see what the senders say of it, run `{command}`")));
             next.push(again("to look again when the cause is repaired"));
+            // Where it is known that there is traffic, more of it tells nothing new.
+            let traffic = step.inputs.get("/traffic").and_then(|input| view.output(&input.step)?.pointer(&input.pointer));
+            next.extend(probe().filter(|_| traffic != Some(&Value::Bool(true))));
             next.extend(back(view, step).map(|command| format!("to have spans kept meanwhile, go back a stage: run `{command}`")));
         }
         "no-traffic" => {
             next.push(again("after a request to the application, to look again"));
-            if let Some(name) = variable("probe").filter(|_| !given("probe")) {
-                next.push(format!(
-                    "to have the run itself make requests to an address of the application, run {}",
-                    with(name, "http://…")
-                ));
-            }
+            next.extend(probe());
         }
         "not-provable" if given("url") => {
             next.push(again("to look again"));
@@ -85,6 +87,7 @@ fn by_result(view: &RunView, step: &StepPlan, result: &str) -> Vec<String> {
                 next.push(format!("to ask the task itself, from a machine inside the VPC, run {}", with(name, "")));
                 next.push(format!("to ask at another address, run {}", with(name, "http://…")));
             }
+            next.extend(probe());
         }
         "not-provable" => {
             next.push(again("to look again from a machine inside the VPC"));

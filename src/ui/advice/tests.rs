@@ -33,6 +33,7 @@ fn each_result_of_looking_for_spans_has_its_own_way_on() {
     insta::assert_snapshot!(advice(params("", ""), "none"), @r#"
     to see what the senders say of it, run `aws logs tail /ecs/nexus-ai-api-staging --since 15m --region us-west-2 --endpoint-url http://127.0.0.1:4566`
     to look again when the cause is repaired, run `sidestep resume r7k2`
+    to have the run itself make requests to an address of the application, run `sidestep resume r7k2 --var probe_url=http://…`
     to have spans kept meanwhile, go back a stage: run `sidestep rollback r7k2 --to register-dns`
     if a person has seen that all is well, run `sidestep approve r7k2 --comment "…"`, then `sidestep resume r7k2`
     "#);
@@ -54,6 +55,7 @@ fn each_result_of_looking_for_spans_has_its_own_way_on() {
     to look again, run `sidestep resume r7k2`
     to ask the task itself, from a machine inside the VPC, run `sidestep resume r7k2 --var jaeger_url=`
     to ask at another address, run `sidestep resume r7k2 --var jaeger_url=http://…`
+    to have the run itself make requests to an address of the application, run `sidestep resume r7k2 --var probe_url=http://…`
     if a person has seen that all is well, run `sidestep approve r7k2 --comment "…"`, then `sidestep resume r7k2`
     "#);
 }
