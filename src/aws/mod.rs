@@ -14,20 +14,24 @@ mod connect;
 mod ec2;
 mod elb;
 mod error;
+mod foreign;
 mod fresh;
+mod governance;
 mod guard;
 mod plain_http;
 mod retry;
 pub mod task_definition;
 mod watch;
 mod wire;
+mod xml;
 
 pub use clock::{Clock, time_asleep};
 pub use connect::{Access, Aws, ConnectOptions, Identity};
-pub use ec2::{SecurityGroup, SecurityRule};
+pub use ec2::{RouteTable, SecurityGroup, SecurityRule, Subnet, VpcDns};
 pub use elb::{ListenerRule, LoadBalancer, TargetGroup, TargetHealth};
 pub use error::{CallError, Class, Reason};
 pub use fresh::DeploymentRecord;
+pub use governance::{Decision, Scaling};
 pub use guard::{READ_ONLY_OPERATIONS, Refused, Slept};
 #[cfg(test)]
 pub(crate) use plain_http::scripted;

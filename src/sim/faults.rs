@@ -297,10 +297,10 @@ pub(super) fn strike(state: &mut State, service: &str, operation: &str) -> Optio
 /// The error of expired credentials.
 pub(super) fn expired(service: Service) -> ApiError {
     match service {
-        Service::Ecs | Service::Logs | Service::CloudMap => {
+        Service::Ecs | Service::Logs | Service::CloudMap | Service::Scaling => {
             ApiError::new("ExpiredTokenException", "The security token included in the request is expired")
         }
-        Service::Elb | Service::Sts => {
+        Service::Elb | Service::Sts | Service::Iam | Service::Route53 => {
             ApiError::new("ExpiredToken", "The security token included in the request is expired").status(403)
         }
         Service::Ec2 => ApiError::new("RequestExpired", "Request has expired."),
@@ -312,7 +312,7 @@ pub(super) fn internal(service: Service) -> ApiError {
     let code = match service {
         Service::Ecs => "ServerException",
         Service::Logs => "InternalFailure",
-        Service::CloudMap | Service::Elb | Service::Sts => "InternalFailure",
+        Service::CloudMap | Service::Elb | Service::Sts | Service::Iam | Service::Route53 | Service::Scaling => "InternalFailure",
         Service::Ec2 => "InternalError",
     };
     ApiError::new(code, "Service Unavailable. Please try again later.").status(500)

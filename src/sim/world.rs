@@ -10,11 +10,24 @@ use super::faults::Faults;
 use super::limits::Limits;
 use super::queue::Queue;
 use super::values::{iso, millis, text};
-use super::{Millis, State, cloudmap, ec2, ecs, elbv2, logs, sts};
+use super::{Millis, State, cloudmap, ec2, ecs, elbv2, iam, logs, scaling, sts};
 
 /// The members that this format gives a meaning.
-const KNOWN: [&str; 11] =
-    ["account", "capturedAt", "ec2", "ecs", "elbv2", "format", "logs", "region", "servicediscovery", "sts", "version"];
+const KNOWN: [&str; 13] = [
+    "account",
+    "applicationAutoScaling",
+    "capturedAt",
+    "ec2",
+    "ecs",
+    "elbv2",
+    "format",
+    "iam",
+    "logs",
+    "region",
+    "servicediscovery",
+    "sts",
+    "version",
+];
 
 impl State {
     /// The account of a world file. `seed` decides every draw: two accounts of the same file and seed behave alike. Virtual time
@@ -39,6 +52,8 @@ impl State {
     fn filled(mut self, world: &Value) -> Result<Self, String> {
         let state = &mut self;
         state.sts = sts::Sts::load(part(world, "sts")?, &state.account);
+        state.iam = iam::Iam::load(part(world, "iam")?)?;
+        state.scaling = scaling::Scaling::load(part(world, "applicationAutoScaling")?)?;
         state.logs = logs::Logs::load(part(world, "logs")?)?;
         state.ec2 = ec2::Ec2::load(part(world, "ec2")?)?;
         state.cloudmap = cloudmap::CloudMap::load(part(world, "servicediscovery")?, state.ec2.vpcs_without_dns())?;
@@ -64,6 +79,10 @@ impl State {
         put("servicediscovery", self.cloudmap.save());
         put("elbv2", self.elbv2.save());
         put("ec2", self.ec2.save());
+        // Most accounts say nothing of these.
+        for (name, part) in [("iam", self.iam.save()), ("applicationAutoScaling", self.scaling.save())] {
+            world.extend(part.map(|part| (name.to_owned(), part)));
+        }
         Value::Object(world)
     }
 
@@ -94,6 +113,8 @@ impl State {
             elbv2: elbv2::Elbv2::default(),
             ec2: ec2::Ec2::default(),
             sts: sts::Sts::default(),
+            iam: iam::Iam::default(),
+            scaling: scaling::Scaling::default(),
             ledger: Vec::new(),
             faults: Faults::default(),
             limits: Limits::default(),

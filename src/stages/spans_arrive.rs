@@ -32,7 +32,7 @@ pub struct SpansArrive {
     through_load_balancer: Option<bool>,
     /// What the API's paths begin with.
     #[serde(default)]
-    base_path: String,
+    pub base_path: String,
     /// Service names that do not count.
     #[serde(default)]
     ignore: Vec<String>,
