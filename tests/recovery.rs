@@ -18,6 +18,8 @@ mod findings;
 mod lanes;
 #[path = "recovery/newest.rs"]
 mod newest;
+#[path = "recovery/spans.rs"]
+mod spans;
 #[path = "recovery/stale.rs"]
 mod stale;
 #[path = "recovery/stops.rs"]

@@ -34,6 +34,7 @@ mod state;
 mod sts;
 mod traffic;
 mod values;
+mod web;
 mod wire;
 mod world;
 

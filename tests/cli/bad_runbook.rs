@@ -18,21 +18,21 @@ fn variables_that_are_missing_or_misspelt() {
     error: 4 problems in the runbook or its variables
 
     error: variable `project_name` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:36:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:18:1
        |
     18 | variable "project_name" {
        | ^^^^^^^^^^^^^^^^^^^^^^^
       hint: set it with --var project_name=… or in a --var-file
 
     error: variable `environment` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:46:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:28:1
        |
     28 | variable "environment" {
        | ^^^^^^^^^^^^^^^^^^^^^^
       hint: set it with --var environment=… or in a --var-file
 
     error: variable `aws_region` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:56:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:38:1
        |
     38 | variable "aws_region" {
        | ^^^^^^^^^^^^^^^^^^^^^
@@ -77,21 +77,21 @@ fn variables_of_the_wrong_type() {
     error: 4 problems in the runbook or its variables
 
     error: variable `project_name` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:36:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:18:1
        |
     18 | variable "project_name" {
        | ^^^^^^^^^^^^^^^^^^^^^^^
       hint: set it with --var project_name=… or in a --var-file
 
     error: variable `environment` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:46:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:28:1
        |
     28 | variable "environment" {
        | ^^^^^^^^^^^^^^^^^^^^^^
       hint: set it with --var environment=… or in a --var-file
 
     error: variable `aws_region` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:56:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:38:1
        |
     38 | variable "aws_region" {
        | ^^^^^^^^^^^^^^^^^^^^^
@@ -115,47 +115,47 @@ fn values_that_cannot_be() {
     error: 5 problems in the runbook or its variables
 
     error: Fargate has no task of 1000 CPU units
-       --> runbooks/jaeger-sidecar-to-shared.hcl:222:24
+       --> runbooks/jaeger-sidecar-to-shared.hcl:253:24
         |
-    222 |   cpu                = var.jaeger_cpu
+    253 |   cpu                = var.jaeger_cpu
         |                        ^^^^^^^^^^^^^^
       hint: write 256, 512, 1024, 2048, 4096, 8192 or 16384
 
     error: stage `create-service`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:278:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:309:21
         |
-    278 |   rollout_timeout = var.rollout_timeout
+    309 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
 
     error: stage `register-dns`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:289:21
-        |
-    289 |   rollout_timeout = var.rollout_timeout
-        |                     ^^^^^^^^^^^^^^^^^^^
-
-    error: stage `retarget-api-env`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:297:21
-        |
-    297 |   rollout_timeout = var.rollout_timeout
-        |                     ^^^^^^^^^^^^^^^^^^^
-
-    error: stage `strip-sidecar`: "soon" is not a duration; write for example "30m"
        --> runbooks/jaeger-sidecar-to-shared.hcl:320:21
         |
     320 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
+
+    error: stage `retarget-api-env`: "soon" is not a duration; write for example "30m"
+       --> runbooks/jaeger-sidecar-to-shared.hcl:328:21
+        |
+    328 |   rollout_timeout = var.rollout_timeout
+        |                     ^^^^^^^^^^^^^^^^^^^
+
+    error: stage `strip-sidecar`: "soon" is not a duration; write for example "30m"
+       --> runbooks/jaeger-sidecar-to-shared.hcl:356:21
+        |
+    356 |   rollout_timeout = var.rollout_timeout
+        |                     ^^^^^^^^^^^^^^^^^^^
     "#);
-    assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "jaeger_memory=512"]), @r#"
+    assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "jaeger_memory=512"]), @r"
     exit 3
     error: 1 problem in the runbook or its variables
 
     error: Fargate has no task of 1024 CPU units with 512 MiB
-       --> runbooks/jaeger-sidecar-to-shared.hcl:223:24
+       --> runbooks/jaeger-sidecar-to-shared.hcl:254:24
         |
-    223 |   memory             = var.jaeger_memory
+    254 |   memory             = var.jaeger_memory
         |                        ^^^^^^^^^^^^^^^^^
       hint: with cpu 1024, memory is 2048 to 8192 in steps of 1024
-    "#);
+    ");
     assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "enable_jaeger=false"]), @r#"
     exit 3
     error: enable_jaeger is false: there is no Jaeger to move
