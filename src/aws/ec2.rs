@@ -77,7 +77,12 @@ impl Aws {
         })
     }
 
-    async fn ec2_once(&self, action: &'static str, resource: &str, parameters: &[(String, String)]) -> Result<String, CallError> {
+    pub(super) async fn ec2_once(
+        &self,
+        action: &'static str,
+        resource: &str,
+        parameters: &[(String, String)],
+    ) -> Result<String, CallError> {
         let witness = Witness::default();
         let mut body = format!("Action={action}&Version={API_VERSION}");
         for (name, value) in parameters {

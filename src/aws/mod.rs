@@ -21,6 +21,7 @@ mod retry;
 pub mod task_definition;
 mod watch;
 mod wire;
+mod xml;
 
 pub use clock::{Clock, time_asleep};
 pub use connect::{Access, Aws, ConnectOptions, Identity};
@@ -32,3 +33,4 @@ pub use guard::{READ_ONLY_OPERATIONS, Refused, Slept};
 pub use plain_http::HttpReply;
 pub use retry::{ATTEMPT_TIMEOUT, SETTLE_WINDOW, STALENESS};
 pub use wire::Answer;
+pub use xml::{Parameters, numbered};

@@ -179,6 +179,9 @@ impl State {
         let service = incoming.service;
         let request_id = incoming.call.request_id.clone();
         let refuse = |error: &ApiError| Handled::Respond(wire::error(service, error, &request_id));
+        if faults::denies(self, service.name(), &incoming.call.operation) {
+            return refuse(&faults::denied(self, service, &incoming.call.operation));
+        }
         match fault {
             Some(RequestFaultKind::DropBefore) => return Handled::DropBefore,
             Some(RequestFaultKind::Hold) => return Handled::Hold,

@@ -30,6 +30,7 @@ mod shape;
 mod state;
 mod sts;
 mod traffic;
+mod unseen;
 mod values;
 mod wire;
 mod world;

@@ -87,6 +87,14 @@ pub(in crate::sim) fn load(state: &mut State, part: &Value) -> Result<(), String
         }
         state.ecs.services.push(load_service(item));
     }
+    for (index, item) in items("services").enumerate().filter(|(_, item)| text(item, "status") != "INACTIVE") {
+        let deployed = list(&item, "deployments").iter().map(|deployment| text(deployment, "taskDefinition"));
+        let mut named = deployed.chain([text(&item, "taskDefinition")]).filter(|name| !name.is_empty());
+        if let Some(unknown) = named.find(|name| state.ecs.definition(name).is_none()) {
+            let name = text(&item, "serviceName");
+            return Err(format!("`ecs.services[{index}]` (`{name}`) runs `{unknown}`, which `ecs.taskDefinitions` does not have"));
+        }
+    }
     for (index, item) in items("tasks").enumerate() {
         let task =
             load_task(state, item).ok_or_else(|| format!("`ecs.tasks[{index}]` has no `taskArn` or an unknown `lastStatus`"))?;
