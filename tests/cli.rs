@@ -23,6 +23,8 @@ mod rehearse;
 mod resistance;
 #[path = "cli/secrets.rs"]
 mod secrets;
+#[path = "cli/snapshot.rs"]
+mod snapshot;
 #[path = "cli/steering.rs"]
 mod steering;
 #[path = "cli/take_over.rs"]

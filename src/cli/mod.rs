@@ -21,6 +21,7 @@ mod runs;
 mod screen;
 mod signals;
 mod simulate;
+mod snapshot;
 mod standing;
 mod status;
 mod swarm;
@@ -72,6 +73,7 @@ fn call(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Status(args) => status::call(context, &args),
         Verb::Runs => runs::call(context),
         Verb::Rehearse(args) => rehearse::call(context, &args),
+        Verb::Snapshot(args) => snapshot::call(context, &args),
         Verb::Simulate(args) => simulate::call(context, &args),
         Verb::Check(args) => check::call(context, &args),
     }

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::drive::Drive;
 use super::ending::tell_end;
 use super::screen::Screen;
-use super::world::{load_world, not_a_world};
+use super::world::WorldFile;
 use super::{account, crashes, plan, runbooks, swarm};
 use crate::aws::{Access, Aws, Clock};
 use crate::journal::Journal;
@@ -21,25 +21,23 @@ use crate::model::{Actor, Error, Event, Exit, RunView, Runbook, StageId};
 use crate::sim::{Sim, SimConnector, State};
 use crate::ui::{plan_view, summary};
 
-const BUILT_IN_VARIABLES: &str = include_str!("../../runbooks/worlds/nexus-ai-staging.tfvars");
 /// How long the rehearsed world goes on after the last step, so that what the end state does to spans is seen.
 const AFTERMATH: Duration = Duration::from_secs(60);
 
 pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
     fitting(args)?;
-    let (path, world) = load_world(args.world.as_deref())?;
-    // The built-in world brings its variables along; what is given on the command line goes over them.
-    let first = match args.world {
-        None => vec![("<built-in>/nexus-ai-staging.tfvars".to_owned(), BUILT_IN_VARIABLES.to_owned())],
-        Some(_) => Vec::new(),
-    };
-    let runbook = runbooks::load(&args.runbook.runbook, &runbooks::sources(context, first)?)?;
+    let file = WorldFile::read(args.world.as_deref())?;
+    // It must be one before anything in it is believed.
+    let state = file.load(args.seed)?;
+    let runbook = fitting_runbook(context, args, &file)?;
+    if !context.json() {
+        file.tell_missing(context);
+    }
     match args.faults {
         Faults::None => {}
-        Faults::Crashes => return crashes::call(context, args, &runbook, &path, &world),
-        Faults::All => return swarm::call(context, args, &runbook, &path, &world),
+        Faults::Crashes => return crashes::call(context, args, &runbook, &file),
+        Faults::All => return swarm::call(context, args, &runbook, &file),
     }
-    let state = State::load(&world, args.seed).map_err(|why| not_a_world(&path, why))?;
     let directory = tempfile::tempdir().map_err(|error| Error::JournalUnusable {
         path: std::env::temp_dir().display().to_string(),
         why: error.to_string(),
@@ -51,6 +49,21 @@ pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
         .build()
         .map_err(|error| Error::Internal { message: format!("no runtime: {error}") })?;
     runtime.block_on(rehearse(context, args, &runbook, state, directory.path()))
+}
+
+/// The runbook that is named, or else the one that the world was captured for, or else the default. A world brings its variables
+/// along; what is given on the command line goes over them.
+fn fitting_runbook(context: &Context, args: &RehearseArgs, file: &WorldFile) -> Result<Runbook, Error> {
+    let wanted = args.runbook.as_deref().or(file.runbook.as_deref()).unwrap_or(runbooks::DEFAULT);
+    let runbook = match runbooks::load(wanted, &runbooks::sources(context, file.variables.clone())?) {
+        Err(Error::FileUnreadable { what, path, why, .. }) if args.runbook.is_none() => {
+            let hint = format!("`{}` was captured for it; name the runbook on the command line", file.path);
+            return Err(Error::FileUnreadable { what, path, why, hint: Some(hint) });
+        }
+        loaded => loaded?,
+    };
+    file.fits(&runbook)?;
+    Ok(runbook)
 }
 
 /// Options that want another `--faults` are refused: nobody shall think that they did something.

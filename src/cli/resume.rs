@@ -1,10 +1,6 @@
 //! `sidestep resume`: goes on with a run from its journal. Other variables, or another runbook, amend the plan: shown, agreed to,
 //! and appended to the run as a new plan epoch. So does `--replan`, from what others have made of the account meanwhile.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
 use super::args::ResumeArgs;
 use super::context::Context;
 use super::drive::Drive;
@@ -76,7 +72,7 @@ fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Resu
         });
     }
     // What the run was started with, under what is given now.
-    let journaled = variables_as_hcl(&view.forward.variables);
+    let journaled = runbooks::variables_as_hcl(&view.forward.variables);
     let sources = runbooks::sources(context, vec![("<the run's variables>".to_owned(), journaled)])?;
     match runbooks::load(args.runbook.as_deref().unwrap_or(noted(&view.forward)), &sources) {
         Err(Error::FileUnreadable { what, path, why, .. }) if args.runbook.is_none() => {
@@ -90,12 +86,6 @@ fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Resu
 /// Where the runbook of a plan is found: its file, or its name for one that is part of the program.
 fn noted(plan: &Plan) -> &str {
     plan.runbook_path.as_deref().unwrap_or(&plan.runbook)
-}
-
-/// Variables as a variable file: JSON values are HCL expressions.
-fn variables_as_hcl(variables: &BTreeMap<String, Value>) -> String {
-    let quoted = |value: &Value| value.to_string().replace("${", "$${").replace("%{", "%%{");
-    variables.iter().map(|(name, value)| format!("{name} = {}\n", quoted(value))).collect()
 }
 
 #[allow(clippy::too_many_arguments, reason = "one call site: a struct would only name them again")]
@@ -208,7 +198,7 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
     }
     let before = &view.forward;
     let journaled = VariableSources {
-        var_files: vec![("<the run's variables>".to_owned(), variables_as_hcl(&before.variables))],
+        var_files: vec![("<the run's variables>".to_owned(), runbooks::variables_as_hcl(&before.variables))],
         ..VariableSources::default()
     };
     let wanted = noted(before);
@@ -252,49 +242,4 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
 fn concerns(view: &RunView, resource: &str) -> bool {
     let mut lanes = view.plan.lanes().filter(|(_, lane)| lane.target == resource).peekable();
     lanes.peek().is_none() || lanes.any(|(stage, lane)| view.is_wanted(stage, lane))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn journaled_variables_read_back_as_they_were() {
-        let variables: BTreeMap<String, Value> = [
-            ("a".to_owned(), json!("x ${y} %{z}")),
-            ("b".to_owned(), json!(["1", "2"])),
-            ("c".to_owned(), json!({ "k": 3, "t": true })),
-        ]
-        .into();
-        let text = variables_as_hcl(&variables);
-        let declared = r#"
-runbook "r" {
-  description = "d"
-}
-variable "a" {
-  type = string
-}
-variable "b" {
-  type = list(string)
-}
-variable "c" {
-  type = any
-}
-target {
-  region      = "r"
-  environment = "e"
-  cluster     = "c"
-  services    = ["s"]
-}
-stage "log_group" "one" {
-  name = var.a
-}
-"#;
-        let file = crate::model::SourceFile { path: "r.hcl".to_owned(), text: declared.to_owned() };
-        let sources = crate::runbook::VariableSources { var_files: vec![("v".to_owned(), text)], ..Default::default() };
-        let runbook = crate::runbook::resolve(file, &sources).unwrap_or_else(|problems| panic!("{problems:?}"));
-        assert_eq!(runbook.variable_values(), variables);
-    }
 }

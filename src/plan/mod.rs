@@ -13,5 +13,5 @@ mod users;
 pub use inventory::inventory;
 pub use make::{CLAIMED, check, make};
 pub use newest::{MOVED_ON, Newest, read_newest};
-pub use observe::observe;
+pub use observe::{check_place, observe};
 pub use undo::undo;

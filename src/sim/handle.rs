@@ -147,6 +147,10 @@ impl Inner {
                 let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
                 self.state.ask_task(&ip, port, path)
             }
+            None if asks_elsewhere(request) => {
+                note.action = "http:elsewhere".to_owned();
+                self.state.ask_elsewhere(request)
+            }
             None => match wire::read(request, &request_id) {
                 Ok(incoming) => {
                     let action = format!("{}:{}", incoming.service.name(), incoming.call.operation);
@@ -233,6 +237,23 @@ impl State {
     }
 }
 
+impl State {
+    /// A GET on an address that is no task's: of what AWS has none, so it is the operator's own way to the shared Jaeger, a tunnel
+    /// or the same simulator served on loopback.
+    fn ask_elsewhere(&self, request: &Request<Bytes>) -> Handled {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = path.strip_prefix("/_sim/jaeger").unwrap_or(path);
+        Handled::Respond(jaeger::shared(self, path).map_or_else(
+            || {
+                let mut response = Response::new(Bytes::from_static(b"nothing answers here\n"));
+                *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+                response
+            },
+            http_answer,
+        ))
+    }
+}
+
 /// A request arrives that was held up on its way; its answer goes nowhere.
 pub(super) fn land(state: &mut State, incoming: Incoming) {
     state.answer(incoming);
@@ -256,6 +277,11 @@ fn task_address(request: &Request<Bytes>) -> Option<(String, u16)> {
     let ip: Ipv4Addr = host.parse().ok()?;
     let asks_a_task = request.method() == Method::GET && !ip.is_loopback() && !ip.is_unspecified();
     asks_a_task.then(|| (host.to_owned(), request.uri().port_u16().unwrap_or(80)))
+}
+
+/// Whether a plain GET asks some other host. Over HTTP the host asked is this simulator, and the URI names none.
+fn asks_elsewhere(request: &Request<Bytes>) -> bool {
+    request.method() == Method::GET && request.uri().host().is_some()
 }
 
 fn note(request: &Request<Bytes>, request_id: &str, sequence: u64, now: Millis) -> RequestNote {

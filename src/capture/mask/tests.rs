@@ -43,7 +43,7 @@ fn of_commands_only_what_is_no_value_stays() {
         ("curl -f http://localhost:8000/health || exit 1", "curl -f http://localhost:8000/health || exit 1"),
         (
             "wget --header='Authorization: Bearer hunter2' -q http://u:hunter2@localhost:1/",
-            "wget --header=<masked> -q http://<masked>@localhost:1/",
+            "wget --header=<masked> <masked> -q http://<masked>@localhost:1/",
         ),
         (
             "mkdir -p /app && OTLP=http://localhost:4318 exec app hunter2",

@@ -81,7 +81,10 @@ pub(in crate::sim) fn load(state: &mut State, part: &Value) -> Result<(), String
             return Err(format!("`ecs.services[{index}]` has no `serviceArn`, `serviceName` or `clusterArn`"));
         }
         let most = state.assume.compute.tasks_per_service;
-        let wants = |object: &Value| (0..=most).contains(&number(object, "desiredCount").unwrap_or(0));
+        let wants = |object: &Value| {
+            let said = has(object, "desiredCount");
+            number(object, "desiredCount").map_or(!said, |count| (0..=most).contains(&count))
+        };
         if !wants(&item) || !list(&item, "deployments").iter().all(wants) {
             return Err(format!("`ecs.services[{index}]`: a `desiredCount` is not a number from 0 to {most}"));
         }
