@@ -64,7 +64,6 @@ pub struct Aws {
     pub(super) names: aws_sdk_servicediscovery::Client,
     pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) sts: aws_sdk_sts::Client,
-    pub(super) ec2_endpoint: String,
     pub(super) watch: ServiceWatch,
     pub(super) own_writes: OwnWrites,
     random: Mutex<fastrand::Rng>,
@@ -140,7 +139,6 @@ impl Aws {
             names: client!(aws_sdk_servicediscovery, &config, access),
             elb: client!(aws_sdk_elasticloadbalancingv2, &config, access),
             sts: client!(aws_sdk_sts, &config, access),
-            ec2_endpoint: ec2_endpoint(&config, &region),
             endpoint_url: config.endpoint_url().map(str::to_owned),
             watch: ServiceWatch::default(),
             own_writes: OwnWrites::default(),
@@ -241,19 +239,4 @@ fn attempt_timeout(clock: &Clock) -> Duration {
 /// In tokio's time: one attempt, and what the SDK does around it.
 fn operation_timeout(clock: &Clock) -> Duration {
     attempt_timeout(clock).saturating_add(Duration::from_secs(1))
-}
-
-/// Where EC2's reads go: the same overrides that the SDK's own clients heed.
-fn ec2_endpoint(config: &SdkConfig, region: &str) -> String {
-    let from_settings = config.service_config().and_then(|settings| {
-        let key = aws_types::service_config::ServiceConfigKey::builder()
-            .service_id("EC2")
-            .env("AWS_ENDPOINT_URL")
-            .profile("endpoint_url")
-            .build()
-            .ok()?;
-        settings.load_config(key)
-    });
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    from_settings.or_else(|| config.endpoint_url().map(str::to_owned)).unwrap_or_else(|| format!("https://ec2.{region}.{suffix}"))
 }

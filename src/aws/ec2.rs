@@ -1,27 +1,11 @@
-//! The few reads of EC2 that a plan needs, over the SDK's own runtime and signing. The EC2 crate alone would take as long to
-//! build as everything else together.
+//! The few reads of EC2 that a plan needs: security groups, subnets, routes, and whether a VPC answers names.
 
-use aws_runtime::auth::SigV4OperationSigningConfig;
-use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
-use aws_smithy_http::query::fmt_string;
-use aws_smithy_runtime::client::orchestrator::operation::Operation;
-use aws_smithy_runtime_api::client::auth::AuthSchemeOptionResolverParams;
-use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
-use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::Layer;
-use aws_smithy_types::error::ErrorMetadata;
-use aws_smithy_types::timeout::TimeoutConfig;
-use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError, try_data};
-use aws_types::SigningName;
-use aws_types::region::SigningRegion;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::connect::Access;
-use super::guard::{ReadOnlyGuard, Witness};
+use super::foreign::{Ask, EC2};
 use super::retry::may_pass;
+use super::xml::{items, text};
 use super::{Aws, CallError};
 
 const API_VERSION: &str = "2016-11-15";
@@ -56,191 +40,146 @@ pub struct SecurityRule {
     pub prefix_lists: Vec<String>,
 }
 
+/// A subnet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subnet {
+    /// `subnet-…`.
+    pub id: String,
+    /// Its VPC.
+    pub vpc: String,
+    /// Its Availability Zone.
+    pub zone: String,
+    /// Its IPv4 range.
+    pub range: String,
+    /// Addresses that nobody has.
+    pub free: Option<u64>,
+}
+
+/// A route table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTable {
+    /// `rtb-…`.
+    pub id: String,
+    /// Its VPC.
+    pub vpc: String,
+    /// Subnets that are associated with it by name.
+    pub subnets: Vec<String>,
+    /// Whether it serves the subnets of its VPC that are associated with none.
+    pub main: bool,
+    /// What the default IPv4 route (`0.0.0.0/0`) leads to: `igw-…`, `nat-…`, `tgw-…` and the like. `None` where there is none.
+    pub way_out: Option<String>,
+}
+
+/// Whether a VPC's resolver answers the names of private hosted zones: both must be on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VpcDns {
+    /// `enableDnsSupport`.
+    pub support: bool,
+    /// `enableDnsHostnames`.
+    pub hostnames: bool,
+}
+
 impl Aws {
     /// Security groups by id.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn security_groups(&self, ids: &[String]) -> Result<Vec<SecurityGroup>, CallError> {
-        let parameters: Vec<_> = ids.iter().enumerate().map(|(index, id)| (format!("GroupId.{}", index + 1), id.clone())).collect();
-        let resource = ids.join(", ");
-        let body = self.retry(may_pass, || self.ec2_once("DescribeSecurityGroups", &resource, &parameters)).await?;
-        parse_security_groups(&body).map_err(|error| CallError {
-            operation: "DescribeSecurityGroups",
-            resource,
-            class: super::Class::Unknown,
-            reason: super::Reason::NoAnswer,
-            code: String::new(),
-            message: format!("an answer that is not AWS's: {error}"),
-            request_id: None,
-            members: serde_json::Value::Null,
-        })
+        let answer = self.ec2("DescribeSecurityGroups", &ids.join(", "), &numbered("GroupId", ids)).await?;
+        Ok(items(&answer["securityGroupInfo"]).map(security_group).collect())
     }
 
-    pub(super) async fn ec2_once(
-        &self,
-        action: &'static str,
-        resource: &str,
-        parameters: &[(String, String)],
-    ) -> Result<String, CallError> {
-        let witness = Witness::default();
-        let mut body = format!("Action={action}&Version={API_VERSION}");
-        for (name, value) in parameters {
-            body.push_str(&format!("&{name}={}", fmt_string(value)));
-        }
-        let mut operation = Operation::builder()
-            .service_name("EC2")
-            .operation_name(action)
-            .endpoint_url(&self.ec2_endpoint)
-            .no_retry()
-            .timeout_config(self.config.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled))
-            .interceptor(witness.clone())
-            .runtime_plugin(self.signing());
-        if let Some(client) = self.config.http_client() {
-            operation = operation.http_client(client);
-        }
-        if self.access == Access::ReadOnly {
-            operation = operation.interceptor(ReadOnlyGuard);
-        }
-        let operation = operation.serializer(request).deserializer(answer).build();
-        operation.invoke(body).await.map_err(|error| CallError::from_sdk(action, resource, &error, witness.transmits()))
+    /// Subnets by id.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>, CallError> {
+        let answer = self.ec2("DescribeSubnets", &ids.join(", "), &numbered("SubnetId", ids)).await?;
+        let subnet = |found: &Value| Subnet {
+            id: text(found, "subnetId"),
+            vpc: text(found, "vpcId"),
+            zone: text(found, "availabilityZone"),
+            range: text(found, "cidrBlock"),
+            free: text(found, "availableIpAddressCount").parse().ok(),
+        };
+        Ok(items(&answer["subnetSet"]).map(subnet).collect())
     }
 
-    /// What an SDK client would bring along: the signing and the identity.
-    fn signing(&self) -> StaticRuntimePlugin {
-        let mut layer = Layer::new("ec2");
-        layer.store_put(AuthSchemeOptionResolverParams::new(()));
-        if let Some(region) = self.config.region() {
-            layer.store_put(SigningRegion::from(region.clone()));
-        }
-        layer.store_put(SigningName::from_static("ec2"));
-        layer.store_put(SigV4OperationSigningConfig::default());
-        let mut components = RuntimeComponentsBuilder::new("ec2")
-            .with_auth_scheme(SigV4AuthScheme::new())
-            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
-            .with_identity_cache(self.config.identity_cache())
-            .with_time_source(self.config.time_source())
-            .with_sleep_impl(self.config.sleep_impl());
-        if let Some(provider) = self.config.credentials_provider() {
-            components = components.with_identity_resolver(SCHEME_ID, provider);
-        }
-        StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components)
+    /// The route tables of a VPC.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn route_tables(&self, vpc: &str) -> Result<Vec<RouteTable>, CallError> {
+        let filter = [("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", vpc)];
+        let parameters: Vec<_> = filter.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let answer = self.ec2("DescribeRouteTables", vpc, &parameters).await?;
+        Ok(items(&answer["routeTableSet"]).map(route_table).collect())
+    }
+
+    /// Whether a VPC answers names.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn vpc_dns(&self, vpc: &str) -> Result<VpcDns, CallError> {
+        let attribute = async |name: &str| -> Result<bool, CallError> {
+            let parameters = [("VpcId".to_owned(), vpc.to_owned()), ("Attribute".to_owned(), name.to_owned())];
+            let answer = self.ec2("DescribeVpcAttribute", vpc, &parameters).await?;
+            Ok(answer[name]["value"] == "true")
+        };
+        let (support, hostnames) = tokio::join!(attribute("enableDnsSupport"), attribute("enableDnsHostnames"));
+        Ok(VpcDns { support: support?, hostnames: hostnames? })
+    }
+
+    async fn ec2(&self, action: &'static str, resource: &str, parameters: &[(String, String)]) -> Result<Value, CallError> {
+        self.retry(may_pass, || self.foreign_once(&EC2, action, resource, Ask::form(action, API_VERSION, parameters))).await
     }
 }
 
-fn request(body: String) -> Result<HttpRequest, aws_smithy_runtime_api::box_error::BoxError> {
-    let length = body.len().to_string();
-    let mut request = HttpRequest::new(SdkBody::from(body));
-    request.set_method("POST")?;
-    request.set_uri("/")?;
-    request.headers_mut().insert("content-type", "application/x-www-form-urlencoded");
-    request.headers_mut().insert("content-length", length);
-    Ok(request)
+fn numbered(name: &str, values: &[String]) -> Vec<(String, String)> {
+    values.iter().enumerate().map(|(index, value)| (format!("{name}.{}", index + 1), value.clone())).collect()
 }
 
-fn answer(response: &HttpResponse) -> Result<String, OrchestratorError<ErrorMetadata>> {
-    let text = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
-    if response.status().is_success() {
-        return Ok(text);
+fn security_group(found: &Value) -> SecurityGroup {
+    let rules = |list: &Value| items(list).map(security_rule).collect();
+    SecurityGroup {
+        id: text(found, "groupId"),
+        name: text(found, "groupName"),
+        ingress: rules(&found["ipPermissions"]),
+        egress: rules(&found["ipPermissionsEgress"]),
     }
-    let mut error = ErrorMetadata::builder();
-    if let Some((code, message)) = parse_error(&text) {
-        error = error.code(code).message(message);
-    }
-    Err(OrchestratorError::operation(error.build()))
 }
 
-/// `<Response><Errors><Error><Code>…</Code><Message>…</Message></Error></Errors><RequestID>…</RequestID></Response>`
-fn parse_error(text: &str) -> Option<(String, String)> {
-    let mut document = Document::new(text);
-    let mut root = document.root_element().ok()?;
-    while let Some(mut errors) = root.next_tag() {
-        if !errors.start_el().matches("Errors") {
-            continue;
-        }
-        if let Some(mut error) = errors.next_tag() {
-            let (mut code, mut message) = (None, String::new());
-            while let Some(mut member) = error.next_tag() {
-                match member.start_el().local() {
-                    "Code" => code = try_data(&mut member).ok().map(|text| text.into_owned()),
-                    "Message" => message = try_data(&mut member).ok()?.into_owned(),
-                    _ => {}
-                }
-            }
-            return code.map(|code| (code, message));
-        }
+fn security_rule(found: &Value) -> SecurityRule {
+    let each = |list: &Value, name: &str| items(list).map(|item| text(item, name)).collect();
+    SecurityRule {
+        protocol: text(found, "ipProtocol"),
+        from_port: text(found, "fromPort").parse().ok(),
+        to_port: text(found, "toPort").parse().ok(),
+        groups: each(&found["groups"], "groupId"),
+        ranges: each(&found["ipRanges"], "cidrIp"),
+        prefix_lists: each(&found["prefixListIds"], "prefixListId"),
     }
-    None
 }
 
-fn parse_security_groups(text: &str) -> Result<Vec<SecurityGroup>, XmlDecodeError> {
-    let mut document = Document::new(text);
-    let mut root = document.root_element()?;
-    let mut groups = Vec::new();
-    while let Some(mut list) = root.next_tag() {
-        if !list.start_el().matches("securityGroupInfo") {
-            continue;
-        }
-        while let Some(mut item) = list.next_tag() {
-            groups.push(parse_security_group(&mut item)?);
-        }
+fn route_table(found: &Value) -> RouteTable {
+    let associations = || items(&found["associationSet"]);
+    let everywhere = |route: &&Value| route["destinationCidrBlock"] == "0.0.0.0/0" && route["state"] != "blackhole";
+    let way_out = items(&found["routeSet"]).find(everywhere).and_then(|route| {
+        let ways = ["gatewayId", "natGatewayId", "transitGatewayId", "networkInterfaceId", "instanceId", "vpcPeeringConnectionId"];
+        ways.iter().find_map(|way| route[way].as_str()).map(str::to_owned)
+    });
+    RouteTable {
+        id: text(found, "routeTableId"),
+        vpc: text(found, "vpcId"),
+        subnets: associations().map(|entry| text(entry, "subnetId")).filter(|subnet| !subnet.is_empty()).collect(),
+        main: associations().any(|entry| entry["main"] == "true"),
+        way_out,
     }
-    Ok(groups)
-}
-
-fn parse_security_group(item: &mut ScopedDecoder<'_, '_>) -> Result<SecurityGroup, XmlDecodeError> {
-    let mut group = SecurityGroup::default();
-    while let Some(mut member) = item.next_tag() {
-        match member.start_el().local() {
-            "groupId" => group.id = data(&mut member)?,
-            "groupName" => group.name = data(&mut member)?,
-            "ipPermissions" => group.ingress = parse_rules(&mut member)?,
-            "ipPermissionsEgress" => group.egress = parse_rules(&mut member)?,
-            _ => {}
-        }
-    }
-    Ok(group)
-}
-
-fn parse_rules(list: &mut ScopedDecoder<'_, '_>) -> Result<Vec<SecurityRule>, XmlDecodeError> {
-    let mut rules = Vec::new();
-    while let Some(mut item) = list.next_tag() {
-        let mut rule = SecurityRule::default();
-        while let Some(mut member) = item.next_tag() {
-            match member.start_el().local() {
-                "ipProtocol" => rule.protocol = data(&mut member)?,
-                "fromPort" => rule.from_port = data(&mut member)?.parse().ok(),
-                "toPort" => rule.to_port = data(&mut member)?.parse().ok(),
-                "groups" => rule.groups = parse_each(&mut member, "groupId")?,
-                "ipRanges" => rule.ranges = parse_each(&mut member, "cidrIp")?,
-                "prefixListIds" => rule.prefix_lists = parse_each(&mut member, "prefixListId")?,
-                _ => {}
-            }
-        }
-        rules.push(rule);
-    }
-    Ok(rules)
-}
-
-/// The text of `name` in each item of a list.
-fn parse_each(list: &mut ScopedDecoder<'_, '_>, name: &str) -> Result<Vec<String>, XmlDecodeError> {
-    let mut found = Vec::new();
-    while let Some(mut item) = list.next_tag() {
-        while let Some(mut member) = item.next_tag() {
-            if member.start_el().matches(name) {
-                found.push(data(&mut member)?);
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn data(member: &mut ScopedDecoder<'_, '_>) -> Result<String, XmlDecodeError> {
-    try_data(member).map(|text| text.into_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::xml::tree;
     use super::*;
 
     #[test]
@@ -252,7 +191,8 @@ mod tests {
           <ipRanges><item><cidrIp>10.0.0.0/16</cidrIp></item></ipRanges><prefixListIds/></item></ipPermissions>
           <ipPermissionsEgress><item><ipProtocol>-1</ipProtocol><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges></item></ipPermissionsEgress>
           </item></securityGroupInfo></DescribeSecurityGroupsResponse>"#;
-        let groups = parse_security_groups(text).expect("well-formed");
+        let answer = tree(text).expect("well-formed");
+        let groups: Vec<_> = items(&answer["securityGroupInfo"]).map(security_group).collect();
         assert_eq!(groups.len(), 1);
         assert_eq!(groups[0].ingress[0].groups, ["sg-1"]);
         assert_eq!((groups[0].ingress[0].from_port, groups[0].ingress[0].to_port), (Some(4317), Some(4318)));
@@ -261,9 +201,19 @@ mod tests {
     }
 
     #[test]
-    fn an_error_answer_gives_code_and_message() {
-        let text = "<Response><Errors><Error><Code>InvalidGroup.NotFound</Code><Message>gone</Message></Error></Errors><RequestID>x</RequestID></Response>";
-        assert_eq!(parse_error(text), Some(("InvalidGroup.NotFound".to_owned(), "gone".to_owned())));
-        assert_eq!(parse_error("<html>busy</html>"), None);
+    fn a_route_table_says_what_its_default_route_leads_to() {
+        let text = r"<R><routeTableSet><item><routeTableId>rtb-1</routeTableId><vpcId>vpc-1</vpcId>
+          <routeSet><item><destinationCidrBlock>10.0.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId><state>active</state></item>
+          <item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><natGatewayId>nat-1</natGatewayId><state>active</state></item></routeSet>
+          <associationSet><item><subnetId>subnet-1</subnetId><main>false</main></item></associationSet></item>
+          <item><routeTableId>rtb-2</routeTableId><vpcId>vpc-1</vpcId><routeSet/><associationSet><item><main>true</main></item></associationSet></item>
+          </routeTableSet></R>";
+        let answer = tree(text).expect("well-formed");
+        let tables: Vec<_> = items(&answer["routeTableSet"]).map(route_table).collect();
+        assert_eq!(
+            (tables[0].way_out.as_deref(), tables[0].subnets.as_slice(), tables[0].main),
+            (Some("nat-1"), &["subnet-1".to_owned()][..], false)
+        );
+        assert_eq!((tables[1].way_out.as_deref(), tables[1].subnets.len(), tables[1].main), (None, 0, true));
     }
 }

@@ -36,6 +36,8 @@ pub struct LoadBalancer {
     pub dns_name: String,
     /// Its security groups.
     pub security_groups: Vec<String>,
+    /// The Availability Zones that it is enabled in.
+    pub zones: Vec<String>,
 }
 
 /// A rule of a listener that forwards to target groups.
@@ -170,6 +172,7 @@ impl Aws {
                     arn: text(balancer.load_balancer_arn()),
                     dns_name: text(balancer.dns_name()),
                     security_groups: balancer.security_groups().to_vec(),
+                    zones: balancer.availability_zones().iter().filter_map(|zone| zone.zone_name()).map(str::to_owned).collect(),
                 })
                 .collect())
         })

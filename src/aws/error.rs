@@ -112,6 +112,20 @@ impl CallError {
         }
     }
 
+    /// A success whose answer cannot be read.
+    pub(super) fn unreadable(operation: &'static str, resource: &str, why: &str) -> Self {
+        Self {
+            operation,
+            resource: resource.to_owned(),
+            class: Class::Unknown,
+            reason: Reason::NoAnswer,
+            code: String::new(),
+            message: format!("an answer that is not AWS's: {why}"),
+            request_id: None,
+            members: serde_json::Value::Null,
+        }
+    }
+
     /// For the journal.
     pub fn failure(&self) -> Failure {
         let kind = match self.reason {

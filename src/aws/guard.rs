@@ -21,7 +21,9 @@ pub const READ_ONLY_OPERATIONS: &[&str] = &[
     "DescribeLoadBalancers",
     "DescribeLogGroups",
     "DescribeLogStreams",
+    "DescribeRouteTables",
     "DescribeRules",
+    "DescribeScalableTargets",
     "DescribeSecurityGroups",
     "DescribeServiceDeployments",
     "DescribeServiceRevisions",
@@ -36,9 +38,11 @@ pub const READ_ONLY_OPERATIONS: &[&str] = &[
     "DescribeVpcAttribute",
     "DescribeVpcs",
     "GetCallerIdentity",
+    "GetHostedZone",
     "GetInstancesHealthStatus",
     "GetLogEvents",
     "GetNamespace",
+    "GetRole",
     "GetService",
     "ListInstances",
     "ListNamespaces",
@@ -47,6 +51,7 @@ pub const READ_ONLY_OPERATIONS: &[&str] = &[
     "ListTagsForResource",
     "ListTaskDefinitions",
     "ListTasks",
+    "SimulatePrincipalPolicy",
 ];
 
 /// The guard refused to send an operation.

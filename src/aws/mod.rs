@@ -9,12 +9,15 @@
 //! ECS, CloudWatch Logs and Cloud Map speak JSON: requests and answers pass through whole, as AWS documents them, so that a
 //! member which this SDK version does not know is never lost. The SDK still finds the endpoint, signs, times out and reads errors.
 
+mod capture;
 mod clock;
 mod connect;
 mod ec2;
 mod elb;
 mod error;
+mod foreign;
 mod fresh;
+mod governance;
 mod guard;
 mod plain_http;
 mod retry;
@@ -23,14 +26,15 @@ mod watch;
 mod wire;
 mod xml;
 
+pub use capture::{Parameters, numbered};
 pub use clock::{Clock, time_asleep};
 pub use connect::{Access, Aws, ConnectOptions, Identity};
-pub use ec2::{SecurityGroup, SecurityRule};
+pub use ec2::{RouteTable, SecurityGroup, SecurityRule, Subnet, VpcDns};
 pub use elb::{ListenerRule, LoadBalancer, TargetGroup, TargetHealth};
 pub use error::{CallError, Class, Reason};
 pub use fresh::DeploymentRecord;
+pub use governance::{Decision, Scaling};
 pub use guard::{READ_ONLY_OPERATIONS, Refused, Slept};
 pub use plain_http::HttpReply;
 pub use retry::{ATTEMPT_TIMEOUT, SETTLE_WINDOW, STALENESS};
 pub use wire::Answer;
-pub use xml::{Parameters, numbered};

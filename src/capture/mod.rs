@@ -97,7 +97,7 @@ pub async fn capture(aws: &Aws, runbook: &Runbook) -> Result<Captured, Error> {
 }
 
 async fn read(reader: &Reader<'_>, scope: &Scope) -> Result<(Map<String, Value>, Value), CallError> {
-    let caller = reader.aws().read_xml("GetCallerIdentity", "the caller", &Parameters::new()).await?;
+    let caller = reader.aws().read_printed("GetCallerIdentity", "the caller", &Parameters::new()).await?;
     let ecs = ecs::read(reader, scope).await?;
     let (routes, names, logs) =
         tokio::join!(routes::read(reader, scope, &ecs), names::read(reader, scope, &ecs), logs::read(reader, scope, &ecs, &caller));

@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
         resource: &str,
         parameters: Parameters,
     ) -> Result<Option<Value>, CallError> {
-        let answer = self.aws.read_xml(operation, resource, &parameters).await;
+        let answer = self.aws.read_printed(operation, resource, &parameters).await;
         self.kept(operation, resource, answer)
     }
 
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
         parameters: Parameters,
         list: &str,
     ) -> Result<Option<Vec<Value>>, CallError> {
-        let answer = self.aws.read_xml_pages(operation, resource, parameters, list).await;
+        let answer = self.aws.read_printed_pages(operation, resource, parameters, list).await;
         self.kept(operation, resource, answer)
     }
 

@@ -33,7 +33,7 @@ pub fn print(context: &Context, plan: &Plan) {
 /// The error of findings that block a run: another's claim is named before all others, for it goes by itself. `at` is where the run
 /// stands, if one was begun.
 pub fn refused(findings: Vec<Finding>, at: Option<Where>) -> Error {
-    match findings.iter().find(|finding| finding.id == CLAIMED) {
+    match findings.iter().find(|finding| finding.id == CLAIMED.id) {
         Some(claimed) => Error::Claimed { headline: claimed.found.clone(), causes: vec![claimed.fix.clone()], at },
         None => Error::Blocked { findings },
     }

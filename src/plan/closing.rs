@@ -31,7 +31,8 @@ mod tests {
 
     fn facts(protocol: &str, port: i32, paths: &[&str]) -> Facts {
         let mut facts = Facts::default();
-        let balancer = LoadBalancer { arn: "lb".into(), dns_name: "alb.example.com".into(), security_groups: Vec::new() };
+        let balancer =
+            LoadBalancer { arn: "lb".into(), dns_name: "alb.example.com".into(), security_groups: Vec::new(), zones: Vec::new() };
         facts.load_balancers.insert("lb".into(), balancer);
         facts.rules.push(ListenerRule {
             load_balancer: "lb".into(),

@@ -2,13 +2,16 @@
 
 use serde_json::{Value, json};
 
+use super::checks::{self, Scene};
 use super::closing;
-use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, Severity, StagePlan, Target};
+use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, StagePlan, Target};
 use crate::runbook::near_miss;
 use crate::stages::claim::if_dead;
 use crate::stages::facts::Facts;
+use crate::stages::findings::{CLAIMED, Seen};
 use crate::stages::kind::{Planning, Sketch, check_common, common};
 use crate::stages::registry;
+use crate::stages::subject::Subject;
 
 /// Everything that is wrong with the stages of a runbook.
 pub fn check(runbook: &Runbook) -> Vec<Problem> {
@@ -45,9 +48,6 @@ pub fn check(runbook: &Runbook) -> Vec<Problem> {
     problems
 }
 
-/// The finding that says of a service that another run has claimed it.
-pub const CLAIMED: &str = "claimed";
-
 /// Services that runs elsewhere have claimed before this one, where there is anything to do.
 fn claimed(facts: &Facts, run: &RunId, stages: &[StagePlan]) -> Vec<Finding> {
     if stages.iter().all(|stage| stage.steps().next().is_none() && stage.blocked_by.is_empty()) {
@@ -56,26 +56,27 @@ fn claimed(facts: &Facts, run: &RunId, stages: &[StagePlan]) -> Vec<Finding> {
     let found = facts.services.iter().filter_map(|(name, service)| {
         let claim = Claim::in_the_way(&service["tags"], run)?;
         let arn = service["serviceArn"].as_str().unwrap_or_default();
-        Some(Finding {
-            id: CLAIMED.to_owned(),
-            severity: Severity::Blocker,
-            resource: name.clone(),
-            found: format!("service `{name}` is claimed by {}", claim.words()),
-            consequence: "two runs would change it at the same time".to_owned(),
-            fix: if_dead(&claim, arn, &facts.region, facts.endpoint.as_deref()),
-            must_repair: true,
-        })
+        let found = format!("service `{name}` is claimed by {}", claim.words());
+        let fix = if_dead(&claim, arn, &facts.region, facts.endpoint.as_deref());
+        Some(CLAIMED.finding(Seen::new(name, found, "two runs would change it at the same time", fix)))
     });
     found.collect()
 }
 
 /// Plans a runbook that has passed [`check`]: pure, so the same facts give the same plan.
 pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
+    let mut subject = Subject::default();
+    for decl in &runbook.stages {
+        if let Some(kind) = registry::kind(&decl.kind) {
+            kind.subject(decl, facts, &mut subject);
+        }
+    }
+    let account_named = runbook.target.get("account").and_then(Value::as_str).is_some_and(|account| !account.is_empty());
     let mut planning = Planning {
         facts,
         run,
         sketch: Sketch::default(),
-        findings: Vec::new(),
+        findings: checks::run(&Scene { facts, subject: &subject, account_named }),
         blocking: Vec::new(),
         closing: std::collections::BTreeMap::new(),
     };

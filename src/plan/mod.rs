@@ -2,7 +2,9 @@
 //! give the same plan. Going back is planned too: from the journal's mutations, by the steps' own inverses, or, where others have
 //! deployed since and the operator asks for it, on what is there now.
 
+pub mod checks;
 mod closing;
+mod estimate;
 mod inventory;
 mod make;
 mod newest;
@@ -10,8 +12,9 @@ mod observe;
 mod undo;
 mod users;
 
+pub use crate::stages::findings::CLAIMED;
 pub use inventory::inventory;
-pub use make::{CLAIMED, check, make};
+pub use make::{check, make};
 pub use newest::{MOVED_ON, Newest, read_newest};
 pub use observe::{check_place, observe};
 pub use undo::undo;

@@ -266,6 +266,13 @@ struct Armed {
     seen: u32,
 }
 
+impl Faults {
+    /// Whether an action is denied to all callers.
+    pub(super) fn denies(&self, action: &str) -> bool {
+        self.denied.contains(action)
+    }
+}
+
 impl State {
     /// Lets something go wrong.
     pub fn add_fault(&mut self, fault: Fault) {
@@ -315,35 +322,13 @@ pub(super) fn strike(state: &mut State, service: &str, operation: &str) -> Optio
     struck
 }
 
-/// Whether nobody may do this, or only whoever wrote the world file could not.
-pub(super) fn denies(state: &State, service: &str, operation: &str) -> bool {
-    state.faults.denied.contains(&format!("{service}:{operation}")) || state.unseen.refuses(service, operation)
-}
-
-/// IAM's refusal, in the service's words.
-pub(super) fn denied(state: &State, service: Service, operation: &str) -> ApiError {
-    let action = format!("{}:{operation}", service.name());
-    let caller = text(&state.sts.caller_identity, "Arn").unwrap_or_default();
-    let message = format!(
-        "User: {caller} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
-    );
-    match service {
-        Service::Ecs | Service::Logs | Service::CloudMap => ApiError::new("AccessDeniedException", message),
-        Service::Elb | Service::Sts => ApiError::new("AccessDenied", message).status(403),
-        Service::Ec2 => {
-            ApiError::new("UnauthorizedOperation", format!("You are not authorized to perform this operation. {message}"))
-                .status(403)
-        }
-    }
-}
-
 /// The error of expired credentials.
 pub(super) fn expired(service: Service) -> ApiError {
     match service {
-        Service::Ecs | Service::Logs | Service::CloudMap => {
+        Service::Ecs | Service::Logs | Service::CloudMap | Service::Scaling => {
             ApiError::new("ExpiredTokenException", "The security token included in the request is expired")
         }
-        Service::Elb | Service::Sts => {
+        Service::Elb | Service::Sts | Service::Iam | Service::Route53 => {
             ApiError::new("ExpiredToken", "The security token included in the request is expired").status(403)
         }
         Service::Ec2 => ApiError::new("RequestExpired", "Request has expired."),
@@ -355,7 +340,7 @@ pub(super) fn internal(service: Service) -> ApiError {
     let code = match service {
         Service::Ecs => "ServerException",
         Service::Logs => "InternalFailure",
-        Service::CloudMap | Service::Elb | Service::Sts => "InternalFailure",
+        Service::CloudMap | Service::Elb | Service::Sts | Service::Iam | Service::Route53 | Service::Scaling => "InternalFailure",
         Service::Ec2 => "InternalError",
     };
     ApiError::new(code, "Service Unavailable. Please try again later.").status(500)

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::faults::{self, RequestFaultKind};
 use super::queue::Event;
 use super::wire::{self, Incoming, Service};
-use super::{ApiError, Effect, Millis, State, cloudmap, ec2, ecs, elbv2, jaeger, limits, logs, sts, values};
+use super::{ApiError, Effect, Millis, State, cloudmap, ec2, ecs, elbv2, iam, jaeger, limits, logs, route53, scaling, sts, values};
 
 /// A simulated account that several fronts can share. Clones are handles on the same account; to fork a world, clone its
 /// [`State`].
@@ -183,9 +183,6 @@ impl State {
         let service = incoming.service;
         let request_id = incoming.call.request_id.clone();
         let refuse = |error: &ApiError| Handled::Respond(wire::error(service, error, &request_id));
-        if faults::denies(self, service.name(), &incoming.call.operation) {
-            return refuse(&faults::denied(self, service, &incoming.call.operation));
-        }
         match fault {
             Some(RequestFaultKind::DropBefore) => return Handled::DropBefore,
             Some(RequestFaultKind::Hold) => return Handled::Hold,
@@ -211,13 +208,17 @@ impl State {
     fn answer(&mut self, incoming: Incoming) -> Response<Bytes> {
         let Incoming { service, call, input, data_host } = incoming;
         let effects = self.ledger.len();
-        let outcome = limits::take(self, service, &call.operation).and(input).and_then(|input| match service {
+        let let_in = limits::take(self, service, &call.operation).and_then(|()| iam::permit(self, service, &call.operation));
+        let outcome = let_in.and(input).and_then(|input| match service {
             Service::Ecs => ecs::call(self, &call, &input),
             Service::Logs => logs::call(self, &call, &input),
             Service::CloudMap => cloudmap::call(self, &call, &input, data_host),
             Service::Elb => elbv2::call(self, &call, &input),
             Service::Ec2 => ec2::call(self, &call, &input),
             Service::Sts => sts::call(self, &call, &input),
+            Service::Iam => iam::call(self, &call, &input),
+            Service::Route53 => route53::call(self, &call, &input),
+            Service::Scaling => scaling::call(self, &call, &input),
         });
         if self.ledger.len() > effects {
             elbv2::look_again(self);

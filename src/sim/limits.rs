@@ -57,19 +57,21 @@ pub(super) fn take(state: &mut State, service: Service, operation: &str) -> Resu
 /// "Rate exceeded", in the service's words.
 pub(super) fn throttled(service: Service) -> ApiError {
     match service {
-        Service::Ecs | Service::Logs | Service::CloudMap => ApiError::new("ThrottlingException", "Rate exceeded"),
-        Service::Elb | Service::Sts => ApiError::new("Throttling", "Rate exceeded"),
+        Service::Ecs | Service::Logs | Service::CloudMap | Service::Scaling => {
+            ApiError::new("ThrottlingException", "Rate exceeded")
+        }
+        Service::Elb | Service::Sts | Service::Iam | Service::Route53 => ApiError::new("Throttling", "Rate exceeded"),
         Service::Ec2 => ApiError::new("RequestLimitExceeded", "Request limit exceeded.").status(503),
     }
 }
 
-/// The buckets of an operation. ECS and ELB `[D]`, Logs `[D]`; Cloud Map, EC2 and STS publish none.
+/// The buckets of an operation. ECS and ELB `[D]`, Logs `[D]`; the others publish none.
 fn buckets(service: Service, operation: &str) -> Vec<Bucket> {
     match service {
         Service::Ecs => ecs(operation).into_iter().collect(),
         Service::Logs => logs(operation).into_iter().collect(),
         Service::Elb => vec![elb(operation), bucket("elb-all", 40, 10)],
-        Service::CloudMap | Service::Ec2 | Service::Sts => Vec::new(),
+        Service::CloudMap | Service::Ec2 | Service::Sts | Service::Iam | Service::Route53 | Service::Scaling => Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   SDK client ─ HttpClient (connector) ─┐
-//!   aws cli, boto3 ─ HTTP (server) ──────┴─▶ wire ─▶ ecs | logs | cloudmap | elbv2 | ec2 | sts ─▶ State
+//!   aws cli, boto3 ─ HTTP (server) ──────┴─▶ wire ─▶ ecs | logs | cloudmap | elbv2 | ec2 | sts | … ─▶ State
 //!                                                                                  ▲
 //!                                            queue: what happens later (tasks, health checks, drains) ─┘
 //! ```
@@ -21,10 +21,13 @@ mod ecs;
 mod elbv2;
 mod faults;
 mod handle;
+mod iam;
 mod jaeger;
 mod limits;
 mod logs;
 mod queue;
+mod route53;
+mod scaling;
 pub mod server;
 mod shape;
 mod state;

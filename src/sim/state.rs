@@ -8,7 +8,7 @@ use super::limits::Limits;
 use super::queue::{Event, Queue};
 use super::unseen::Unseen;
 use super::values::Object;
-use super::{cloudmap, ec2, ecs, elbv2, handle, logs, sts, traffic};
+use super::{cloudmap, ec2, ecs, elbv2, handle, iam, logs, scaling, sts, traffic};
 
 /// Milliseconds since the Unix epoch, virtual time.
 pub type Millis = i64;
@@ -35,6 +35,8 @@ pub struct State {
     pub(super) elbv2: elbv2::Elbv2,
     pub(super) ec2: ec2::Ec2,
     pub(super) sts: sts::Sts,
+    pub(super) iam: iam::Iam,
+    pub(super) scaling: scaling::Scaling,
     /// One entry per mutation that took effect.
     pub(super) ledger: Vec<Effect>,
     /// What shall go wrong.

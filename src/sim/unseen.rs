@@ -37,8 +37,8 @@ impl Unseen {
         Ok(Self { operations })
     }
 
-    /// Whether the operation of the service is refused.
-    pub(super) fn refuses(&self, service: &str, operation: &str) -> bool {
-        self.operations.contains(&format!("{service}:{operation}"))
+    /// Whether an action, as IAM spells it, is refused.
+    pub(super) fn refuses(&self, action: &str) -> bool {
+        self.operations.contains(action)
     }
 }

@@ -11,11 +11,24 @@ use super::limits::Limits;
 use super::queue::Queue;
 use super::unseen::Unseen;
 use super::values::{iso, millis, text};
-use super::{Millis, State, cloudmap, ec2, ecs, elbv2, logs, sts};
+use super::{Millis, State, cloudmap, ec2, ecs, elbv2, iam, logs, scaling, sts};
 
 /// The members that this format gives a meaning.
-const KNOWN: [&str; 11] =
-    ["account", "capturedAt", "ec2", "ecs", "elbv2", "format", "logs", "region", "servicediscovery", "sts", "version"];
+const KNOWN: [&str; 13] = [
+    "account",
+    "applicationAutoScaling",
+    "capturedAt",
+    "ec2",
+    "ecs",
+    "elbv2",
+    "format",
+    "iam",
+    "logs",
+    "region",
+    "servicediscovery",
+    "sts",
+    "version",
+];
 
 impl State {
     /// The account of a world file. `seed` decides every draw: two accounts of the same file and seed behave alike. Virtual time
@@ -40,8 +53,10 @@ impl State {
     fn filled(mut self, world: &Value) -> Result<Self, String> {
         let state = &mut self;
         state.sts = sts::Sts::load(part(world, "sts")?, &state.account);
+        state.iam = iam::Iam::load(part(world, "iam")?)?;
+        state.scaling = scaling::Scaling::load(part(world, "applicationAutoScaling")?)?;
         state.logs = logs::Logs::load(part(world, "logs")?)?;
-        let groups_seen = !state.unseen.refuses("ec2", "DescribeSecurityGroups");
+        let groups_seen = !state.unseen.refuses("ec2:DescribeSecurityGroups");
         state.ec2 = ec2::Ec2::load(part(world, "ec2")?, groups_seen)?;
         state.cloudmap = cloudmap::CloudMap::load(part(world, "servicediscovery")?, state.ec2.vpcs_without_dns())?;
         state.elbv2 = elbv2::Elbv2::load(part(world, "elbv2")?)?;
@@ -66,6 +81,10 @@ impl State {
         put("servicediscovery", self.cloudmap.save());
         put("elbv2", self.elbv2.save());
         put("ec2", self.ec2.save());
+        // Most accounts say nothing of these.
+        for (name, part) in [("iam", self.iam.save()), ("applicationAutoScaling", self.scaling.save())] {
+            world.extend(part.map(|part| (name.to_owned(), part)));
+        }
         Value::Object(world)
     }
 
@@ -96,6 +115,8 @@ impl State {
             elbv2: elbv2::Elbv2::default(),
             ec2: ec2::Ec2::default(),
             sts: sts::Sts::default(),
+            iam: iam::Iam::default(),
+            scaling: scaling::Scaling::default(),
             ledger: Vec::new(),
             faults: Faults::default(),
             unseen: Unseen::load(members.get("missing"))?,
@@ -153,7 +174,7 @@ const SHAPES: [Shapes; 4] = [
         maps_of_lists: &["targetGroupAttributes", "targetHealth", "tags"],
         maps_of_maps: &[],
     },
-    Shapes { part: "ec2", lists: &["securityGroups", "subnets", "vpcs"], maps_of_lists: &[], maps_of_maps: &[] },
+    Shapes { part: "ec2", lists: &["securityGroups", "subnets", "vpcs", "routeTables"], maps_of_lists: &[], maps_of_maps: &[] },
 ];
 
 /// Refuses a member of a wrong type: read as absent, it would be missed without a word.

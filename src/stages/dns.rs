@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::facts::Wants;
+use super::facts::{self, Facts, Wants};
+use super::findings::{NAME_FOREIGN, NAMESPACE_AMBIGUOUS, NAMESPACE_MISSING, Seen};
 use super::kind::{Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
+use super::subject::{Name, Subject};
 use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
@@ -73,8 +75,16 @@ impl StageKind for Dns {
 
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
         let settings: Settings = checked(decl);
+        wants.permit("servicediscovery:CreateService", facts::Resource::Names);
+        wants.permit_back("servicediscovery:DeleteService", facts::Resource::Names);
+        wants.permit("ecs:UpdateService", facts::Resource::Service(settings.service.clone()));
         wants.names.insert((settings.namespace, settings.name));
         wants.possible_services.insert(settings.service);
+    }
+
+    fn subject<'a>(&self, decl: &'a StageDecl, _facts: &Facts, subject: &mut Subject<'a>) {
+        let settings: Settings = checked(decl);
+        subject.names.push(Name { decl, namespace: settings.namespace, service: settings.service });
     }
 
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
@@ -98,7 +108,7 @@ impl StageKind for Dns {
                     found["Id"].as_str().unwrap_or_default()
                 );
                 let fix = format!("choose another name with {}, or remove the service if nobody uses it", decl.setting("/name"));
-                planning.block("name-foreign", &host, words, "its record type cannot be changed afterwards", fix);
+                planning.raise(&NAME_FOREIGN, Seen::new(&host, words, "its record type cannot be changed afterwards", fix));
                 return stage_plan(decl, vec![resource("DNS name", &host, Disposition::Foreign, Vec::new())], Vec::new());
             }
             None => {
@@ -140,19 +150,14 @@ fn namespace(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>)
                 "create it (in Terraform: aws_service_discovery_private_dns_namespace), or name another with {}",
                 decl.setting("/namespace")
             );
-            planning.block("namespace-missing", &name, words, "the shared service could not get a name", fix);
+            planning.raise(&NAMESPACE_MISSING, Seen::new(&name, words, "the shared service could not get a name", fix));
             None
         }
         several => {
             let ids: Vec<_> = several.iter().filter_map(|namespace| namespace["Id"].as_str()).collect();
             let words = format!("{} namespaces are called `{name}`: {}", ids.len(), ids.join(", "));
-            planning.block(
-                "namespace-ambiguous",
-                &name,
-                words,
-                "the wrong VPC could get the name",
-                "remove all but one".to_owned(),
-            );
+            let fix = "remove all but one".to_owned();
+            planning.raise(&NAMESPACE_AMBIGUOUS, Seen::new(&name, words, "the wrong VPC could get the name", fix));
             None
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::aws::task_definition::TaskDefinition;
-use crate::aws::{ListenerRule, LoadBalancer, SecurityGroup, TargetGroup};
+use crate::aws::{Decision, ListenerRule, LoadBalancer, RouteTable, Scaling, SecurityGroup, Subnet, TargetGroup, VpcDns};
 
 /// What the stages of a runbook need to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,89 @@ pub struct Wants {
     pub names: BTreeSet<(String, String)>,
     /// Target groups by name.
     pub target_groups: BTreeSet<String>,
+    /// What the run, or its way back, will ask AWS for.
+    pub permissions: BTreeSet<Permission>,
+    /// Log groups that tasks will write to, and the service whose execution role they have unless it is named here.
+    pub log_writers: BTreeSet<(String, String, String)>,
+}
+
+/// Something that the run, or its way back, will ask AWS for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// As IAM spells it: `ecs:UpdateService`.
+    pub action: &'static str,
+    /// On what.
+    pub on: Resource,
+    /// Whether only the way back needs it.
+    pub back: bool,
+}
+
+/// A resource that a permission is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// A log group of this name.
+    LogGroup(String),
+    /// Any revision of a family.
+    Family(String),
+    /// Any revision of the family that a service runs.
+    FamilyOf(String),
+    /// An ECS service of the cluster.
+    Service(String),
+    /// The Cloud Map services of the account.
+    Names,
+    /// This role.
+    Role(String),
+    /// The roles of the task definition that a service runs: of execution, and of the task where it is to be kept.
+    RolesOf(String, Roles),
+    /// Operations that know no resources.
+    Any,
+}
+
+/// Which roles of a task definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Roles {
+    /// That of execution.
+    Execution,
+    /// Both.
+    All,
+}
+
+impl Wants {
+    /// Notes that the run will ask for this.
+    pub fn permit(&mut self, action: &'static str, on: Resource) {
+        self.permissions.insert(Permission { action, on, back: false });
+    }
+
+    /// Notes that the way back will ask for this.
+    pub fn permit_back(&mut self, action: &'static str, on: Resource) {
+        self.permissions.insert(Permission { action, on, back: true });
+    }
+}
+
+/// What the changing of services asks for: a revision of their families, with the roles it has, and an update.
+pub fn changes_services(wants: &mut Wants, services: &[String]) {
+    for service in services {
+        for action in ["ecs:RegisterTaskDefinition", "ecs:TagResource"] {
+            wants.permit(action, Resource::FamilyOf(service.clone()));
+        }
+        wants.permit("iam:PassRole", Resource::RolesOf(service.clone(), Roles::All));
+        // A claim is a tag.
+        for action in ["ecs:UpdateService", "ecs:TagResource", "ecs:UntagResource"] {
+            wants.permit(action, Resource::Service(service.clone()));
+        }
+        wants.permit_back("ecs:DeregisterTaskDefinition", Resource::Any);
+    }
+}
+
+/// Something that could not be read, and so not be checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// As IAM spells it: `ec2:DescribeSubnets`.
+    pub action: String,
+    /// What it was asked about.
+    pub resource: String,
+    /// AWS's words.
+    pub why: String,
 }
 
 /// What was found.
@@ -59,8 +142,26 @@ pub struct Facts {
     pub rules: Vec<ListenerRule>,
     /// Security groups by id; absent where they could not be read.
     pub security_groups: BTreeMap<String, SecurityGroup>,
-    /// What could not be read, and AWS's words for it.
-    pub unread: Vec<(String, String)>,
+    /// Subnets of the services' tasks, by id.
+    pub subnets: BTreeMap<String, Subnet>,
+    /// The route tables of their VPCs.
+    pub route_tables: Vec<RouteTable>,
+    /// Whether their VPCs answer names.
+    pub vpc_dns: BTreeMap<String, VpcDns>,
+    /// The VPCs in which a namespace's names are answered, by namespace id.
+    pub zone_vpcs: BTreeMap<String, Vec<String>>,
+    /// Services whose desired count Application Auto Scaling owns.
+    pub scaling: BTreeMap<String, Scaling>,
+    /// The family that each service of the cluster runs, by service.
+    pub families: BTreeMap<String, String>,
+    /// What IAM would decide of what the run will ask for; `true`: of its way back alone.
+    pub decisions: Vec<(Decision, bool)>,
+    /// What it would decide of the execution roles' writing of logs, by role.
+    pub log_decisions: Vec<(String, Decision)>,
+    /// How many seconds the credentials are good for.
+    pub credentials_left: Option<u64>,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
 }
 
 impl Facts {
@@ -75,6 +176,22 @@ impl Facts {
         let groups =
             self.services.get(service).map(|found| &found["networkConfiguration"]["awsvpcConfiguration"]["securityGroups"]);
         groups.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// The subnets of a service's tasks.
+    pub fn subnets_of(&self, service: &str) -> Vec<String> {
+        let subnets = self.services.get(service).map(|found| &found["networkConfiguration"]["awsvpcConfiguration"]["subnets"]);
+        subnets.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// The VPC of a service's tasks, where their subnets could be read.
+    pub fn vpc_of(&self, service: &str) -> Option<&str> {
+        self.subnets_of(service).iter().find_map(|id| self.subnets.get(id)).map(|subnet| subnet.vpc.as_str())
+    }
+
+    /// Whether this was not permitted to be read.
+    pub fn is_unread(&self, action: &str) -> bool {
+        self.unread.iter().any(|unread| unread.action == action)
     }
 
     /// The target group named `name`.

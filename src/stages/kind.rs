@@ -6,8 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::facts::{Facts, Wants};
+use super::findings::{FindingKind, Seen};
+use super::subject::Subject;
 use crate::model::{
-    Finding, Input, Lane, LaneId, Problem, Resource, RunId, Severity, StageDecl, StagePlan, StepClass, StepId, StepPlan, Wave,
+    Finding, Input, Lane, LaneId, Problem, Resource, RunId, StageDecl, StagePlan, StepClass, StepId, StepPlan, Wave,
 };
 
 /// Lanes that run side by side.
@@ -23,6 +25,9 @@ pub trait StageKind {
 
     /// Adds what must be read to plan it. The block has passed [`StageKind::check`].
     fn wants(&self, decl: &StageDecl, wants: &mut Wants);
+
+    /// Adds what it does to which services, for the checks. The block has passed [`StageKind::check`].
+    fn subject<'a>(&self, decl: &'a StageDecl, facts: &Facts, subject: &mut Subject<'a>);
 
     /// Plans it. Stages are planned in order; what one leaves for the next is in [`Planning::sketch`].
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan;
@@ -49,8 +54,6 @@ pub struct Planning<'a> {
 pub struct Sketch {
     /// The revision of a family that later stages use.
     pub revisions: BTreeMap<String, Known>,
-    /// The container ports of a family that this runbook defines.
-    pub ports: BTreeMap<String, Vec<i64>>,
     /// The registry that a service is to be in.
     pub registries: BTreeMap<String, Known>,
     /// Services that this runbook creates, with their settings.
@@ -68,8 +71,6 @@ pub struct Created {
     pub revision: Known,
     /// Its load balancers.
     pub load_balancers: Value,
-    /// Its security groups.
-    pub security_groups: Vec<String>,
     /// Whether it exists already.
     pub exists: bool,
 }
@@ -188,38 +189,29 @@ pub fn stage_plan(decl: &StageDecl, resources: Vec<Resource>, lanes: Vec<Lane>) 
 }
 
 impl Planning<'_> {
-    /// Notes a finding; the same one twice counts once.
-    pub fn find(&mut self, id: &str, severity: Severity, resource: &str, found: String, consequence: &str, fix: String) {
-        self.note(Finding {
-            id: id.to_owned(),
-            severity,
-            resource: resource.to_owned(),
-            found,
-            consequence: consequence.to_owned(),
-            fix,
-            must_repair: false,
-        });
-    }
-
-    /// Notes a blocker that cannot be accepted: the stage being planned cannot be planned as the runbook has it.
-    pub fn block(&mut self, id: &str, resource: &str, found: String, consequence: &str, fix: String) {
-        if !self.blocking.iter().any(|known| known == id) {
-            self.blocking.push(id.to_owned());
+    /// Notes a finding; the same one twice counts once. One that must be repaired blocks the stage being planned.
+    pub fn raise(&mut self, kind: &FindingKind, seen: Seen) {
+        if kind.must_repair {
+            self.block(kind.id.to_owned());
         }
-        self.note(Finding {
-            id: id.to_owned(),
-            severity: Severity::Blocker,
-            resource: resource.to_owned(),
-            found,
-            consequence: consequence.to_owned(),
-            fix,
-            must_repair: true,
-        });
-    }
-
-    fn note(&mut self, finding: Finding) {
+        let finding = kind.finding(seen);
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
+        }
+    }
+
+    /// Whether a check has found that this service cannot be changed as the runbook has it; then that blocks the stage being planned.
+    pub fn is_hindered(&mut self, service: &str) -> bool {
+        let hindering = self.findings.iter().filter(|finding| finding.must_repair && finding.resource == service);
+        let ids: Vec<String> = hindering.map(|finding| finding.id.clone()).collect();
+        let any = !ids.is_empty();
+        ids.into_iter().for_each(|id| self.block(id));
+        any
+    }
+
+    fn block(&mut self, id: String) {
+        if !self.blocking.contains(&id) {
+            self.blocking.push(id);
         }
     }
 }

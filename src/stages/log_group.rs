@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::facts::Wants;
+use super::facts::{self, Facts, Wants};
 use super::kind::{LaneBuilder, Planning, StageKind, checked, settings, stage_plan};
+use super::subject::Subject;
 use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
@@ -59,8 +60,15 @@ impl StageKind for LogGroup {
     }
 
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
-        wants.log_groups.insert(checked::<Settings>(decl).name);
+        let name = checked::<Settings>(decl).name;
+        for action in ["logs:CreateLogGroup", "logs:PutRetentionPolicy"] {
+            wants.permit(action, facts::Resource::LogGroup(name.clone()));
+        }
+        wants.permit_back("logs:DeleteLogGroup", facts::Resource::LogGroup(name.clone()));
+        wants.log_groups.insert(name);
     }
+
+    fn subject<'a>(&self, _decl: &'a StageDecl, _facts: &Facts, _subject: &mut Subject<'a>) {}
 
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
         let Settings { name, retention_in_days, tags } = checked(decl);

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api_service;
 use super::edit::Edit;
-use super::facts::{Facts, Wants};
+use super::facts::{self, Facts, Wants};
+use super::findings::{ENDPOINT_UNEXPECTED, Seen};
 use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
-use crate::aws::SecurityRule;
-use crate::model::{Change, Disposition, Lane, Problem, Resource, Severity, StageDecl, StagePlan, StepClass};
+use super::subject::{self, Receiver, Retarget, Subject};
+use crate::model::{Change, Disposition, Lane, Problem, Resource, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
 pub struct RetargetEnv;
@@ -118,8 +118,29 @@ impl StageKind for RetargetEnv {
 
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
         let settings: Settings = checked(decl);
+        facts::changes_services(wants, &settings.services);
         wants.services.extend(settings.services);
         wants.possible_services.extend(settings.verify.into_values().map(|verify| verify.service));
+    }
+
+    fn subject<'a>(&self, decl: &'a StageDecl, facts: &Facts, subject: &mut Subject<'a>) {
+        let settings: Settings = checked(decl);
+        let receiver = settings.verify.get(SPANS_ARRIVE).map(|verify| Receiver {
+            service: verify.service.clone(),
+            port: i64::from(verify.port),
+            base_path: verify.base_path.clone(),
+        });
+        let set = |(variable, set): (&String, &Set)| subject::Set {
+            variable: variable.clone(),
+            from: set.from.clone(),
+            to: set.to.clone(),
+        };
+        for service in &settings.services {
+            let due = !matches!(look(facts, &settings, service), Now::Already);
+            let sets = settings.set.iter().map(set).collect();
+            let (sidecar, receiver) = (settings.sidecar.clone(), receiver.clone());
+            subject.moved.entry(service.clone()).or_default().retarget = Some(Retarget { decl, sidecar, sets, receiver, due });
+        }
     }
 
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
@@ -129,7 +150,6 @@ impl StageKind for RetargetEnv {
         planning.closing.insert("api_services".to_owned(), json!(settings.services));
         planning.closing.insert("sidecar".to_owned(), json!(settings.sidecar));
         for service in &settings.services {
-            check_ports(planning, &settings, service);
             let (resource, lane) = plan_service(decl, &settings, planning, service);
             resources.push(resource);
             lanes.extend(lane);
@@ -187,12 +207,13 @@ fn plan_service(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'
         Now::Other(found) => {
             let expected = settings.set.keys().next().map(|name| decl.setting(&format!("/set/{name}/from"))).unwrap_or_default();
             let fix = format!("expect the value in use with {expected}, or give the service the expected one");
-            planning.block("endpoint-unexpected", service, found, "the service would not be pointed at the shared one", fix);
+            planning
+                .raise(&ENDPOINT_UNEXPECTED, Seen::new(service, found, "the service would not be pointed at the shared one", fix));
             return (resource(Disposition::Foreign, Vec::new()), None);
         }
         Now::Expected(changes) => changes,
     };
-    if !api_service::check(planning, service) {
+    if planning.is_hindered(service) {
         return (resource(Disposition::Foreign, Vec::new()), None);
     }
     let lane = lane(decl, settings, planning, service);
@@ -262,122 +283,4 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
     }
     planning.sketch.changed.insert(service.to_owned(), revision);
     lane.build()
-}
-
-/// The silent failure: no rule lets the API's tasks in on the ports that spans use. Every rollout would be green.
-fn check_ports(planning: &mut Planning<'_>, settings: &Settings, service: &str) {
-    let Some(verify) = settings.verify.get(SPANS_ARRIVE) else { return };
-    let from = planning.facts.groups_of(service);
-    let addresses = planning.facts.addresses.get(service).cloned().unwrap_or_default();
-    let created = planning.sketch.created.get(&verify.service);
-    let to = match created {
-        Some(created) if !created.exists => created.security_groups.clone(),
-        _ => planning.facts.groups_of(&verify.service),
-    };
-    let mut ports = span_ports(planning, settings, verify);
-    ports.retain(|port| !to.iter().any(|group| lets_in(planning.facts, group, *port, &from, &addresses)));
-    if ports.is_empty() {
-        return;
-    }
-    if to.iter().any(|group| !planning.facts.security_groups.contains_key(group)) {
-        let found = format!("the security groups {} could not be read", to.join(", "));
-        let fix = "allow ec2:DescribeSecurityGroups, or check the rules by hand".to_owned();
-        planning.find(
-            "security-groups-unread",
-            Severity::Warning,
-            &to.join(", "),
-            found,
-            "whether spans get through is not known",
-            fix,
-        );
-        return;
-    }
-    let list: Vec<String> = ports.iter().map(ToString::to_string).collect();
-    let group = to.first().cloned().unwrap_or_default();
-    let found = format!(
-        "no rule of {} lets the tasks of `{service}` ({}) in on TCP {}",
-        to.join(", "),
-        from.join(", "),
-        list.join(" and ")
-    );
-    let source = from.first().cloned().unwrap_or_default();
-    let fix = ports
-        .iter()
-        .map(|port| {
-            format!(
-                "aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port {port} --source-group {source}"
-            )
-        })
-        .collect::<Vec<_>>()
-        .join(" && ");
-    let consequence = "every rollout would be green and every span would be lost";
-    planning.find("otlp-port-closed", Severity::Blocker, &group, found, consequence, fix);
-}
-
-/// The ports that spans use: that of each new value, and the other receiver ports of the shared service.
-fn span_ports(planning: &Planning<'_>, settings: &Settings, verify: &Verify) -> Vec<i64> {
-    let mut ports: Vec<i64> = planning.sketch.ports.get(&verify.service).cloned().unwrap_or_default();
-    ports.retain(|port| *port != i64::from(verify.port));
-    ports.extend(
-        settings
-            .set
-            .values()
-            .filter_map(|set| set.to.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse::<i64>().ok())),
-    );
-    ports.sort_unstable();
-    ports.dedup();
-    ports
-}
-
-fn lets_in(facts: &Facts, group: &str, port: i64, from: &[String], addresses: &[String]) -> bool {
-    let Some(group) = facts.security_groups.get(group) else { return false };
-    group
-        .ingress
-        .iter()
-        .any(|rule| covers(rule, port) && (rule.groups.iter().any(|known| from.contains(known)) || in_ranges(rule, addresses)))
-}
-
-fn covers(rule: &SecurityRule, port: i64) -> bool {
-    rule.protocol == "-1"
-        || (matches!(rule.protocol.as_str(), "tcp" | "6")
-            && rule.from_port.unwrap_or(0) <= port
-            && port <= rule.to_port.unwrap_or(65_535))
-}
-
-fn in_ranges(rule: &SecurityRule, addresses: &[String]) -> bool {
-    !addresses.is_empty() && addresses.iter().all(|address| rule.ranges.iter().any(|range| in_range(range, address)))
-}
-
-fn in_range(range: &str, address: &str) -> bool {
-    let (Some((network, bits)), Ok(address)) = (range.split_once('/'), address.parse::<std::net::Ipv4Addr>()) else { return false };
-    let (Ok(network), Ok(bits)) = (network.parse::<std::net::Ipv4Addr>(), bits.parse::<u32>()) else { return false };
-    let mask = if bits == 0 { 0 } else { u32::MAX.checked_shl(32_u32.saturating_sub(bits)).unwrap_or(0) };
-    bits <= 32 && u32::from(network) & mask == u32::from(address) & mask
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_held_against_ranges() {
-        assert!(in_range("10.0.0.0/16", "10.0.11.22"));
-        assert!(!in_range("10.1.0.0/16", "10.0.11.22"));
-        assert!(in_range("0.0.0.0/0", "192.0.2.1"));
-        assert!(!in_range("10.0.0.0", "10.0.0.0"));
-    }
-
-    #[test]
-    fn rules_cover_ports_by_range_or_for_everything() {
-        let rule = |protocol: &str, from, to| SecurityRule {
-            protocol: protocol.into(),
-            from_port: from,
-            to_port: to,
-            ..SecurityRule::default()
-        };
-        assert!(covers(&rule("tcp", Some(4317), Some(4318)), 4318));
-        assert!(!covers(&rule("tcp", Some(8000), Some(8000)), 4318));
-        assert!(!covers(&rule("udp", Some(4318), Some(4318)), 4318));
-        assert!(covers(&rule("-1", None, None), 4318));
-    }
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::facts::Wants;
+use super::facts::{self, Facts, Wants};
+use super::findings::{SERVICE_DRAINING, SERVICE_FOREIGN, Seen, TARGET_GROUP_MISSING, TARGET_GROUP_UNKNOWN};
 use super::kind::{
     Created, Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, place, settings, stage_plan, usual_rollout,
 };
 use super::steps::same_list;
+use super::subject::{Shared, Subject};
 use crate::aws::task_definition::family_of;
 use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass};
 
@@ -126,12 +128,34 @@ impl StageKind for Service {
 
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
         let settings: Settings = checked(decl);
+        let service = facts::Resource::Service(settings.name.clone());
+        for action in ["ecs:CreateService", "ecs:TagResource", "ecs:UpdateService"] {
+            wants.permit(action, service.clone());
+        }
+        wants.permit_back("ecs:DeleteService", service);
         wants.possible_services.insert(settings.name);
         wants.services.insert(settings.like_service);
         wants.families.insert(settings.task_definition);
         if let Some(balancer) = settings.load_balancer.filter(|balancer| !balancer.target_group.is_empty()) {
             wants.target_groups.insert(balancer.target_group);
         }
+    }
+
+    fn subject<'a>(&self, decl: &'a StageDecl, facts: &Facts, subject: &mut Subject<'a>) {
+        let settings: Settings = checked(decl);
+        let group = settings
+            .load_balancer
+            .as_ref()
+            .map(|balancer| (i64::from(balancer.container_port), find_target_group(&settings, balancer, facts)));
+        subject.shared.push(Shared {
+            decl,
+            due: !facts.services.contains_key(&settings.name),
+            name: settings.name,
+            family: settings.task_definition,
+            like: settings.like_service,
+            desired: settings.desired_count,
+            balancer: group,
+        });
     }
 
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
@@ -156,11 +180,16 @@ impl StageKind for Service {
                 desired: settings.desired_count,
                 revision: revision.clone(),
                 load_balancers: balancers.clone(),
-                security_groups: planning.facts.groups_of(&settings.like_service),
                 exists: found.is_some(),
             },
         );
         match found {
+            None if planning.is_hindered(&settings.name) => {
+                let name = settings.name.clone();
+                let resource =
+                    Resource { kind: "service".to_owned(), name, disposition: Disposition::Foreign, changes: Vec::new() };
+                stage_plan(decl, vec![resource], Vec::new())
+            }
             None => create(decl, &settings, planning, &revision, balancers, group.as_deref()),
             Some(found) => adopt(decl, &settings, planning, &revision, &balancers, group.as_deref(), &found),
         }
@@ -169,32 +198,38 @@ impl StageKind for Service {
 
 /// The target group's ARN: by name, or through the sidecar's entry of the service it is like (or, when the sidecar is gone
 /// already, through the shared service's own).
-fn target_group(decl: &StageDecl, settings: &Settings, balancer: &LoadBalancer, planning: &mut Planning<'_>) -> Option<String> {
+fn find_target_group(settings: &Settings, balancer: &LoadBalancer, facts: &Facts) -> Option<String> {
     if !balancer.target_group.is_empty() {
-        let found = planning.facts.target_group_named(&balancer.target_group).map(|group| group.arn.clone());
-        if found.is_none() {
-            let words = format!("there is no target group `{}`", balancer.target_group);
-            let fix = format!("name an existing one with {}", decl.setting("/load_balancer/target_group"));
-            planning.block("target-group-missing", &balancer.target_group, words, "the UI would not be reachable", fix);
-        }
-        return found;
+        return facts.target_group_named(&balancer.target_group).map(|group| group.arn.clone());
     }
     let entry = |service: &str, container: &str| {
-        let list = planning.facts.services.get(service)?["loadBalancers"].as_array()?;
+        let list = facts.services.get(service)?["loadBalancers"].as_array()?;
         list.iter().find(|entry| entry["containerName"] == container)?["targetGroupArn"].as_str().map(str::to_owned)
     };
-    let found = entry(&settings.like_service, &balancer.from_sidecar).or_else(|| entry(&settings.name, &balancer.container_name));
-    if found.is_none() {
-        let words =
-            format!("service `{}` has no load-balancer entry of container `{}`", settings.like_service, balancer.from_sidecar);
-        let fix = format!(
-            "name the sidecar's container with {}; or write target_group = \"NAME\" instead, in the load_balancer block of stage `{}`",
-            decl.setting("/load_balancer/from_sidecar"),
-            decl.id
-        );
-        planning.block("target-group-unknown", &settings.like_service, words, "the shared service would not be reachable", fix);
+    entry(&settings.like_service, &balancer.from_sidecar).or_else(|| entry(&settings.name, &balancer.container_name))
+}
+
+/// The same; a finding says that there is none.
+fn target_group(decl: &StageDecl, settings: &Settings, balancer: &LoadBalancer, planning: &mut Planning<'_>) -> Option<String> {
+    let found = find_target_group(settings, balancer, planning.facts);
+    if found.is_some() {
+        return found;
     }
-    found
+    if !balancer.target_group.is_empty() {
+        let words = format!("there is no target group `{}`", balancer.target_group);
+        let fix = format!("name an existing one with {}", decl.setting("/load_balancer/target_group"));
+        planning.raise(&TARGET_GROUP_MISSING, Seen::new(&balancer.target_group, words, "the UI would not be reachable", fix));
+        return None;
+    }
+    let words = format!("service `{}` has no load-balancer entry of container `{}`", settings.like_service, balancer.from_sidecar);
+    let fix = format!(
+        "name the sidecar's container with {}; or write target_group = \"NAME\" instead, in the load_balancer block of stage `{}`",
+        decl.setting("/load_balancer/from_sidecar"),
+        decl.id
+    );
+    let consequence = "the shared service would not be reachable";
+    planning.raise(&TARGET_GROUP_UNKNOWN, Seen::new(&settings.like_service, words, consequence, fix));
+    None
 }
 
 fn create(
@@ -304,13 +339,13 @@ fn adopt(
         let words = format!("service `{name}` is DRAINING");
         let fix =
             format!("wait until `aws ecs describe-services --cluster {} --services {name}` shows INACTIVE", planning.facts.cluster);
-        planning.block("service-draining", name, words, "ECS does not create a service of that name now", fix);
+        planning.raise(&SERVICE_DRAINING, Seen::new(name, words, "ECS does not create a service of that name now", fix));
         return stage_plan(decl, vec![resource(Disposition::Foreign, Vec::new())], Vec::new());
     }
     if family_of(runs) != settings.task_definition {
         let words = format!("service `{name}` exists and runs `{}`", family_of(runs));
         let fix = format!("choose another name for the shared service with {}", decl.setting("/name"));
-        planning.block("service-foreign", name, words, "it is somebody else's and is left alone", fix);
+        planning.raise(&SERVICE_FOREIGN, Seen::new(name, words, "it is somebody else's and is left alone", fix));
         return stage_plan(decl, vec![resource(Disposition::Foreign, Vec::new())], Vec::new());
     }
     let same_revision = revision.now().is_some_and(|arn| *arn == found["taskDefinition"]);

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::api_service;
 use super::edit::{Edit, refuses_strip};
-use super::facts::Wants;
+use super::facts::{self, Facts, Wants};
+use super::findings::{SIDECAR_NEEDED, SIDECAR_REGISTERED, Seen};
 use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
+use super::subject::{Strip, Subject};
 use crate::model::{Change, Disposition, Lane, Problem, Resource, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
@@ -43,7 +45,17 @@ impl StageKind for StripSidecar {
     }
 
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
-        wants.services.extend(checked::<Settings>(decl).services);
+        let services = checked::<Settings>(decl).services;
+        facts::changes_services(wants, &services);
+        wants.services.extend(services);
+    }
+
+    fn subject<'a>(&self, decl: &'a StageDecl, facts: &Facts, subject: &mut Subject<'a>) {
+        let Settings { services, sidecar, .. } = checked(decl);
+        for service in services {
+            let due = facts.definition_of(&service).is_some_and(|definition| definition.container(&sidecar).is_some());
+            subject.moved.entry(service).or_default().strip = Some(Strip { decl, sidecar: sidecar.clone(), due });
+        }
     }
 
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
@@ -71,7 +83,7 @@ fn plan_service(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'
     };
     if let Some(reason) = refuses_strip(&definition.body, &settings.sidecar) {
         let fix = "change the task definition so that nothing needs the sidecar".to_owned();
-        planning.block("sidecar-needed", service, reason, "the sidecar cannot be taken out", fix);
+        planning.raise(&SIDECAR_NEEDED, Seen::new(service, reason, "the sidecar cannot be taken out", fix));
         return (resource(Disposition::Foreign, Vec::new()), None);
     }
     let registered =
@@ -79,10 +91,10 @@ fn plan_service(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'
     if registered {
         let words = format!("its service registry names container `{}`", settings.sidecar);
         let fix = "point the registry at the application's container first".to_owned();
-        planning.block("sidecar-registered", service, words, "ECS would refuse the update", fix);
+        planning.raise(&SIDECAR_REGISTERED, Seen::new(service, words, "ECS would refuse the update", fix));
         return (resource(Disposition::Foreign, Vec::new()), None);
     }
-    if !api_service::check(planning, service) {
+    if planning.is_hindered(service) {
         return (resource(Disposition::Foreign, Vec::new()), None);
     }
     let container = Change { path: format!("containerDefinitions[{}]", settings.sidecar), from: Some(json!("present")), to: None };

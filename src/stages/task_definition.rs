@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::facts::Wants;
+use super::facts::{self, Facts, Roles, Wants};
+use super::findings::{NO_EXECUTION_ROLE, Seen};
 use super::kind::{Known, LaneBuilder, Planning, StageKind, checked, later, settings, stage_plan};
+use super::subject::{Definition, Subject};
 use crate::aws::task_definition::normalised;
-use crate::model::{Change, Disposition, Problem, Resource, Severity, StageDecl, StagePlan, StepClass, digest};
+use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass, digest};
 
 /// See the module's text.
 pub struct TaskDefinition;
@@ -164,22 +166,34 @@ impl StageKind for TaskDefinition {
 
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
         let settings: Settings = checked(decl);
+        let family = facts::Resource::Family(settings.family.clone());
+        wants.permit("ecs:RegisterTaskDefinition", family.clone());
+        wants.permit("ecs:TagResource", family);
+        wants.permit_back("ecs:DeregisterTaskDefinition", facts::Resource::Any);
+        if settings.execution_role_arn.is_empty() {
+            wants.permit("iam:PassRole", facts::Resource::RolesOf(settings.like_service.clone(), Roles::Execution));
+        }
+        for role in [&settings.execution_role_arn, &settings.task_role_arn].into_iter().filter(|role| !role.is_empty()) {
+            wants.permit("iam:PassRole", facts::Resource::Role(role.clone()));
+        }
+        for log in settings.container.values().filter_map(|container| container.log.as_ref()) {
+            wants.log_writers.insert((log.group.clone(), settings.execution_role_arn.clone(), settings.like_service.clone()));
+        }
         wants.families.insert(settings.family);
         wants.services.insert(settings.like_service);
+    }
+
+    fn subject<'a>(&self, decl: &'a StageDecl, _facts: &Facts, subject: &mut Subject<'a>) {
+        let Settings { family, cpu, memory, container, .. } = checked(decl);
+        let ports = container.values().flat_map(|container| container.ports.iter().map(|port| i64::from(*port))).collect();
+        let images = container.into_iter().map(|(name, container)| (name, container.image)).collect();
+        subject.definitions.push(Definition { decl, family, cpu, memory, ports, images });
     }
 
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
         let settings: Settings = checked(decl);
         let family = settings.family.clone();
         let content = content(decl, &settings, planning);
-        let ports = settings.container.values().flat_map(|container| container.ports.iter().map(|port| i64::from(*port))).collect();
-        planning.sketch.ports.insert(family.clone(), ports);
-        let moving = |image: &str| image.ends_with(":latest") || !image.contains(':');
-        if let Some((name, _)) = settings.container.iter().find(|(_, container)| moving(&container.image)) {
-            let fix = format!("name a fixed tag with {}", decl.setting(&format!("/container/{name}/image")));
-            let found = "the image's tag is `latest`".to_owned();
-            planning.find("image-latest", Severity::Note, &family, found, "a task that starts later may run another version", fix);
-        }
         let newest = planning.facts.newest.get(&family);
         if let Some(found) = newest.filter(|found| found.content_digest() == digest(&normalised(&content))) {
             planning.sketch.revisions.insert(family.clone(), Known::Now(json!(found.arn())));
@@ -231,7 +245,7 @@ fn content(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>) -
     if content["executionRoleArn"].is_null() && settings.container.values().any(|container| container.log.is_some()) {
         let found = format!("the task definition of `{}` has no execution role, and none is given", settings.like_service);
         let fix = format!("give one with {}", decl.setting("/execution_role_arn"));
-        planning.block("no-execution-role", &settings.family, found, "Fargate cannot write the containers' logs", fix);
+        planning.raise(&NO_EXECUTION_ROLE, Seen::new(&settings.family, found, "Fargate cannot write the containers' logs", fix));
     }
     content
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{cut, invalid, member, namespace_of, required};
+use super::{CloudMap, cut, invalid, member, namespace_of, required};
 use crate::sim::values::{Object, list as items, serve_seconds, text, texts};
 use crate::sim::{ApiError, State};
 
@@ -26,6 +26,18 @@ pub(super) fn list(state: &State, input: &Value) -> Result<Value, ApiError> {
         output["NextToken"] = json!(next);
     }
     Ok(output)
+}
+
+impl CloudMap {
+    /// The name of a hosted zone, and the VPCs in which its names are answered.
+    pub(in crate::sim) fn hosted_zone(&self, id: &str) -> Option<(&str, Vec<String>)> {
+        let zone = |namespace: &&Object| {
+            let dns = namespace.get("Properties").and_then(|properties| properties.get("DnsProperties"));
+            dns.and_then(|dns| text(dns, "HostedZoneId")) == Some(id)
+        };
+        let namespace = self.namespaces.iter().find(zone)?;
+        Some((member(namespace, "Name"), namespace.get("VpcIds").map_or(Vec::new(), |_| texts(&json!(namespace), "VpcIds"))))
+    }
 }
 
 pub(super) fn get(state: &State, input: &Value) -> Result<Value, ApiError> {

@@ -30,6 +30,12 @@ pub(super) fn subnets(ec2: &Ec2, input: &Value) -> Result<Value, ApiError> {
     answer("Subnets", subnets, input, &filters)
 }
 
+pub(super) fn route_tables(ec2: &Ec2, input: &Value) -> Result<Value, ApiError> {
+    let missing = |id: &str| ApiError::new("InvalidRouteTableID.NotFound", format!("The routeTable ID '{id}' does not exist"));
+    let tables = by_ids(ec2.route_tables.clone(), input, "RouteTableIds", "RouteTableId", missing)?;
+    answer("RouteTables", tables, input, &[("route-table-id", "RouteTableId"), ("vpc-id", "VpcId")])
+}
+
 pub(super) fn vpcs(ec2: &Ec2, input: &Value) -> Result<Value, ApiError> {
     let mut vpcs = by_ids(ec2.vpcs.clone(), input, "VpcIds", "VpcId", no_vpc)?;
     for vpc in &mut vpcs {

@@ -1,4 +1,4 @@
-//! The little of EC2 that the migration looks at: security groups, subnets, VPCs.
+//! The little of EC2 that the migration looks at: security groups, subnets, VPCs, route tables.
 
 mod describe;
 mod rules;
@@ -18,6 +18,7 @@ pub(super) struct Ec2 {
     vpcs: Vec<Object>,
     /// Whoever wrote the world file could not read security groups: they let everything through.
     groups_unseen: bool,
+    route_tables: Vec<Object>,
     /// Members of the world file that nothing here knows.
     extra: Object,
 }
@@ -41,6 +42,7 @@ pub(super) fn call(state: &mut State, call: &Call, input: &Value) -> Result<Valu
         "DescribeSecurityGroups" => describe::security_groups(&state.ec2, input),
         "DescribeSecurityGroupRules" => describe::security_group_rules(&state.ec2, input),
         "DescribeSubnets" => describe::subnets(&state.ec2, input),
+        "DescribeRouteTables" => describe::route_tables(&state.ec2, input),
         "DescribeVpcs" => describe::vpcs(&state.ec2, input),
         "DescribeVpcAttribute" => describe::vpc_attribute(&state.ec2, input),
         "AuthorizeSecurityGroupIngress" => rules::authorize(state, call, input),
@@ -59,7 +61,7 @@ impl Ec2 {
             };
             list(part, name).iter().enumerate().map(read).collect()
         };
-        let known = ["securityGroups", "subnets", "vpcs"];
+        let known = ["securityGroups", "subnets", "vpcs", "routeTables"];
         let mut extra = part.as_object().cloned().unwrap_or_default();
         extra.retain(|name, _| !known.contains(&name.as_str()));
         Ok(Self {
@@ -67,6 +69,7 @@ impl Ec2 {
             subnets: objects("subnets", "SubnetId")?,
             vpcs: objects("vpcs", "VpcId")?,
             groups_unseen: !groups_seen,
+            route_tables: objects("routeTables", "RouteTableId")?,
             extra,
         })
     }
@@ -77,6 +80,9 @@ impl Ec2 {
         part.insert("securityGroups".to_owned(), json!(self.security_groups));
         part.insert("subnets".to_owned(), json!(self.subnets));
         part.insert("vpcs".to_owned(), json!(self.vpcs));
+        if !self.route_tables.is_empty() {
+            part.insert("routeTables".to_owned(), json!(self.route_tables));
+        }
         Value::Object(part)
     }
 

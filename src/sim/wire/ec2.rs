@@ -10,6 +10,7 @@ const REQUEST: &[(&str, &str)] = &[
     ("Groups", "UserIdGroupPairs"),
     ("NetworkInterfaceId", "NetworkInterfaceIds"),
     ("SecurityGroupRuleId", "SecurityGroupRuleIds"),
+    ("RouteTableId", "RouteTableIds"),
     ("SubnetId", "SubnetIds"),
     ("Tag", "Tags"),
     ("TagSpecification", "TagSpecifications"),
@@ -30,6 +31,10 @@ const ANSWER: &[(&str, &str, &str)] = &[
     ("*", "PrivateIpAddresses", "privateIpAddressesSet"),
     ("*", "Subnets", "subnetSet"),
     ("*", "Vpcs", "vpcSet"),
+    ("*", "RouteTables", "routeTableSet"),
+    ("RouteTables", "Routes", "routeSet"),
+    ("RouteTables", "Associations", "associationSet"),
+    ("RouteTables", "PropagatingVgws", "propagatingVgwSet"),
     ("SecurityGroups", "Description", "groupDescription"),
     ("NetworkInterfaces", "Groups", "groupSet"),
 ];

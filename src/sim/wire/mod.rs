@@ -4,6 +4,7 @@
 //!   ecs, logs, servicediscovery   awsJson1_1   X-Amz-Target names the operation     wire::json
 //!   elasticloadbalancing, sts     awsQuery     Action=…&Version=…  → XML            wire::query
 //!   ec2                           ec2Query     the same with EC2's own names → XML  wire::query, wire::ec2
+//!   iam                           awsQuery, application-autoscaling awsJson1_1, route53 restXml (one GET)
 //! ```
 //!
 //! Every operation sees one shape of input: a JSON object with the member names of AWS's service model, whatever the wire.
@@ -31,10 +32,14 @@ pub(super) enum Service {
     Elb,
     Ec2,
     Sts,
+    Iam,
+    Route53,
+    Scaling,
 }
 
 impl Service {
-    const ALL: [Self; 6] = [Self::Ecs, Self::Logs, Self::CloudMap, Self::Elb, Self::Ec2, Self::Sts];
+    const ALL: [Self; 9] =
+        [Self::Ecs, Self::Logs, Self::CloudMap, Self::Elb, Self::Ec2, Self::Sts, Self::Iam, Self::Route53, Self::Scaling];
 
     /// The name that signatures and IAM use.
     pub(super) fn name(self) -> &'static str {
@@ -45,6 +50,9 @@ impl Service {
             Self::Elb => "elasticloadbalancing",
             Self::Ec2 => "ec2",
             Self::Sts => "sts",
+            Self::Iam => "iam",
+            Self::Route53 => "route53",
+            Self::Scaling => "application-autoscaling",
         }
     }
 
@@ -54,7 +62,8 @@ impl Service {
             Self::Ecs => Some("AmazonEC2ContainerServiceV20141113"),
             Self::Logs => Some("Logs_20140328"),
             Self::CloudMap => Some("Route53AutoNaming_v20170314"),
-            Self::Elb | Self::Ec2 | Self::Sts => None,
+            Self::Scaling => Some("AnyScaleFrontendService"),
+            Self::Elb | Self::Ec2 | Self::Sts | Self::Iam | Self::Route53 => None,
         }
     }
 
@@ -64,7 +73,8 @@ impl Service {
             Self::Elb => Some("2015-12-01"),
             Self::Ec2 => Some("2016-11-15"),
             Self::Sts => Some("2011-06-15"),
-            Self::Ecs | Self::Logs | Self::CloudMap => None,
+            Self::Iam => Some("2010-05-08"),
+            Self::Ecs | Self::Logs | Self::CloudMap | Self::Route53 | Self::Scaling => None,
         }
     }
 
@@ -72,6 +82,10 @@ impl Service {
         self.target().is_some()
     }
 }
+
+/// The path of the one operation of Route 53 that is known here, up to the zone's id.
+const HOSTED_ZONE: &str = "/2013-04-01/hostedzone/";
+const ROUTE53: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
 /// A request as the services understand it.
 #[derive(Clone, Debug)]
@@ -88,7 +102,9 @@ pub(super) struct Incoming {
 pub(super) fn read(request: &Request<Bytes>, request_id: &str) -> Result<Incoming, Box<Response<Bytes>>> {
     let headers = request.headers();
     let form = query::form(request.body());
-    let (service, operation) = route(headers, &form).ok_or_else(|| Box::new(unroutable(request_id)))?;
+    let zone = (request.method() == http::Method::GET).then(|| request.uri().path().strip_prefix(HOSTED_ZONE)).flatten();
+    let routed = zone.map(|_| (Service::Route53, "GetHostedZone".to_owned())).or_else(|| route(headers, &form));
+    let (service, operation) = routed.ok_or_else(|| Box::new(unroutable(request_id)))?;
     let call = Call {
         operation,
         request_id: request_id.to_owned(),
@@ -101,6 +117,7 @@ pub(super) fn read(request: &Request<Bytes>, request_id: &str) -> Result<Incomin
     }
     let input = match service {
         _ if service.is_json() => json::input(service, request.body()),
+        Service::Route53 => Ok(serde_json::json!({ "Id": zone })),
         Service::Ec2 => Ok(ec2::input(query::input(form))),
         _ => Ok(query::input(form)),
     };
@@ -112,8 +129,10 @@ pub(super) fn success(service: Service, operation: &str, output: &Value, request
     let body = match service {
         Service::Elb => xml::query(operation, "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", output, request_id),
         Service::Sts => xml::query(operation, "https://sts.amazonaws.com/doc/2011-06-15/", output, request_id),
+        Service::Iam => xml::query(operation, "https://iam.amazonaws.com/doc/2010-05-08/", output, request_id),
+        Service::Route53 => xml::rest(operation, ROUTE53, output),
         Service::Ec2 => xml::ec2(operation, output, request_id),
-        Service::Ecs | Service::Logs | Service::CloudMap => json::output(output),
+        Service::Ecs | Service::Logs | Service::CloudMap | Service::Scaling => json::output(output),
     };
     respond(service, 200, body, request_id)
 }
@@ -123,8 +142,10 @@ pub(super) fn error(service: Service, error: &ApiError, request_id: &str) -> Res
     let body = match service {
         Service::Elb => xml::query_error(error, "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", request_id),
         Service::Sts => xml::query_error(error, "https://sts.amazonaws.com/doc/2011-06-15/", request_id),
+        Service::Iam => xml::query_error(error, "https://iam.amazonaws.com/doc/2010-05-08/", request_id),
+        Service::Route53 => xml::query_error(error, ROUTE53, request_id),
         Service::Ec2 => xml::ec2_error(error, request_id),
-        Service::Ecs | Service::Logs | Service::CloudMap => json::error(error),
+        Service::Ecs | Service::Logs | Service::CloudMap | Service::Scaling => json::error(error),
     };
     respond(service, error.status, body, request_id)
 }

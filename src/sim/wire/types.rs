@@ -92,7 +92,7 @@ pub(super) fn check(service: Service, input: &Value) -> Result<(), ApiError> {
         Service::Ecs => (ECS_TEXTS, ECS_NUMBERS, ECS_FLAGS, ECS_LISTS),
         Service::Logs => (LOGS_TEXTS, LOGS_NUMBERS, LOGS_FLAGS, LOGS_LISTS),
         Service::CloudMap => (CLOUD_MAP_TEXTS, CLOUD_MAP_NUMBERS, &[][..], CLOUD_MAP_LISTS),
-        Service::Elb | Service::Ec2 | Service::Sts => return Ok(()),
+        Service::Elb | Service::Ec2 | Service::Sts | Service::Iam | Service::Route53 | Service::Scaling => return Ok(()),
     };
     let kinds = [
         Kind { names: texts, wanted: "a String", fits: Value::is_string },

@@ -15,6 +15,8 @@ enum Style {
     Query,
     /// EC2's names; list items are `<item>`.
     Ec2,
+    /// The member's own name; list items bear the list's name without its plural.
+    Rest,
 }
 
 /// `<OpResponse><OpResult>…</OpResult><ResponseMetadata>…`
@@ -28,6 +30,15 @@ pub(super) fn query(operation: &str, namespace: &str, output: &Value, request_id
     page.open("ResponseMetadata");
     page.leaf("RequestId", request_id);
     page.close("ResponseMetadata");
+    page.close(&format!("{operation}Response"));
+    page.done()
+}
+
+/// `<OpResponse>…`
+pub(super) fn rest(operation: &str, namespace: &str, output: &Value) -> String {
+    let mut page = Page::new();
+    page.open_in(&format!("{operation}Response"), namespace);
+    page.members(Style::Rest, operation, output);
     page.close(&format!("{operation}Response"));
     page.done()
 }
@@ -107,7 +118,7 @@ impl Page {
     fn members(&mut self, style: Style, parent: &str, value: &Value) {
         for (name, member) in value.as_object().into_iter().flatten() {
             let element = match style {
-                Style::Query => name.clone(),
+                Style::Query | Style::Rest => name.clone(),
                 Style::Ec2 => ec2::element(parent, name),
             };
             self.element(style, &element, name, member);
@@ -125,6 +136,7 @@ impl Page {
                 let item = match style {
                     Style::Query => "member",
                     Style::Ec2 => "item",
+                    Style::Rest => element.strip_suffix('s').unwrap_or(element),
                 };
                 items.iter().for_each(|value| self.element(style, item, member, value));
                 self.close(element);

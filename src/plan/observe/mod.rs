@@ -1,4 +1,7 @@
-//! Reads what the stages of a runbook want to know, in rounds: services first, then what they point at.
+//! Reads what the stages of a runbook want to know, in rounds: services first, then what they point at, then what stands around
+//! them ([`around`]).
+
+mod around;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::aws::task_definition::TaskDefinition;
-use crate::aws::{Aws, CallError, Identity, ListenerRule, LoadBalancer, Reason, SecurityGroup, TargetGroup};
+use crate::aws::{Aws, CallError, Identity, ListenerRule, LoadBalancer, Reason, TargetGroup};
 use crate::model::{Error, Runbook};
 use crate::stages::facts::{Facts, Wants};
 use crate::stages::registry;
@@ -49,13 +52,12 @@ pub async fn observe(aws: &Aws, runbook: &Runbook, identity: &Identity) -> Resul
     facts.target_groups = groups?;
     (facts.namespaces, facts.names) = names?;
     facts.log_groups = logs?;
-    let (routes, security) = tokio::join!(read_routes(aws, &facts), read_security_groups(aws, &facts));
+    let (routes, around) = tokio::join!(read_routes(aws, &facts), around::read(aws, &wants, &facts));
     let (balancers, rules) = routes?;
     facts.load_balancers = balancers;
     facts.rules = rules;
-    let (groups, unread) = security?;
-    facts.security_groups = groups;
-    facts.unread.extend(unread);
+    around.enter(&mut facts);
+    around::read_balancer_groups(aws, &mut facts).await;
     Ok(facts)
 }
 
@@ -234,22 +236,4 @@ async fn read_routes(aws: &Aws, facts: &Facts) -> Result<Routes, Error> {
         all.extend(found?);
     }
     Ok((balancers, all))
-}
-
-type SecurityGroups = BTreeMap<String, SecurityGroup>;
-
-/// The security groups of the services; not being permitted to read them is worth a finding, not an end.
-async fn read_security_groups(aws: &Aws, facts: &Facts) -> Result<(SecurityGroups, Vec<(String, String)>), Error> {
-    let ids: BTreeSet<String> = facts.services.keys().flat_map(|name| facts.groups_of(name)).collect();
-    let ids: Vec<String> = ids.into_iter().collect();
-    if ids.is_empty() {
-        return Ok((SecurityGroups::default(), Vec::new()));
-    }
-    match aws.security_groups(&ids).await {
-        Ok(groups) => Ok((groups.into_iter().map(|group| (group.id.clone(), group)).collect(), Vec::new())),
-        Err(error) if matches!(error.reason, Reason::Denied | Reason::Missing) => {
-            Ok((SecurityGroups::default(), vec![(ids.join(", "), error.refusal().to_string())]))
-        }
-        Err(error) => Err(error.into()),
-    }
 }

@@ -14,8 +14,6 @@
 pub(super) struct Dialect {
     /// The element around the answer's members; `None`: the root.
     pub(super) wrapped: bool,
-    /// The element of a list's item.
-    pub(super) item: &'static str,
     /// The request parameter for the next page.
     pub(super) token: &'static str,
     /// The answer's member that has the token of the next page.
@@ -25,19 +23,22 @@ pub(super) struct Dialect {
     own_names: bool,
 }
 
-const EC2: Dialect =
-    Dialect { wrapped: false, item: "item", token: "NextToken", next: "NextToken", version: "2016-11-15", own_names: true };
-const ELB: Dialect =
-    Dialect { wrapped: true, item: "member", token: "Marker", next: "NextMarker", version: "2015-12-01", own_names: false };
+const EC2: Dialect = Dialect { wrapped: false, token: "NextToken", next: "NextToken", version: "2016-11-15", own_names: true };
+const ELB: Dialect = Dialect { wrapped: true, token: "Marker", next: "NextMarker", version: "2015-12-01", own_names: false };
 const STS: Dialect = Dialect { version: "2011-06-15", ..ELB };
 
 /// The operations of EC2 that are read this way.
-const EC2_OPERATIONS: &[&str] = &["DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcAttribute", "DescribeVpcs"];
+const EC2_OPERATIONS: &[&str] =
+    &["DescribeRouteTables", "DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcAttribute", "DescribeVpcs"];
 
 /// `(parent, wire's name, CLI's name)`, where it is not the wire's with a large first letter; the parent is the CLI's name of the
 /// member around it, `*` any.
 const EC2_NAMES: &[(&str, &str, &str)] = &[
+    ("*", "associationSet", "Associations"),
     ("*", "groups", "UserIdGroupPairs"),
+    ("*", "propagatingVgwSet", "PropagatingVgws"),
+    ("*", "routeSet", "Routes"),
+    ("*", "routeTableSet", "RouteTables"),
     ("*", "securityGroupInfo", "SecurityGroups"),
     ("*", "subnetSet", "Subnets"),
     ("*", "tagSet", "Tags"),
@@ -49,6 +50,7 @@ const EC2_NAMES: &[(&str, &str, &str)] = &[
 const LISTS: &[&str] = &[
     "Actions",
     "AlpnPolicy",
+    "Associations",
     "Attributes",
     "AvailabilityZones",
     "Certificates",
@@ -65,6 +67,9 @@ const LISTS: &[&str] = &[
     "LoadBalancerArns",
     "LoadBalancers",
     "PrefixListIds",
+    "PropagatingVgws",
+    "RouteTables",
+    "Routes",
     "Rules",
     "SecurityGroups",
     "SourceNatIpv6Prefixes",
@@ -109,6 +114,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("*", "IgnoreClientCertificateExpiry"),
     ("*", "IsDefault"),
     ("*", "Ipv6Native"),
+    ("*", "Main"),
     ("*", "MapCustomerOwnedIpOnLaunch"),
     ("*", "MapPublicIpOnLaunch"),
     ("EnableDnsHostnames", "Value"),

@@ -1,0 +1,262 @@
+//! The load balancer in front of the shared service's UI.
+
+use super::{Check, Scene, Theme};
+use crate::aws::{ListenerRule, TargetGroup};
+use crate::stages::findings::{FindingKind, Seen};
+use crate::stages::subject::Shared;
+
+pub(super) const THEME: Theme = Theme {
+    name: "Load balancer",
+    checks: &[
+        Check {
+            kind: FindingKind::must_repair("target-type-unsupported", "the target group holds instances, not addresses"),
+            look: |scene| of_each(scene, target_type),
+        },
+        Check {
+            kind: FindingKind::must_repair("target-group-elsewhere", "the target group is in another VPC than the services"),
+            look: |scene| of_each(scene, elsewhere),
+        },
+        Check {
+            kind: FindingKind::must_repair(
+                "target-group-detached",
+                "no listener forwards to the target group through a load balancer",
+            ),
+            look: |scene| of_each(scene, detached),
+        },
+        Check {
+            kind: FindingKind::blocker("zone-not-on-balancer", "a subnet's Availability Zone is not enabled on the load balancer"),
+            look: |scene| of_each(scene, zones),
+        },
+        Check {
+            kind: FindingKind::blocker("balancer-port-closed", "no security group of the shared service lets the load balancer in"),
+            look: |scene| of_each(scene, closed),
+        },
+        Check {
+            kind: FindingKind::blocker("health-path-unanswered", "the health check asks for a path outside the UI's base path"),
+            look: |scene| of_each(scene, health_path),
+        },
+        Check {
+            kind: FindingKind::warning(
+                "health-path-redirects",
+                "the health check asks for the base path itself, which newer versions redirect",
+            ),
+            look: |scene| of_each(scene, health_redirects),
+        },
+        Check {
+            kind: FindingKind::warning(
+                "ui-path-unanswered",
+                "a listener rule's path is not one that the UI answers under its base path",
+            ),
+            look: |scene| of_each(scene, ui_path),
+        },
+        Check {
+            kind: FindingKind::note("ui-unreachable", "no listener rule forwards to the target group"),
+            look: |scene| of_each(scene, no_rule),
+        },
+        Check {
+            kind: FindingKind::note("target-group-port", "the target group's own port is another than the container's"),
+            look: |scene| of_each(scene, group_port),
+        },
+    ],
+};
+
+/// A shared service that is still to be put behind a load balancer.
+struct Front<'a> {
+    scene: &'a Scene<'a>,
+    shared: &'a Shared<'a>,
+    group: &'a TargetGroup,
+    port: i64,
+}
+
+impl Front<'_> {
+    /// The path before the UI's own, as the runbook says where it verifies.
+    fn base_path(&self) -> String {
+        let receivers = self.scene.subject.moved.values().filter_map(|moved| moved.retarget.as_ref()?.receiver.as_ref());
+        let path =
+            receivers.filter(|receiver| receiver.service == self.shared.name).map(|receiver| receiver.base_path.as_str()).next();
+        path.unwrap_or_default().trim_end_matches('/').to_owned()
+    }
+
+    /// The rules that forward to the group.
+    fn rules(&self) -> impl Iterator<Item = &ListenerRule> {
+        self.scene.facts.rules.iter().filter(|rule| rule.target_groups.contains(&self.group.arn))
+    }
+}
+
+fn of_each(scene: &Scene<'_>, look: fn(&Front<'_>) -> Vec<Seen>) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    for shared in scene.subject.shared.iter().filter(|shared| shared.due) {
+        let Some((port, Some(arn))) = &shared.balancer else { continue };
+        let Some(group) = scene.facts.target_groups.get(arn) else { continue };
+        seen.extend(look(&Front { scene, shared, group, port: *port }));
+    }
+    seen
+}
+
+/// Findings that keep the service from being created are about the service.
+fn target_type(front: &Front<'_>) -> Vec<Seen> {
+    if front.group.target_type == "ip" {
+        return Vec::new();
+    }
+    let found = format!("target group `{}` has the target type {}", front.group.name, front.group.target_type);
+    let fix = "name a target group of the type ip".to_owned();
+    vec![Seen::new(&front.shared.name, found, "ECS refuses tasks with addresses of their own in it", fix)]
+}
+
+fn elsewhere(front: &Front<'_>) -> Vec<Seen> {
+    let (Some(theirs), Some(ours)) = (front.group.vpc.as_deref(), front.scene.facts.vpc_of(&front.shared.like)) else {
+        return Vec::new();
+    };
+    if theirs == ours {
+        return Vec::new();
+    }
+    let found = format!("target group `{}` is in {theirs}, the service would be in {ours}", front.group.name);
+    let fix = "name a target group of the services' VPC".to_owned();
+    vec![Seen::new(&front.shared.name, found, "its tasks could not be registered there", fix)]
+}
+
+fn detached(front: &Front<'_>) -> Vec<Seen> {
+    if !front.group.load_balancers.is_empty() {
+        return Vec::new();
+    }
+    let found = format!("target group `{}` belongs to no load balancer", front.group.name);
+    let fix = "forward to it from a listener first".to_owned();
+    vec![Seen::new(&front.shared.name, found, "ECS refuses it: it \"does not have an associated load balancer\"", fix)]
+}
+
+fn zones(front: &Front<'_>) -> Vec<Seen> {
+    let facts = front.scene.facts;
+    let mut seen = Vec::new();
+    for balancer in front.group.load_balancers.iter().filter_map(|arn| facts.load_balancers.get(arn)) {
+        let subnets = front.scene.subnets_of(&front.shared.name);
+        let off = subnets.iter().filter_map(|id| facts.subnets.get(id)).filter(|subnet| !balancer.zones.contains(&subnet.zone));
+        for subnet in off.filter(|_| !balancer.zones.is_empty()) {
+            let found = format!(
+                "{} of subnet {} is not enabled on the load balancer ({})",
+                subnet.zone,
+                subnet.id,
+                balancer.zones.join(", ")
+            );
+            let fix = "enable the zone on the load balancer, or leave the subnet out of the service".to_owned();
+            let consequence = "a task started there would stay unused in the target group, and the rollout would never complete";
+            seen.push(Seen::new(&balancer.dns_name, found, consequence, fix));
+        }
+    }
+    seen
+}
+
+fn closed(front: &Front<'_>) -> Vec<Seen> {
+    let facts = front.scene.facts;
+    let own = front.scene.groups_of(&front.shared.name);
+    let mut seen = Vec::new();
+    for balancer in front.group.load_balancers.iter().filter_map(|arn| facts.load_balancers.get(arn)) {
+        // A network load balancer may have none: then its clients' addresses count, which nobody knows.
+        let theirs = &balancer.security_groups;
+        let known: Vec<_> = own.iter().filter_map(|id| facts.security_groups.get(id)).collect();
+        if theirs.is_empty() || known.len() < own.len() || known.is_empty() {
+            continue;
+        }
+        let open = known.iter().flat_map(|group| &group.ingress).any(|rule| {
+            let covered = rule.protocol == "-1"
+                || (matches!(rule.protocol.as_str(), "tcp" | "6")
+                    && (rule.from_port.unwrap_or(0)..=rule.to_port.unwrap_or(65_535)).contains(&front.port));
+            // Ranges and prefix lists may hold the load balancer's addresses: only what is certain is told.
+            covered
+                && (!rule.ranges.is_empty()
+                    || !rule.prefix_lists.is_empty()
+                    || rule.groups.iter().any(|group| theirs.contains(group)))
+        });
+        if !open {
+            let found =
+                format!("no rule of {} lets the load balancer ({}) in on TCP {}", own.join(", "), theirs.join(", "), front.port);
+            let fix = format!(
+                "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}",
+                own[0], front.port, theirs[0]
+            );
+            seen.push(Seen::new(
+                &own[0],
+                found,
+                "the task would fail its load balancer's health checks and be replaced for ever",
+                fix,
+            ));
+        }
+    }
+    seen
+}
+
+fn health_path(front: &Front<'_>) -> Vec<Seen> {
+    let (base, path) = (front.base_path(), front.group.health_path.clone().unwrap_or_default());
+    if base.is_empty() || path.is_empty() || path == base || path.starts_with(&format!("{base}/")) {
+        return Vec::new();
+    }
+    let found = format!("the health check of target group `{}` asks for {path}, the UI answers under {base}/", front.group.name);
+    // The sidecars sit in the same group, and ECS replaces a task that any of its groups calls unhealthy.
+    let fix = format!(
+        "give the sidecars the base path {base} too and deploy that; then `aws elbv2 modify-target-group --target-group-arn {} --health-check-path {base}/`",
+        front.group.arn
+    );
+    vec![Seen::new(&front.group.name, found, "the task would be answered 404 and be replaced for ever", fix)]
+}
+
+fn health_redirects(front: &Front<'_>) -> Vec<Seen> {
+    let (base, path) = (front.base_path(), front.group.health_path.clone().unwrap_or_default());
+    let takes = front.group.matcher.as_deref().is_some_and(|codes| codes.contains("307") || codes.contains("200-3"));
+    if base.is_empty() || path != base || takes {
+        return Vec::new();
+    }
+    let found = format!("the health check of target group `{}` asks for {path} without a slash at the end", front.group.name);
+    let fix = format!("aws elbv2 modify-target-group --target-group-arn {} --health-check-path {base}/", front.group.arn);
+    vec![Seen::new(&front.group.name, found, "a version that answers 307 there would be replaced for ever", fix)]
+}
+
+/// The fixed part of a path pattern; empty where it takes every path.
+fn fixed(pattern: &str) -> &str {
+    pattern.split(['*', '?']).next().unwrap_or_default().trim_end_matches('/')
+}
+
+fn ui_path(front: &Front<'_>) -> Vec<Seen> {
+    let base = front.base_path();
+    let patterns: Vec<&str> = front.rules().flat_map(|rule| &rule.paths).map(String::as_str).collect();
+    let Some(pattern) = patterns.iter().find(|pattern| !fixed(pattern).is_empty() && fixed(pattern) != base) else {
+        return Vec::new();
+    };
+    if patterns.iter().any(|pattern| fixed(pattern) == base) {
+        return Vec::new();
+    }
+    let path = fixed(pattern);
+    let answers = if base.is_empty() { "without a base path".to_owned() } else { format!("under {base}") };
+    let found = format!("a listener rule forwards `{pattern}`, and the UI answers {answers}");
+    // Changing the health check while sidecars without the base path are in the group would have ECS replace API tasks.
+    let fix = format!(
+        "after the sidecars are gone: give the shared service the base path {path}, then the target group the health path {path}/; not before, for the sidecars share the group"
+    );
+    vec![Seen::new(&front.group.name, found, "the UI's page would load there and find none of its own files", fix)]
+}
+
+fn no_rule(front: &Front<'_>) -> Vec<Seen> {
+    if front.rules().next().is_some() {
+        return Vec::new();
+    }
+    let found = format!("no listener rule forwards to target group `{}`", front.group.name);
+    let fix = "add one if people shall reach the UI through the load balancer".to_owned();
+    vec![Seen::new(&front.group.name, found, "the UI has no address from outside", fix)]
+}
+
+fn group_port(front: &Front<'_>) -> Vec<Seen> {
+    let Some(port) = front.group.port.map(i64::from).filter(|port| *port != front.port) else { return Vec::new() };
+    let found = format!("target group `{}` has the port {port}, the container {}", front.group.name, front.port);
+    let consequence = "none for ECS, which registers the container's; whoever registers a target by hand gets the other";
+    vec![Seen::new(&front.group.name, found, consequence, "none needed".to_owned())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_has_a_fixed_part() {
+        for (pattern, expected) in [("/jaeger*", "/jaeger"), ("/jaeger/*", "/jaeger"), ("/*", ""), ("*", ""), ("/a/b", "/a/b")] {
+            assert_eq!(fixed(pattern), expected, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! The way of a span from an API task to the shared service: names, routes, security groups. A fault here is silent: every
+//! rollout is green and every span is lost.
+
+use std::collections::BTreeSet;
+
+use super::{Check, Due, Scene, Theme};
+use crate::aws::SecurityRule;
+use crate::plan::estimate::room;
+use crate::stages::findings::{FindingKind, Seen};
+use crate::stages::subject::Receiver;
+
+pub(super) const THEME: Theme = Theme {
+    name: "Network",
+    checks: &[
+        Check {
+            kind: FindingKind::blocker(
+                "otlp-port-closed",
+                "no security group of the shared service lets the API's tasks in where spans go",
+            ),
+            look: port_closed,
+        },
+        Check {
+            kind: FindingKind::warning(
+                "otlp-port-unproven",
+                "only a prefix list may let the API's tasks in or out, and its ranges are not read",
+            ),
+            look: port_unproven,
+        },
+        Check {
+            kind: FindingKind::blocker("egress-closed", "no security group of the API's tasks lets them out to the shared service"),
+            look: egress_closed,
+        },
+        Check {
+            kind: FindingKind::note(
+                "receiver-port-closed",
+                "another port of the shared service, which no retargeted variable uses, is closed",
+            ),
+            look: receiver_port_closed,
+        },
+        Check {
+            kind: FindingKind::blocker("vpc-dns-off", "the VPC's resolver does not answer the names of private zones"),
+            look: vpc_dns_off,
+        },
+        Check {
+            kind: FindingKind::blocker("namespace-elsewhere", "the namespace's names are not answered in the services' VPC"),
+            look: namespace_elsewhere,
+        },
+        Check {
+            kind: FindingKind::blocker("namespace-shared", "the namespace belongs to another account"),
+            look: namespace_shared,
+        },
+        Check {
+            kind: FindingKind::warning("no-way-to-registry", "the shared service's subnets have no way to a public image registry"),
+            look: no_way_to_registry,
+        },
+        Check {
+            kind: FindingKind::warning("subnet-addresses-few", "the subnets have fewer free addresses than the rollouts may take"),
+            look: addresses_few,
+        },
+    ],
+};
+
+/// How a security group's rules answer a question.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// A rule lets it through.
+    Open,
+    /// Only a prefix list might.
+    Perhaps,
+    /// None does.
+    Closed,
+}
+
+/// One side of a connection, as the other side's rules see it.
+struct Peer {
+    groups: Vec<String>,
+    /// Ranges that all its addresses come from: its subnets'.
+    ranges: Vec<String>,
+}
+
+impl Peer {
+    fn of(scene: &Scene<'_>, service: &str) -> Self {
+        let subnets = scene.subnets_of(service);
+        let ranges = subnets.iter().filter_map(|id| scene.facts.subnets.get(id)).map(|subnet| subnet.range.clone()).collect();
+        Self { groups: scene.groups_of(service), ranges }
+    }
+
+    fn subnets_unknown(&self) -> bool {
+        self.ranges.is_empty()
+    }
+}
+
+/// Whether any of `groups`, in this direction, lets a connection with `peer` through on `port`.
+fn lets_through(scene: &Scene<'_>, groups: &[String], outwards: bool, port: i64, peer: &Peer, addresses: &[String]) -> Answer {
+    let mut answer = Answer::Closed;
+    for group in groups.iter().filter_map(|id| scene.facts.security_groups.get(id)) {
+        for rule in if outwards { &group.egress } else { &group.ingress } {
+            if !covers(rule, port) {
+                continue;
+            }
+            if rule.groups.iter().any(|known| peer.groups.contains(known)) || in_ranges(rule, peer, addresses) {
+                return Answer::Open;
+            }
+            if !rule.prefix_lists.is_empty() {
+                answer = Answer::Perhaps;
+            }
+        }
+    }
+    answer
+}
+
+fn covers(rule: &SecurityRule, port: i64) -> bool {
+    rule.protocol == "-1"
+        || (matches!(rule.protocol.as_str(), "tcp" | "6")
+            && rule.from_port.unwrap_or(0) <= port
+            && port <= rule.to_port.unwrap_or(65_535))
+}
+
+/// Whether a rule's ranges hold every address that the peer may have: those of its subnets, or where these are not known, those it
+/// has now.
+fn in_ranges(rule: &SecurityRule, peer: &Peer, addresses: &[String]) -> bool {
+    let held = |range: &str| rule.ranges.iter().any(|outer| holds(outer, range));
+    if peer.subnets_unknown() {
+        return !addresses.is_empty() && addresses.iter().all(|address| held(&format!("{address}/32")));
+    }
+    peer.ranges.iter().all(|range| held(range))
+}
+
+/// Whether one IPv4 range holds another.
+fn holds(outer: &str, inner: &str) -> bool {
+    let parse = |range: &str| {
+        let (network, bits) = range.split_once('/')?;
+        let bits = bits.parse::<u32>().ok().filter(|bits| *bits <= 32)?;
+        Some((u32::from(network.parse::<std::net::Ipv4Addr>().ok()?), bits))
+    };
+    let (Some((network, bits)), Some((address, longer))) = (parse(outer), parse(inner)) else { return false };
+    let mask = if bits == 0 { 0 } else { u32::MAX << (32 - bits) };
+    bits <= longer && network & mask == address & mask
+}
+
+/// The services whose spans go elsewhere by this run, or have gone there already and lose the sidecar yet.
+fn senders<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (Due<'a>, &'a Receiver)> {
+    scene.due().filter_map(|due| Some((due, due.moved.retarget.as_ref()?.receiver.as_ref()?)))
+}
+
+/// The ports of the retargeted variables.
+fn endpoint_ports(due: Due<'_>) -> BTreeSet<i64> {
+    let sets = due.moved.retarget.as_ref().map(|retarget| retarget.sets.as_slice()).unwrap_or_default();
+    sets.iter().filter_map(|set| set.port()).collect()
+}
+
+/// The receiver's other ports, without that of the API which is asked for spans.
+fn other_ports(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver) -> BTreeSet<i64> {
+    let family = scene.subject.shared.iter().find(|shared| shared.name == receiver.service).map(|shared| shared.family.as_str());
+    let definition = scene.subject.definitions.iter().find(|definition| Some(definition.family.as_str()) == family);
+    let used = endpoint_ports(due);
+    let ports = definition.map(|definition| definition.ports.as_slice()).unwrap_or_default();
+    ports.iter().copied().filter(|port| *port != receiver.port && !used.contains(port)).collect()
+}
+
+/// Whether the rules of both sides could be read.
+fn readable(scene: &Scene<'_>, groups: &[String]) -> bool {
+    !groups.is_empty() && groups.iter().all(|group| scene.facts.security_groups.contains_key(group))
+}
+
+/// The ports out of `ports` to which the answer is `wanted`, inwards or outwards.
+fn ports_with(
+    scene: &Scene<'_>,
+    due: Due<'_>,
+    receiver: &Receiver,
+    ports: BTreeSet<i64>,
+    outwards: bool,
+    wanted: Answer,
+) -> Vec<i64> {
+    let (sender, target) = (Peer::of(scene, due.name), Peer::of(scene, &receiver.service));
+    let (groups, peer, addresses) = if outwards {
+        (&sender.groups, &target, &[][..])
+    } else {
+        (&target.groups, &sender, scene.facts.addresses.get(due.name).map(Vec::as_slice).unwrap_or_default())
+    };
+    if !readable(scene, groups) {
+        return Vec::new();
+    }
+    ports.into_iter().filter(|port| lets_through(scene, groups, outwards, *port, peer, addresses) == wanted).collect()
+}
+
+fn listed(ports: &[i64]) -> String {
+    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+/// The commands that would open ports of the receiver's first group to the sender's first.
+fn opening(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[i64]) -> String {
+    let (group, source) = (scene.groups_of(&receiver.service), scene.groups_of(due.name));
+    let (group, source) = (group.first().cloned().unwrap_or_default(), source.first().cloned().unwrap_or_default());
+    let one = |port: &i64| {
+        format!("aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port {port} --source-group {source}")
+    };
+    ports.iter().map(one).collect::<Vec<_>>().join(" && ")
+}
+
+fn port_closed(scene: &Scene<'_>) -> Vec<Seen> {
+    let mut all = Vec::new();
+    for (due, receiver) in senders(scene) {
+        let mut closed = ports_with(scene, due, receiver, endpoint_ports(due), false, Answer::Closed);
+        if closed.is_empty() {
+            continue;
+        }
+        closed.extend(ports_with(scene, due, receiver, other_ports(scene, due, receiver), false, Answer::Closed));
+        closed.sort_unstable();
+        let (to, from) = (scene.groups_of(&receiver.service), scene.groups_of(due.name));
+        let found = format!(
+            "no rule of {} lets the tasks of `{}` ({}) in on TCP {}",
+            to.join(", "),
+            due.name,
+            from.join(", "),
+            listed(&closed)
+        );
+        let consequence = "every rollout would be green and every span would be lost";
+        all.push(Seen::new(&to[0], found, consequence, opening(scene, due, receiver, &closed)));
+    }
+    all
+}
+
+fn port_unproven(scene: &Scene<'_>) -> Vec<Seen> {
+    let seen = |(due, receiver): (Due<'_>, &Receiver)| {
+        let mut ports = ports_with(scene, due, receiver, endpoint_ports(due), false, Answer::Perhaps);
+        ports.extend(ports_with(scene, due, receiver, endpoint_ports(due), true, Answer::Perhaps));
+        ports.dedup();
+        let found = format!("on TCP {} only rules with prefix lists may let `{}` through", listed(&ports), due.name);
+        let fix =
+            "look at them: `aws ec2 get-managed-prefix-list-entries --prefix-list-id …` must hold the tasks' subnets".to_owned();
+        (!ports.is_empty())
+            .then(|| Seen::new(due.name, found, "if they do not, every rollout would be green and every span would be lost", fix))
+    };
+    senders(scene).filter_map(seen).collect()
+}
+
+fn egress_closed(scene: &Scene<'_>) -> Vec<Seen> {
+    let seen = |(due, receiver): (Due<'_>, &Receiver)| {
+        let closed = ports_with(scene, due, receiver, endpoint_ports(due), true, Answer::Closed);
+        let (own, to) = (scene.groups_of(due.name), scene.groups_of(&receiver.service));
+        let found = format!(
+            "no rule of {} lets the tasks of `{}` out to {} on TCP {}",
+            own.join(", "),
+            due.name,
+            to.join(", "),
+            listed(&closed)
+        );
+        let fix = closed
+            .iter()
+            .map(|port| {
+                format!(
+                    "aws ec2 authorize-security-group-egress --group-id {} --protocol tcp --port {port} --source-group {}",
+                    own.first().map(String::as_str).unwrap_or_default(),
+                    to.first().map(String::as_str).unwrap_or_default()
+                )
+            })
+            .collect::<Vec<_>>()
+            .join(" && ");
+        let consequence = "every rollout would be green and every span would be lost";
+        (!closed.is_empty()).then(|| Seen::new(&own[0], found, consequence, fix))
+    };
+    senders(scene).filter_map(seen).collect()
+}
+
+fn receiver_port_closed(scene: &Scene<'_>) -> Vec<Seen> {
+    let seen = |(due, receiver): (Due<'_>, &Receiver)| {
+        // Where the endpoint's own port is closed, that finding names these too.
+        if !ports_with(scene, due, receiver, endpoint_ports(due), false, Answer::Closed).is_empty() {
+            return None;
+        }
+        let closed = ports_with(scene, due, receiver, other_ports(scene, due, receiver), false, Answer::Closed);
+        let to = scene.groups_of(&receiver.service);
+        let found = format!("no rule of {} lets the tasks of `{}` in on TCP {}", to.join(", "), due.name, listed(&closed));
+        let consequence = "who exports to that port, by the receiver's other protocol, loses its spans";
+        let fix = opening(scene, due, receiver, &closed);
+        (!closed.is_empty()).then(|| Seen::new(&to[0], found, consequence, fix))
+    };
+    senders(scene).filter_map(seen).collect()
+}
+
+fn vpc_dns_off(scene: &Scene<'_>) -> Vec<Seen> {
+    let vpcs: BTreeSet<&str> = senders(scene).filter_map(|(due, _)| scene.facts.vpc_of(due.name)).collect();
+    let seen = |vpc: &str| {
+        let dns = scene.facts.vpc_dns.get(vpc).filter(|dns| !(dns.support && dns.hostnames))?;
+        let off: Vec<(&str, &str)> = [
+            (dns.support, ("enableDnsSupport", "--enable-dns-support")),
+            (dns.hostnames, ("enableDnsHostnames", "--enable-dns-hostnames")),
+        ]
+        .into_iter()
+        .filter(|(on, _)| !on)
+        .map(|(_, names)| names)
+        .collect();
+        let names: Vec<&str> = off.iter().map(|(name, _)| *name).collect();
+        let fix: Vec<String> =
+            off.iter().map(|(_, option)| format!("aws ec2 modify-vpc-attribute --vpc-id {vpc} {option}")).collect();
+        let found = format!("{} of the VPC is off", names.join(" and "));
+        Some(Seen::new(vpc, found, "the shared service's name would not resolve, and every span would be lost", fix.join(" && ")))
+    };
+    vpcs.into_iter().filter_map(seen).collect()
+}
+
+/// The namespaces of the runbook's names, with their ids.
+fn namespaces<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a str, &'a serde_json::Value)> {
+    let facts = scene.facts;
+    scene.subject.names.iter().flat_map(move |name| {
+        facts
+            .namespaces
+            .iter()
+            .filter(move |namespace| namespace["Name"] == *name.namespace)
+            .filter_map(|namespace| Some((namespace["Id"].as_str()?, namespace)))
+    })
+}
+
+fn namespace_elsewhere(scene: &Scene<'_>) -> Vec<Seen> {
+    let mut all = Vec::new();
+    for (id, namespace) in namespaces(scene) {
+        let Some(vpcs) = scene.facts.zone_vpcs.get(id) else { continue };
+        for (due, _) in senders(scene) {
+            let Some(vpc) = scene.facts.vpc_of(due.name).filter(|vpc| !vpcs.iter().any(|known| known == vpc)) else { continue };
+            let zone = namespace["Properties"]["DnsProperties"]["HostedZoneId"].as_str().unwrap_or_default();
+            let found = format!("its zone {zone} is answered in {}, and the tasks of `{}` are in {vpc}", vpcs.join(", "), due.name);
+            let fix = format!(
+                "aws route53 associate-vpc-with-hosted-zone --hosted-zone-id {zone} --vpc VPCRegion={},VPCId={vpc}",
+                scene.facts.region
+            );
+            let consequence = "the shared service's name would not resolve there, and every span would be lost";
+            all.push(Seen::new(id, found, consequence, fix));
+        }
+    }
+    all
+}
+
+fn namespace_shared(scene: &Scene<'_>) -> Vec<Seen> {
+    let seen = |(id, namespace): (&str, &serde_json::Value)| {
+        let owner = namespace["ResourceOwner"].as_str().filter(|owner| *owner != scene.facts.account && *owner != "SELF")?;
+        let fix = "use a namespace of this account".to_owned();
+        Some(Seen::new(
+            id,
+            format!("it belongs to account {owner}"),
+            "ECS registers no service in a namespace that is shared with the account",
+            fix,
+        ))
+    };
+    namespaces(scene).filter_map(seen).collect()
+}
+
+/// Registries of AWS, which endpoints in the VPC may lead to.
+fn is_private_registry(image: &str) -> bool {
+    image.split('/').next().is_some_and(|host| host.contains(".dkr.ecr."))
+}
+
+fn no_way_to_registry(scene: &Scene<'_>) -> Vec<Seen> {
+    let mut all = Vec::new();
+    for shared in scene.subject.shared.iter().filter(|shared| shared.due) {
+        let images = scene.subject.definitions.iter().filter(|definition| definition.family == shared.family);
+        let Some(image) = images.flat_map(|definition| definition.images.values()).find(|image| !is_private_registry(image)) else {
+            continue;
+        };
+        let network = scene.facts.services.get(&shared.like).map(|like| &like["networkConfiguration"]["awsvpcConfiguration"]);
+        let public = network.is_some_and(|network| network["assignPublicIp"] == "ENABLED");
+        for subnet in scene.subnets_of(&shared.name).iter().filter_map(|id| scene.facts.subnets.get(id)) {
+            let tables = || scene.facts.route_tables.iter().filter(|table| table.vpc == subnet.vpc);
+            let table = tables().find(|table| table.subnets.contains(&subnet.id)).or_else(|| tables().find(|table| table.main));
+            let Some(table) = table else { continue };
+            let found = match (&table.way_out, public) {
+                (None, _) => format!("route table {} of subnet {} has no default route", table.id, subnet.id),
+                (Some(way), false) if way.starts_with("igw-") => {
+                    format!("subnet {} leads to the internet gateway {way}, and the tasks get no public address", subnet.id)
+                }
+                _ => continue,
+            };
+            let fix =
+                "put the image into a registry of your own (ECR, with VPC endpoints), or give the subnets a NAT gateway".to_owned();
+            all.push(Seen::new(&subnet.id, found, &format!("the task could not pull `{image}`: CannotPullContainerError"), fix));
+        }
+    }
+    all
+}
+
+fn addresses_few(scene: &Scene<'_>) -> Vec<Seen> {
+    let mut all = Vec::new();
+    for due in scene.due() {
+        let subnets: Vec<_> = scene.subnets_of(due.name).iter().filter_map(|id| scene.facts.subnets.get(id)).collect();
+        let free: Option<u64> = subnets.iter().map(|subnet| subnet.free).sum();
+        let (_, extra, _) = room(due.service);
+        let shared: u64 = scene.subject.shared.iter().filter(|shared| shared.due).map(|shared| shared.desired).sum();
+        let wanted = extra + shared;
+        if let Some(free) = free.filter(|free| !subnets.is_empty() && *free < wanted) {
+            let ids: Vec<&str> = subnets.iter().map(|subnet| subnet.id.as_str()).collect();
+            let found = format!("{} have {free} free addresses, the rollouts may take {wanted} at once", ids.join(", "));
+            let fix = "free some, or lower the service's maximumPercent".to_owned();
+            all.push(Seen::new(due.name, found, "tasks would fail to start: InsufficientFreeAddressesInSubnet", fix));
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_ranges() {
+        assert!(
+            holds("10.0.0.0/16", "10.0.11.0/24") && holds("10.0.0.0/16", "10.0.11.22/32") && holds("0.0.0.0/0", "192.0.2.1/32")
+        );
+        assert!(!holds("10.1.0.0/16", "10.0.11.0/24") && !holds("10.0.11.0/24", "10.0.0.0/16"));
+        assert!(!holds("10.0.0.0", "10.0.0.0/32") && !holds("10.0.0.0/33", "10.0.0.0/33"));
+    }
+
+    #[test]
+    fn rules_cover_ports_by_range_or_for_everything() {
+        let rule = |protocol: &str, from, to| SecurityRule {
+            protocol: protocol.into(),
+            from_port: from,
+            to_port: to,
+            ..SecurityRule::default()
+        };
+        assert!(covers(&rule("tcp", Some(4317), Some(4318)), 4318));
+        assert!(!covers(&rule("tcp", Some(8000), Some(8000)), 4318));
+        assert!(!covers(&rule("udp", Some(4318), Some(4318)), 4318));
+        assert!(covers(&rule("-1", None, None), 4318));
+    }
+}

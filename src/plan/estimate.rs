@@ -1,0 +1,63 @@
+//! How long a run takes, roughly: for the operator's planning and for the life of credentials, never for a decision of the engine.
+
+use serde_json::Value;
+
+use crate::stages::facts::Facts;
+use crate::stages::kind::LANE_CONCURRENCY;
+use crate::stages::subject::Subject;
+
+/// One batch of a rollout: tasks start (image pull, health checks of container and load balancer), old ones drain and stop. Seen
+/// in deploy logs of small services: one and a half to three minutes.
+const BATCH_S: u64 = 140;
+/// The first rollout of a service has nothing to drain.
+const FIRST_S: u64 = 100;
+
+/// The run's expected duration in seconds.
+pub fn seconds(facts: &Facts, subject: &Subject<'_>) -> u64 {
+    let created: u64 = subject.shared.iter().filter(|shared| shared.due).map(|_| FIRST_S).sum();
+    let due = |service: &str| subject.shared.iter().any(|shared| shared.name == service && shared.due);
+    let named: u64 = subject.names.iter().filter(|name| due(&name.service)).map(|_| BATCH_S).sum();
+    let mut rollouts: Vec<u64> = subject
+        .moved
+        .iter()
+        .filter(|(_, moved)| moved.is_due())
+        .map(|(name, moved)| moved.rollouts() * facts.services.get(name).map_or(BATCH_S, rollout))
+        .collect();
+    // Lanes run side by side, so many at a time; the slowest decides.
+    rollouts.sort_unstable_by(|one, other| other.cmp(one));
+    let moved: u64 = rollouts.chunks(LANE_CONCURRENCY).filter_map(|wave| wave.first()).sum();
+    created + named + moved
+}
+
+/// One rollout of a service: as many batches as its percents make.
+fn rollout(service: &Value) -> u64 {
+    let (desired, extra, spare) = room(service);
+    desired.div_ceil((extra + spare).max(1)).max(1) * BATCH_S
+}
+
+/// Tasks wanted, tasks that a rollout may add to them, and tasks that it may stop beforehand.
+pub fn room(service: &Value) -> (u64, u64, u64) {
+    let desired = service["desiredCount"].as_u64().unwrap_or(0);
+    let percent = |name: &str, usual: u64| service["deploymentConfiguration"][name].as_u64().unwrap_or(usual);
+    let (most, least) =
+        (desired * percent("maximumPercent", 200) / 100, (desired * percent("minimumHealthyPercent", 100)).div_ceil(100));
+    (desired, most.saturating_sub(desired), desired.saturating_sub(least))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn percents_make_the_batches_of_a_rollout() {
+        let service = |desired: u64, most: u64, least: u64| json!({ "desiredCount": desired, "deploymentConfiguration": { "maximumPercent": most, "minimumHealthyPercent": least } });
+        assert_eq!(room(&service(4, 200, 100)), (4, 4, 0));
+        assert_eq!(room(&service(4, 100, 50)), (4, 0, 2));
+        assert_eq!(rollout(&service(4, 200, 100)), BATCH_S);
+        assert_eq!(rollout(&service(4, 150, 100)), 2 * BATCH_S);
+        assert_eq!(rollout(&service(10, 110, 100)), 10 * BATCH_S);
+        assert_eq!(rollout(&service(1, 100, 0)), BATCH_S);
+    }
+}

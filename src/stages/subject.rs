@@ -1,0 +1,169 @@
+//! What a runbook is about, across its stages: which services it changes and how, what it creates. The checks look at this, so
+//! that none has to know which stage kind means what.
+
+use std::collections::BTreeMap;
+
+use crate::model::StageDecl;
+
+/// See the module's text.
+#[derive(Default)]
+pub struct Subject<'a> {
+    /// Services that are changed, by name.
+    pub moved: BTreeMap<String, Moved<'a>>,
+    /// Services that are created.
+    pub shared: Vec<Shared<'a>>,
+    /// Task definitions that are registered.
+    pub definitions: Vec<Definition<'a>>,
+    /// Names that services are registered under.
+    pub names: Vec<Name<'a>>,
+}
+
+/// What becomes of a service.
+#[derive(Default)]
+pub struct Moved<'a> {
+    /// A variable of its containers gets another value.
+    pub retarget: Option<Retarget<'a>>,
+    /// Its sidecar is taken out.
+    pub strip: Option<Strip<'a>>,
+}
+
+impl Moved<'_> {
+    /// Whether anything of it is still to be done.
+    pub fn is_due(&self) -> bool {
+        self.retarget.as_ref().is_some_and(|retarget| retarget.due) || self.strip.as_ref().is_some_and(|strip| strip.due)
+    }
+
+    /// The sidecar's container.
+    pub fn sidecar(&self) -> &str {
+        let retarget = self.retarget.as_ref().map(|retarget| retarget.sidecar.as_str());
+        retarget.or(self.strip.as_ref().map(|strip| strip.sidecar.as_str())).unwrap_or_default()
+    }
+
+    /// How many of the run's rollouts it goes through.
+    pub fn rollouts(&self) -> u64 {
+        let due = [self.retarget.as_ref().map(|retarget| retarget.due), self.strip.as_ref().map(|strip| strip.due)];
+        due.into_iter().filter(|due| *due == Some(true)).count() as u64
+    }
+}
+
+/// See [`Moved::retarget`].
+pub struct Retarget<'a> {
+    /// The stage.
+    pub decl: &'a StageDecl,
+    /// The sidecar's container.
+    pub sidecar: String,
+    /// The variables.
+    pub sets: Vec<Set>,
+    /// The service that answers at the new values, where the runbook says how that is verified.
+    pub receiver: Option<Receiver>,
+    /// Whether it is still to be done.
+    pub due: bool,
+}
+
+/// A variable that gets another value.
+#[derive(Clone, Debug)]
+pub struct Set {
+    /// Its name.
+    pub variable: String,
+    /// The value that is expected.
+    pub from: String,
+    /// The new value.
+    pub to: String,
+}
+
+impl Set {
+    /// The port in the new value, which is an address.
+    pub fn port(&self) -> Option<i64> {
+        port_of(&self.to)
+    }
+}
+
+/// The port in an address: `4318` in `http://host:4318/path`.
+pub fn port_of(address: &str) -> Option<i64> {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    rest.split('/').next()?.rsplit_once(':')?.1.parse().ok()
+}
+
+/// See [`Retarget::receiver`].
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    /// The ECS service.
+    pub service: String,
+    /// The port of the API that is asked.
+    pub port: i64,
+    /// The path before that API's own paths.
+    pub base_path: String,
+}
+
+/// See [`Moved::strip`].
+pub struct Strip<'a> {
+    /// The stage.
+    pub decl: &'a StageDecl,
+    /// The sidecar's container.
+    pub sidecar: String,
+    /// Whether it is still to be done.
+    pub due: bool,
+}
+
+/// A service that is created.
+pub struct Shared<'a> {
+    /// The stage.
+    pub decl: &'a StageDecl,
+    /// Its name.
+    pub name: String,
+    /// Its task definition family.
+    pub family: String,
+    /// The service whose network and platform it takes over.
+    pub like: String,
+    /// Tasks.
+    pub desired: u64,
+    /// The container port that the load balancer forwards to, and the target group's ARN where it is known.
+    pub balancer: Option<(i64, Option<String>)>,
+    /// Whether it is still to be created.
+    pub due: bool,
+}
+
+/// A task definition that is registered.
+pub struct Definition<'a> {
+    /// The stage.
+    pub decl: &'a StageDecl,
+    /// Its family.
+    pub family: String,
+    /// CPU units.
+    pub cpu: u64,
+    /// Memory in MiB.
+    pub memory: u64,
+    /// The ports of its containers.
+    pub ports: Vec<i64>,
+    /// Its containers' images, by container.
+    pub images: BTreeMap<String, String>,
+}
+
+/// A name that a service is registered under.
+pub struct Name<'a> {
+    /// The stage.
+    pub decl: &'a StageDecl,
+    /// The namespace's name.
+    pub namespace: String,
+    /// The ECS service.
+    pub service: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_gives_its_port() {
+        for (address, port) in [
+            ("http://jaeger.example.local:4318", Some(4318)),
+            ("http://host:4318/v1/traces", Some(4318)),
+            ("host:4317", Some(4317)),
+            ("http://host", None),
+            ("http://host/a:1", None),
+            ("", None),
+        ] {
+            assert_eq!(port_of(address), port, "{address}");
+        }
+    }
+}
