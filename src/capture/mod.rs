@@ -5,16 +5,18 @@
 //!        │        │ └─▶ tasks, deployments and revisions of the services that the runbook names
 //!        │        └─▶ target groups ─▶ load balancers ─▶ listeners ─▶ rules
 //!        └─▶ subnets, security groups (and the groups in their rules) ─▶ VPCs
-//!   namespace ─▶ names ─▶ instances
+//!   namespace ─▶ VPCs of its zone; names ─▶ instances
+//!   who owns desired counts; what IAM would decide
 //! ```
 //!
 //! It only reads. What the caller may not read is left out and said, in the file too, so that a rehearsal on it knows as little:
-//! nothing stands in for it that would look as if it had been seen. The exceptions are subnets and log groups of tasks that run:
-//! they exist, and without them nothing could be started; only their names are known then.
+//! nothing stands in for it that would look as if it had been seen. The exceptions are VPCs, subnets and log groups of tasks that
+//! run: they exist, and without them nothing could be started; only their names are known then.
 //!
 //! [`masked`] takes out what may be secret before a capture is written.
 
 mod ecs;
+mod governance;
 mod logs;
 mod mask;
 mod names;
@@ -30,7 +32,7 @@ pub use reader::Missing;
 
 use crate::aws::{Aws, CallError, Parameters};
 use crate::model::{Error, Runbook};
-use crate::stages::facts::Wants;
+use crate::stages::facts::{Facts, Wants};
 use crate::stages::registry;
 use reader::Reader;
 
@@ -67,14 +69,15 @@ impl Scope {
     }
 }
 
-/// Reads what the runbook can see.
+/// Reads what the runbook can see. Of `facts`, which planning read, it keeps what IAM would decide.
 ///
 /// # Errors
 /// [`Error::Credentials`] and [`Error::Unreachable`]; being refused a read is none, see [`Captured::missing`].
-pub async fn capture(aws: &Aws, runbook: &Runbook) -> Result<Captured, Error> {
+pub async fn capture(aws: &Aws, runbook: &Runbook, facts: &Facts) -> Result<Captured, Error> {
     let scope = Scope::of(runbook);
     let reader = Reader::new(aws);
-    let (world, caller) = read(&reader, &scope).await?;
+    let (world, caller) = read(&reader, &scope, facts).await?;
+    reader.note_unread(&facts.unread);
     let missing = reader.missing();
     let mut world = world;
     let account = caller["Account"].as_str().unwrap_or_default();
@@ -96,7 +99,7 @@ pub async fn capture(aws: &Aws, runbook: &Runbook) -> Result<Captured, Error> {
     Ok(Captured { world: Value::Object(world), missing })
 }
 
-async fn read(reader: &Reader<'_>, scope: &Scope) -> Result<(Map<String, Value>, Value), CallError> {
+async fn read(reader: &Reader<'_>, scope: &Scope, facts: &Facts) -> Result<(Map<String, Value>, Value), CallError> {
     let caller = reader.aws().read_printed("GetCallerIdentity", "the caller", &Parameters::new()).await?;
     let ecs = ecs::read(reader, scope).await?;
     let (routes, names, logs) =
@@ -109,6 +112,13 @@ async fn read(reader: &Reader<'_>, scope: &Scope) -> Result<(Map<String, Value>,
     world.insert("ec2".to_owned(), ec2);
     world.insert("servicediscovery".to_owned(), names?);
     world.insert("logs".to_owned(), logs?);
+    let scaling = governance::read_scaling(reader, scope).await?;
+    let iam = governance::iam(reader, facts, &caller).await?;
+    for (name, part) in [("applicationAutoScaling", scaling), ("iam", iam)] {
+        if let Some(part) = part {
+            world.insert(name.to_owned(), part);
+        }
+    }
     Ok((world, caller))
 }
 

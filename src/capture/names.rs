@@ -36,6 +36,7 @@ pub(super) async fn read(reader: &Reader<'_>, scope: &Scope, ecs: &Value) -> Res
             services.push(service);
         }
     }
+    let namespaces = each(namespaces, async |namespace| with_vpcs(reader, namespace).await).await?;
     let mut part = json!({ "namespaces": namespaces, "services": services });
     read_instances(reader, &services, &mut part).await?;
     let tags = read_tags(reader, namespaces.iter().chain(&services)).await?;
@@ -48,6 +49,18 @@ pub(super) async fn read(reader: &Reader<'_>, scope: &Scope, ecs: &Value) -> Res
 async fn read_service(reader: &Reader<'_>, id: &str) -> Result<Option<Value>, CallError> {
     let answer = reader.read("servicediscovery:GetService", id, json!({ "Id": id })).await?;
     Ok(answer.map(|mut answer| answer["Service"].take()))
+}
+
+/// Which VPCs a private zone belongs to is Route 53's to say; it stands beside what Cloud Map says of the namespace.
+async fn with_vpcs(reader: &Reader<'_>, mut namespace: Value) -> Result<Value, CallError> {
+    let zone = namespace["Properties"]["DnsProperties"]["HostedZoneId"].as_str().map(str::to_owned);
+    if let Some(zone) = zone.filter(|_| namespace["Type"] == "DNS_PRIVATE") {
+        let answer = reader.aws().zone_vpcs(&zone).await;
+        if let Some(vpcs) = reader.kept("route53:GetHostedZone", &zone, answer)? {
+            namespace["VpcIds"] = json!(vpcs);
+        }
+    }
+    Ok(namespace)
 }
 
 fn namespace_of(service: &Value) -> Option<&str> {

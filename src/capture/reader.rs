@@ -8,6 +8,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use crate::aws::{Aws, CallError, Parameters, Reason};
+use crate::stages::facts::Unread;
 
 /// How many reads of one kind are under way at a time: others live in the account's limits too.
 const AT_ONCE: usize = 8;
@@ -46,7 +47,8 @@ struct Notes {
 
 /// The service of an operation, as IAM spells it. `servicediscovery:ListServices` has it already.
 fn spelled(operation: &str) -> String {
-    const EC2: &[&str] = &["DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcAttribute", "DescribeVpcs"];
+    const EC2: &[&str] =
+        &["DescribeRouteTables", "DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcAttribute", "DescribeVpcs"];
     const ELB: &[&str] = &[
         "DescribeListeners",
         "DescribeLoadBalancers",
@@ -124,6 +126,17 @@ impl<'a> Reader<'a> {
         refused.push((resource.to_owned(), why.into(), false));
     }
 
+    /// Notes what planning could not read and a capture does not ask for.
+    pub(super) fn note_unread(&self, unread: &[Unread]) {
+        let mut notes = self.notes.borrow_mut();
+        for unread in unread {
+            if !notes.answered.contains(&unread.action) && !notes.refused.contains_key(&unread.action) {
+                let denied = unread.why.starts_with("AccessDenied");
+                notes.refused.insert(unread.action.clone(), vec![(unread.resource.clone(), unread.why.clone(), denied)]);
+            }
+        }
+    }
+
     /// Whether every call of an operation was refused so far.
     pub(super) fn is_refused(&self, operation: &str) -> bool {
         let notes = self.notes.borrow();
@@ -132,7 +145,8 @@ impl<'a> Reader<'a> {
             && notes.refused.get(&operation).is_some_and(|all| all.iter().any(|(.., denied)| *denied))
     }
 
-    fn kept<T>(&self, operation: &'static str, resource: &str, answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    /// What another read gave, kept like the others.
+    pub(super) fn kept<T>(&self, operation: &str, resource: &str, answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
         let mut notes = self.notes.borrow_mut();
         let name = spelled(operation);
         match answer {

@@ -7,43 +7,35 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::args::SnapshotArgs;
-use super::context::{Context, live_seed};
+use super::context::Context;
 use super::world::missing;
 use super::{account, runbooks};
 use crate::aws::Access;
 use crate::capture::{Captured, capture, masked};
-use crate::drill::{Lab, paused};
-use crate::model::{Error, Exit, Runbook};
-use crate::plan::check_place;
+use crate::model::{Error, Exit};
+use crate::plan::observe;
 use crate::sim::State;
+use crate::stages::facts::Facts;
 use crate::ui::text::{count, shell_word};
 
 pub fn call(context: &Context, args: &SnapshotArgs) -> Result<Exit, Error> {
     may_be_written(&args.out)?;
     let runbook = runbooks::load(&args.runbook.runbook, &runbooks::sources(context, Vec::new())?)?;
-    let captured = context.runtime()?.block_on(async {
+    let (captured, unfit) = context.runtime()?.block_on(async {
         let (aws, identity) = account::connect_for(context, &runbook, Access::ReadOnly).await?;
-        check_place(&aws, &runbook, &identity)?;
-        capture(&aws, &runbook).await
+        // Without it nothing could be planned, nor rehearsed: then that is said of the capture.
+        let (facts, unfit) = match observe(&aws, &runbook, &identity).await {
+            Ok(facts) => (facts, None),
+            Err(refused @ Error::Refused { .. }) => (Facts::default(), Some(refused)),
+            Err(error) => return Err(error),
+        };
+        Ok((capture(&aws, &runbook, &facts).await?, unfit))
     })?;
     let world = masked(&captured.world, &runbook);
-    let state =
-        State::load(&world, 1).map_err(|why| Error::Internal { message: format!("the capture cannot be loaded again: {why}") })?;
-    let unfit = match paused(unfit(state, &runbook))?? {
-        // Nothing was withheld: what the runbook builds on is not there.
-        Some(missing @ Error::NotFound { .. }) if captured.missing.is_empty() => return Err(missing),
-        unfit => unfit,
-    };
+    State::load(&world, 1).map_err(|why| Error::Internal { message: format!("the capture cannot be loaded again: {why}") })?;
     write(&args.out, &world)?;
     tell(context, args, &captured, unfit.as_ref());
     Ok(Exit::Done)
-}
-
-/// Why a rehearsal on the capture would not even begin, if it would not: as little as the caller may see, so would a run.
-async fn unfit(state: State, runbook: &Runbook) -> Result<Option<Error>, Error> {
-    let lab = Lab::on(state, runbook, 1)?;
-    let run = account::fresh_run(None, live_seed())?;
-    Ok(lab.plan(&run).await.err())
 }
 
 /// Where the file is to be.

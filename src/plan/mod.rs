@@ -16,5 +16,5 @@ pub use crate::stages::findings::CLAIMED;
 pub use inventory::inventory;
 pub use make::{check, make};
 pub use newest::{MOVED_ON, Newest, read_newest};
-pub use observe::{check_place, observe};
+pub use observe::observe;
 pub use undo::undo;

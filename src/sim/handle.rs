@@ -280,9 +280,10 @@ fn task_address(request: &Request<Bytes>) -> Option<(String, u16)> {
     asks_a_task.then(|| (host.to_owned(), request.uri().port_u16().unwrap_or(80)))
 }
 
-/// Whether a plain GET asks some other host. Over HTTP the host asked is this simulator, and the URI names none.
+/// Whether a GET that nobody signed asks some other host. Over HTTP the host asked is this simulator, and the URI names none.
 fn asks_elsewhere(request: &Request<Bytes>) -> bool {
-    request.method() == Method::GET && request.uri().host().is_some()
+    let signed = request.headers().contains_key(http::header::AUTHORIZATION);
+    request.method() == Method::GET && request.uri().host().is_some() && !signed
 }
 
 fn note(request: &Request<Bytes>, request_id: &str, sequence: u64, now: Millis) -> RequestNote {

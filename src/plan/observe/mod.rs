@@ -65,11 +65,7 @@ fn text(runbook: &Runbook, key: &str) -> String {
     runbook.target.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Refuses another account or Region than the runbook names.
-///
-/// # Errors
-/// [`Error::WrongPlace`].
-pub fn check_place(aws: &Aws, runbook: &Runbook, identity: &Identity) -> Result<(), Error> {
+fn check_place(aws: &Aws, runbook: &Runbook, identity: &Identity) -> Result<(), Error> {
     let wrong = |expected: String, found: String| Err(Error::WrongPlace { expected, found });
     let region = text(runbook, "region");
     if !region.is_empty() && region != aws.region {
