@@ -11,6 +11,8 @@ mod bad_runbook;
 mod broken_journal;
 #[path = "cli/claims.rs"]
 mod claims;
+#[path = "cli/dry_run.rs"]
+mod dry_run;
 #[path = "cli/failures.rs"]
 mod failures;
 #[path = "cli/journey.rs"]

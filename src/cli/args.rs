@@ -101,7 +101,7 @@ pub struct PlanArgs {
 pub struct RunArgs {
     #[command(flatten)]
     pub runbook: RunbookArgs,
-    /// Plan only; a guard lets no changing call out
+    /// Plan, and try the plan on a simulated AWS loaded with what was read; a guard lets no changing call out
     #[arg(long, conflicts_with_all = ["yes", "pause_before"])]
     pub dry_run: bool,
     /// Go on with a run instead of starting one

@@ -8,6 +8,7 @@ mod check;
 mod context;
 mod crashes;
 mod drive;
+mod dry_run;
 mod ending;
 mod holds;
 mod pause;

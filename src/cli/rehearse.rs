@@ -1,7 +1,6 @@
 //! `sidestep rehearse`: the whole migration on the embedded simulator, through the real engine, journal and AWS clients, on
 //! virtual time.
 
-use std::cell::RefCell;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -16,13 +15,11 @@ use super::screen::Screen;
 use super::world::WorldFile;
 use super::{account, crashes, plan, runbooks, swarm};
 use crate::aws::{Access, Aws, Clock};
+use crate::drill::{AFTERMATH, Marks};
 use crate::journal::Journal;
-use crate::model::{Actor, Error, Event, Exit, RunView, Runbook, StageId};
+use crate::model::{Actor, Error, Event, Exit, RunView, Runbook};
 use crate::sim::{Sim, SimConnector, State};
 use crate::ui::{plan_view, summary};
-
-/// How long the rehearsed world goes on after the last step, so that what the end state does to spans is seen.
-const AFTERMATH: Duration = Duration::from_secs(60);
 
 pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
     fitting(args)?;
@@ -111,12 +108,11 @@ async fn rehearse(
     let screen = Screen::for_rehearsal(context);
     let (_keep, control) = mpsc::unbounded_channel();
     let mut drive = Drive::new(context, &aws, open, &screen, None, by, control);
-    let marked: RefCell<Option<StageId>> = RefCell::new(None);
-    let world = sim.clone();
-    drive.also = Box::new(move |view: &RunView, event: &Event| mark(&world, &marked, view, event));
+    let marks = Marks::on(&sim);
+    drive.also = Box::new(move |view: &RunView, event: &Event| marks.event(view, event));
     let (result, view) = drive.run().await;
     sim.with(|state| state.mark("after"));
-    aws.clock.sleep(AFTERMATH).await;
+    aws.clock.sleep(Duration::from_millis(AFTERMATH.unsigned_abs())).await;
     tell(context, &sim, &connector, start, &view, &result);
     result.map_err(rehearsed)
 }
@@ -133,27 +129,13 @@ fn rehearsed(mut error: Error) -> Error {
     error
 }
 
-/// Tells the simulator which stage is running, so that spans are counted by stage.
-fn mark(sim: &Sim, marked: &RefCell<Option<StageId>>, view: &RunView, event: &Event) {
-    let Event::Record(record) = event else { return };
-    let Some(step) = record.body.step() else { return };
-    let Some(stage) = view.plan.steps().find(|(_, _, planned)| planned.id == *step).map(|(stage, _, _)| stage.id.clone()) else {
-        return;
-    };
-    let mut marked = marked.borrow_mut();
-    if marked.as_ref() != Some(&stage) {
-        sim.with(|state| state.mark(stage.as_str()));
-        *marked = Some(stage);
-    }
-}
-
 fn tell(context: &Context, sim: &Sim, connector: &SimConnector, start: i64, view: &RunView, result: &Result<Exit, Error>) {
     let now = connector.clock().now_millis();
     let spans = sim.with(|state| {
         state.advance(now);
         state.spans()
     });
-    let elapsed = jiff::SignedDuration::from_millis(now - start - i64::try_from(AFTERMATH.as_millis()).unwrap_or(0));
+    let elapsed = jiff::SignedDuration::from_millis(now - start - AFTERMATH);
     if context.json() {
         let line = json!({ "event": "rehearsal", "calls": sim.calls(), "virtualSeconds": elapsed.as_secs(), "spans": spans });
         context.out.data(&line.to_string());

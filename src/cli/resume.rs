@@ -10,9 +10,9 @@ use super::screen::Screen;
 use super::standing::when_over;
 use super::take_over::{TakeUp, reason_has_a_use, take_up};
 use super::{account, plan, runbooks, signals};
-use crate::aws::Aws;
+use crate::aws::{Access, Aws};
 use crate::journal::{OpenRun, Store as _};
-use crate::model::{Actor, Direction, Error, Exit, Plan, RecordBody, RunView, Runbook, Severity, StageId};
+use crate::model::{Actor, Direction, Error, Exit, Finding, Plan, RecordBody, RunView, Runbook, Severity, StageId};
 use crate::runbook::VariableSources;
 use crate::session::{amended, changes, forward_again};
 use crate::ui::text::shell_word;
@@ -33,7 +33,7 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
         lanes_named(&view, &args.lanes)?;
     }
     context.runtime()?.block_on(async {
-        let aws = account::connect_bound(context, &view).await?;
+        let aws = account::connect_bound(context, &view, Access::ReadWrite).await?;
         let identity = aws.identity().await?;
         let by = context.actor(Some(&identity.arn));
         let mut ask = context.ask().filter(|_| !args.yes);
@@ -197,12 +197,8 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
         return Ok(());
     }
     let before = &view.forward;
-    let journaled = VariableSources {
-        var_files: vec![("<the run's variables>".to_owned(), runbooks::variables_as_hcl(&before.variables))],
-        ..VariableSources::default()
-    };
     let wanted = noted(before);
-    let why = match runbooks::load(wanted, &journaled) {
+    let why = match journaled_runbook(view) {
         Ok(runbook) if runbook.digest == before.runbook_digest => Ok(runbook),
         Ok(_) => Err(format!(
             "has another text now. To take the changes over, run `{}`",
@@ -223,11 +219,8 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
     let now = account::plan(context, aws, &identity, &runbook, &view.id).await?;
     let mut named = view.clone();
     named.lanes = lanes_named(view, &args.lanes)?;
-    let new = now.blockers(&[]).filter(|finding| {
-        let known = before.findings.iter().any(|old| old.id == finding.id) || view.accepted.contains(&finding.id);
-        !known && finding.id != OUR_OWN_DEPLOYMENT && concerns(&named, &finding.resource)
-    });
-    let (accepted, findings): (Vec<_>, Vec<_>) = new.cloned().partition(|finding| finding.is_accepted(&args.accept));
+    let new = new_blockers(&named, &now);
+    let (accepted, findings): (Vec<_>, Vec<_>) = new.into_iter().partition(|finding| finding.is_accepted(&args.accept));
     if !findings.is_empty() {
         return Err(plan::refused(findings, Some(when_over(context, open.view()))));
     }
@@ -236,6 +229,24 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
     }
     let accepted = accepted.into_iter().map(|finding| RecordBody::FindingAccepted { finding: finding.id, by: by.clone() });
     open.append(aws.clock.now(), accepted.collect()).map(|_| ())
+}
+
+/// The runbook of a run, with the variables that it was started with; its text may be another now.
+pub fn journaled_runbook(view: &RunView) -> Result<Runbook, Error> {
+    let journaled = VariableSources {
+        var_files: vec![("<the run's variables>".to_owned(), runbooks::variables_as_hcl(&view.forward.variables))],
+        ..VariableSources::default()
+    };
+    runbooks::load(noted(&view.forward), &journaled)
+}
+
+/// What blocks a plan made now, and did not when the run was agreed to.
+pub fn new_blockers(view: &RunView, now: &Plan) -> Vec<Finding> {
+    let new = now.blockers(&[]).filter(|finding| {
+        let known = view.forward.findings.iter().any(|old| old.id == finding.id) || view.accepted.contains(&finding.id);
+        !known && finding.id != OUR_OWN_DEPLOYMENT && concerns(view, &finding.resource)
+    });
+    new.cloned().collect()
 }
 
 /// Whether a finding about this resource matters to the lanes that are to run: one about a service in another lane does not.
