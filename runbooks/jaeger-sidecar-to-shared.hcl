@@ -89,6 +89,24 @@ variable "jaeger_image" {
   default     = "jaegertracing/all-in-one:latest"
 }
 
+variable "jaeger_base_path" {
+  type        = string
+  description = "Path before the UI's and the query API's own, such as /jaeger; empty: none"
+  default     = ""
+}
+
+variable "jaeger_environment" {
+  type        = map(string)
+  description = "More environment variables of its container, such as MEMORY_MAX_TRACES (Jaeger 1 only)"
+  default     = {}
+}
+
+variable "jaeger_command" {
+  type        = list(string)
+  description = "Arguments of its container, such as --set=… (Jaeger 2)"
+  default     = []
+}
+
 variable "jaeger_health_check" {
   type        = list(string)
   description = "Container health check. Asks the health port of Jaeger 1 (14269), then that of Jaeger 2 (13133)"
@@ -101,6 +119,26 @@ variable "jaeger_health_check" {
 variable "jaeger_url" {
   type        = string
   description = "Where this machine reaches Jaeger's query API to look for spans; empty: the task's own address"
+  default     = ""
+}
+
+# Through the load balancer the sidecars answer too, until they are stripped. A trace that is found there must have begun
+# after the rollout, and finding none proves nothing. So true is assumed of any address that is not plainly the task's.
+variable "jaeger_url_through_load_balancer" {
+  type        = bool
+  description = "Whether sidecars may answer at jaeger_url; null: unless it is the task's address or its name in the namespace"
+  default     = null
+}
+
+variable "trace_service_name" {
+  type        = string
+  description = "Service name of the API's spans; empty: what its containers' OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES say"
+  default     = ""
+}
+
+variable "probe_url" {
+  type        = string
+  description = "An address of the API that is asked a few times while no span arrives, for an API that is idle; empty: none"
   default     = ""
 }
 
@@ -176,6 +214,17 @@ locals {
   # coalescelist: the first list that is not empty.
   api_services = coalescelist(var.api_services, ["${var.project_name}-api-${var.environment}"])
 
+  # The major version by the image's name: all-in-one is Jaeger 1, jaeger is Jaeger 2; of another nothing is known.
+  image_path = split("/", var.jaeger_image)
+  image_name = split(":", local.image_path[length(local.image_path) - 1])[0]
+  jaeger_1   = local.image_name == "all-in-one"
+  jaeger_2   = local.image_name == "jaeger"
+
+  # Jaeger 1 takes its base path from the environment, Jaeger 2 from an argument.
+  has_path    = var.jaeger_base_path != ""
+  base_path_1 = local.has_path && !local.jaeger_2 ? { QUERY_BASE_PATH = var.jaeger_base_path } : {}
+  base_path_2 = local.has_path && local.jaeger_2 ? ["--set=extensions.jaeger_query.base_path=${var.jaeger_base_path}"] : []
+
   otlp_before = "http://localhost:4318"
   otlp_after  = "http://${var.jaeger_dns_name}.${local.namespace}:4318"
 }
@@ -212,7 +261,8 @@ stage "task_definition" "register-task-definition" {
     image       = var.jaeger_image
     essential   = true
     ports       = [16686, 4317, 4318] # UI and query API, OTLP over gRPC, OTLP over HTTP
-    environment = { COLLECTOR_OTLP_ENABLED = "true" }
+    environment = merge({ COLLECTOR_OTLP_ENABLED = "true" }, local.base_path_1, var.jaeger_environment)
+    command     = concat(local.base_path_2, var.jaeger_command)
 
     log {
       group         = local.log_group
@@ -283,14 +333,19 @@ stage "retarget_env" "retarget-api-env" {
     to   = local.otlp_after
   }
 
-  # The gate before stage 6: spans arrived, or a person said so.
+  # The gate before stage 6: spans arrived, or a person said so. It stands too where the variable was set already.
   verify "spans_arrive" {
     api     = "jaeger-query" # who is asked: Jaeger's query API
     service = local.jaeger # ask its task, unless url says where
     port    = 16686
     url     = var.jaeger_url
+    base_path = var.jaeger_base_path
+    names   = compact([var.trace_service_name]) # each of these must arrive; none given: each container's own
     ignore  = ["jaeger", "jaeger-all-in-one", "jaeger-query"] # Jaeger's traces of itself
+    probe   = var.probe_url # a plain GET makes a span
     within  = "2m"
+
+    through_load_balancer = var.jaeger_url_through_load_balancer
   }
 }
 
@@ -301,6 +356,48 @@ stage "strip_sidecar" "strip-sidecar" {
   rollout_timeout = var.rollout_timeout
   confirm         = true
   warning         = "Traces held in the sidecars' memory go with them, and a rollback cannot bring them back"
+}
+
+# ---- Said with the plan ---------------------------------------------------------------------------------------------
+
+finding "image-end-of-life" {
+  description = "the image is Jaeger 1"
+  severity    = "warning"
+  when        = local.jaeger_1
+  resource    = local.jaeger
+  found       = "`${var.jaeger_image}` is Jaeger 1, whose last version is 1.76.0; its support ended on 2025-12-31"
+  consequence = "it gets no repairs any more, of security either"
+  fix         = "move now with the image that the sidecars have; then plan the step to jaegertracing/jaeger (Jaeger 2) by itself"
+}
+
+finding "image-variables-ignored" {
+  description = "the image is Jaeger 2, and environment variables are given, which only Jaeger 1 reads"
+  severity    = "warning"
+  when        = local.jaeger_2 && length(var.jaeger_environment) > 0
+  resource    = local.jaeger
+  found       = "`${var.jaeger_image}` is Jaeger 2, and variable `jaeger_environment` sets ${join(", ", keys(var.jaeger_environment))}"
+  consequence = "Jaeger 2 ignores MEMORY_MAX_TRACES and the like: it would be as if they were not set"
+  fix         = "set variable `jaeger_command` instead, for example [\"--set=extensions.jaeger_storage.backends.some_storage.memory.max_traces=50000\"]"
+}
+
+finding "store-unbounded" {
+  description = "Jaeger 1 keeps traces in memory without a limit"
+  severity    = "warning"
+  when        = local.jaeger_1 && lookup(var.jaeger_environment, "MEMORY_MAX_TRACES", "0") == "0"
+  resource    = local.jaeger
+  found       = "its store keeps traces in memory, and MEMORY_MAX_TRACES is not set: it grows without a limit"
+  consequence = "the task is killed when its ${var.jaeger_memory} MiB are full, and every trace in it is lost"
+  fix         = "set variable `jaeger_environment`, for example { MEMORY_MAX_TRACES = \"50000\" }"
+}
+
+finding "store-split" {
+  description = "more than one task, each with a store of its own in memory"
+  severity    = "warning"
+  when        = var.jaeger_desired_count > 1
+  resource    = local.jaeger
+  found       = "${var.jaeger_desired_count} tasks would run, each with traces in its own memory"
+  consequence = "each shows only the traces that reached it: the UI would show now these, now those"
+  fix         = "set variable `jaeger_desired_count` to 1, or give Jaeger a common store first"
 }
 
 # ---- Said at the end ------------------------------------------------------------------------------------------------

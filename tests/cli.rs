@@ -27,6 +27,8 @@ mod resistance;
 mod secrets;
 #[path = "cli/snapshot.rs"]
 mod snapshot;
+#[path = "cli/spans.rs"]
+mod spans;
 #[path = "cli/steering.rs"]
 mod steering;
 #[path = "cli/take_over.rs"]

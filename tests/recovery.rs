@@ -14,10 +14,14 @@ mod comparing;
 mod failures;
 #[path = "recovery/faults.rs"]
 mod faults;
+#[path = "recovery/findings.rs"]
+mod findings;
 #[path = "recovery/lanes.rs"]
 mod lanes;
 #[path = "recovery/newest.rs"]
 mod newest;
+#[path = "recovery/spans.rs"]
+mod spans;
 #[path = "recovery/stale.rs"]
 mod stale;
 #[path = "recovery/stops.rs"]

@@ -131,7 +131,7 @@ impl Aws {
         Self::over(config, access, clock, seed)
     }
 
-    fn over(config: SdkConfig, access: Access, clock: Clock, seed: u64) -> Self {
+    pub(super) fn over(config: SdkConfig, access: Access, clock: Clock, seed: u64) -> Self {
         let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
         Self {
             ecs: client!(aws_sdk_ecs, &config, access),

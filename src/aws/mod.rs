@@ -35,6 +35,8 @@ pub use error::{CallError, Class, Reason};
 pub use fresh::DeploymentRecord;
 pub use governance::{Decision, Scaling};
 pub use guard::{READ_ONLY_OPERATIONS, Refused, Slept};
-pub use plain_http::HttpReply;
+#[cfg(test)]
+pub(crate) use plain_http::scripted;
+pub use plain_http::{HttpFailure, HttpReply, host_of, shown_url};
 pub use retry::{ATTEMPT_TIMEOUT, SETTLE_WINDOW, STALENESS};
 pub use wire::Answer;

@@ -228,11 +228,10 @@ impl<'a> Drive<'a> {
             }
             HeldChoice::RollBack => self.turn_back_here().await,
             HeldChoice::Pause => {
-                let run = self.open.run().clone();
-                let mut at = standing(self.context, self.open.view(), "to look again");
-                let approve = self.context.command(&format!("approve {run} --comment \"…\""));
-                let resume = self.context.command(&format!("resume {run}"));
-                at.next.insert(0, format!("if a person has seen that spans arrive, run `{approve}`, then `{resume}`"));
+                let view = self.open.view();
+                let mut at = standing(self.context, view, "to look again");
+                let next = advice::after_held(view, step, result);
+                at.next.splice(..1, next.iter().map(|hint| self.context.located(hint)));
                 let name = self.stage_of(step);
                 let title = plan.step(step).map_or_else(|| step.to_string(), |planned| planned.title.clone());
                 let headline = format!("paused: {name} waits for a person: {title}");

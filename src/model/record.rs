@@ -101,7 +101,7 @@ pub enum RecordBody {
     StepHeld {
         /// The step.
         step: StepId,
-        /// What was found, as a short code: `none`, `no-traffic`, `not-reachable`.
+        /// What was found, as a short code: `none`, `no-traffic`, `not-provable`.
         result: String,
         /// The same for a person.
         why: String,

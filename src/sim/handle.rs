@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use super::faults::{self, RequestFaultKind};
 use super::queue::Event;
 use super::wire::{self, Incoming, Service};
-use super::{ApiError, Effect, Millis, State, cloudmap, ec2, ecs, elbv2, iam, jaeger, limits, logs, route53, scaling, sts, values};
+use super::{
+    ApiError, Effect, Millis, State, cloudmap, ec2, ecs, elbv2, iam, jaeger, limits, logs, route53, scaling, sts, values, web,
+};
 
 /// A simulated account that several fronts can share. Clones are handles on the same account; to fork a world, clone its
 /// [`State`].
@@ -141,11 +143,11 @@ impl Inner {
         let request_id = self.state.next_request_id();
         self.received += 1;
         let mut note = note(request, &request_id, self.received, self.state.now);
-        let handled = match task_address(request) {
-            Some((ip, port)) => {
-                note.action = format!("http:{ip}:{port}");
+        let handled = match plain_address(request) {
+            Some((scheme, host, port)) => {
+                note.action = format!("{scheme}:{host}:{port}");
                 let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-                self.state.ask_task(&ip, port, path)
+                self.state.ask(&web::Asked { scheme: &scheme, host: &host, port, path_and_query: path })
             }
             None if asks_elsewhere(request) => {
                 note.action = "http:elsewhere".to_owned();
@@ -229,11 +231,12 @@ impl State {
         }
     }
 
-    /// A GET on a task's own address.
-    fn ask_task(&self, ip: &str, port: u16, path_and_query: &str) -> Handled {
-        match jaeger::get(self, ip, port, path_and_query, None) {
-            Some(answer) => Handled::Respond(http_answer(answer)),
-            None => Handled::Hold,
+    /// A GET on an address in the account.
+    fn ask(&mut self, asked: &web::Asked<'_>) -> Handled {
+        match web::get(self, asked) {
+            web::Got::Answer(answer) => Handled::Respond(http_answer(answer)),
+            web::Got::Silence => Handled::Hold,
+            web::Got::Nobody => Handled::DropBefore,
         }
     }
 }
@@ -260,7 +263,7 @@ pub(super) fn land(state: &mut State, incoming: Incoming) {
     state.answer(incoming);
 }
 
-/// A task's HTTP answer as a response.
+/// An HTTP answer from within the account as a response.
 pub(super) fn http_answer(answer: jaeger::HttpAnswer) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(answer.body));
     *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap_or(http::StatusCode::BAD_GATEWAY);
@@ -272,12 +275,15 @@ pub(super) fn http_answer(answer: jaeger::HttpAnswer) -> Response<Bytes> {
     response
 }
 
-/// Address and port when a GET asks a plain IPv4 address that is not the simulator's own.
-fn task_address(request: &Request<Bytes>) -> Option<(String, u16)> {
-    let host = request.uri().host()?;
-    let ip: Ipv4Addr = host.parse().ok()?;
-    let asks_a_task = request.method() == Method::GET && !ip.is_loopback() && !ip.is_unspecified();
-    asks_a_task.then(|| (host.to_owned(), request.uri().port_u16().unwrap_or(80)))
+/// Scheme, host and port of a GET that nobody signed and that is not for the simulator itself: it asks something in the account.
+fn plain_address(request: &Request<Bytes>) -> Option<(String, String, u16)> {
+    let uri = request.uri();
+    let (scheme, host) = (uri.scheme_str()?, uri.host()?);
+    let ip: Option<Ipv4Addr> = host.parse().ok();
+    let own = host == "localhost" || ip.is_some_and(|ip| ip.is_loopback() || ip.is_unspecified());
+    let plain = request.method() == Method::GET && !request.headers().contains_key("authorization");
+    let usual = if scheme == "https" { 443 } else { 80 };
+    (plain && !own).then(|| (scheme.to_owned(), host.to_owned(), uri.port_u16().unwrap_or(usual)))
 }
 
 /// Whether a GET that nobody signed asks some other host. Over HTTP the host asked is this simulator, and the URI names none.

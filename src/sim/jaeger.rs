@@ -5,7 +5,8 @@
 //! | `all-in-one` (v1) | `QUERY_BASE_PATH`; legacy API, and v3 from 1.60 | 14269 `/` |
 //! | `jaeger` (v2) | `extensions.jaeger_query.base_path`, v1's variables are ignored; v3, and legacy up to 2.20; from 2.16 `BASE` answers 307 to `BASE/` | 13133 `/status` |
 //!
-//! Without a base path every path that is not the API's answers 200 with the UI's page; with one, paths outside answer 404.
+//! Without a base path every path that is not the API's answers 200 with the UI's page; with one, paths outside answer 404. From
+//! 2.16 on an unknown path of the API answers 404 instead of the page.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,6 +35,11 @@ impl HttpAnswer {
 
     fn json(status: u16, body: &Value) -> Self {
         Self::text(status, "application/json", body.to_string())
+    }
+
+    /// A status with a page of a proxy.
+    pub(super) fn page(status: u16) -> Self {
+        Self::text(status, "text/html", format!("<html><title>{status}</title></html>\n"))
     }
 
     fn not_found() -> Self {
@@ -149,15 +155,12 @@ impl Version {
     }
 }
 
-/// What any client gets that does GET on a task's address; `None`: no answer, a time-out or a refused connection.
-pub(super) fn get(state: &State, ip: &str, port: u16, path_and_query: &str, from_groups: Option<&[String]>) -> Option<HttpAnswer> {
-    match reach(state, ip, port, from_groups) {
-        Reach::Container(task, container) => Some(answer(state, task, container, port, path_and_query)),
-        Reach::Nobody | Reach::Closed => None,
-    }
+/// Whether a container is a Jaeger.
+pub(super) fn is_one(container: &Container) -> bool {
+    Version::of(container).is_some()
 }
 
-/// The same for the shared Jaeger: the newest task whose only serving container is a Jaeger that takes spans in.
+/// What a GET on the shared Jaeger gives: the newest task whose only serving container is a Jaeger that takes spans in.
 pub(super) fn shared(state: &State, path_and_query: &str) -> Option<HttpAnswer> {
     let receives = |container: &Container| {
         container.runs() && container.listens_on(QUERY) && (container.listens_on(4317) || container.listens_on(4318))
@@ -191,11 +194,12 @@ pub(super) fn check_passes(state: &State, task: &Task, container: &Container) ->
     if command.contains("curl") {
         return false;
     }
-    let words = command.split([' ', '"', '\'', ';', '|', '&']);
-    let local = words.filter_map(local_url).next();
-    local.is_none_or(|(port, path)| {
+    let answers = |(port, path): (u16, String)| {
         open(container, port) && (200..400).contains(&jaeger(state, task, container, version, port, &path, false).status)
-    })
+    };
+    let urls = |part: &str| part.split([' ', '"', '\'', ';', '|', '&']).filter_map(local_url).collect::<Vec<_>>();
+    let mut alternatives = command.split("||").map(urls).filter(|urls| !urls.is_empty()).peekable();
+    alternatives.peek().is_none() || alternatives.any(|urls| urls.into_iter().all(answers))
 }
 
 /// Port and path of a URL of the loopback interface.
@@ -211,7 +215,8 @@ fn sick(state: &State, container: &Container) -> bool {
     state.ecs.image_faults.get(container.image()) == Some(&ImageFault::Unhealthy)
 }
 
-fn answer(state: &State, task: &Task, container: &Container, port: u16, path_and_query: &str) -> HttpAnswer {
+/// What a GET on a container's port gives.
+pub(super) fn answer(state: &State, task: &Task, container: &Container, port: u16, path_and_query: &str) -> HttpAnswer {
     if sick(state, container) {
         return HttpAnswer::text(503, "text/plain; charset=utf-8", "unhealthy\n");
     }
@@ -262,16 +267,17 @@ fn ui(state: &State, task: &Task, container: &Container, version: Version, path:
         answer.headers.push(("location".to_owned(), format!("{base}/")));
         return answer;
     }
-    let Some(operation) = inside.strip_prefix("/api/") else {
-        return HttpAnswer::text(200, "text/html; charset=utf-8", "<!doctype html><title>Jaeger UI</title>\n");
-    };
+    let page = || HttpAnswer::text(200, "text/html; charset=utf-8", "<!doctype html><title>Jaeger UI</title>\n");
+    let Some(operation) = inside.strip_prefix("/api/") else { return page() };
     let store = Query { state, key: (task.id.clone(), container.name.clone()), served: container.served(), version };
     let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let answer = match operation.strip_prefix("v3/") {
         Some(operation) if version.has_v3() => store.v3(operation, &parameters),
         None if version.has_legacy() => store.legacy(operation, &parameters),
-        _ => HttpAnswer::not_found(),
+        _ => None,
     };
+    // A path that is none of the API's is the page's, until the router that knows better.
+    let answer = answer.unwrap_or_else(|| if version.redirects() { HttpAnswer::not_found() } else { page() });
     if traced {
         container.note_served();
     }
@@ -347,7 +353,8 @@ impl Query<'_> {
         services.flat_map(|service| self.search(service, at, at, usize::MAX)).find(|kept| kept.trace_id() == trace)
     }
 
-    fn legacy(&self, operation: &str, parameters: &[(String, String)]) -> HttpAnswer {
+    /// `None`: no path of this API.
+    fn legacy(&self, operation: &str, parameters: &[(String, String)]) -> Option<HttpAnswer> {
         let listed = |data: Vec<Value>| {
             let total = data.len();
             HttpAnswer::json(200, &json!({ "data": data, "total": total, "limit": 0, "offset": 0, "errors": null }))
@@ -357,19 +364,19 @@ impl Query<'_> {
             HttpAnswer::json(status, &json!({ "data": null, "total": 0, "limit": 0, "offset": 0, "errors": errors }))
         };
         if operation == "services" {
-            return listed(self.services().into_iter().map(Value::from).collect());
+            return Some(listed(self.services().into_iter().map(Value::from).collect()));
         }
         if let Some(trace) = operation.strip_prefix("traces/") {
-            return match self.find(trace) {
+            return Some(match self.find(trace) {
                 Some(kept) => listed(vec![legacy_trace(&kept)]),
                 None => failed(404, "trace not found"),
-            };
+            });
         }
         if operation != "traces" {
-            return HttpAnswer::not_found();
+            return None;
         }
         let Some(service) = parameter(parameters, &["service"]) else {
-            return failed(400, "parameter 'service' is required");
+            return Some(failed(400, "parameter 'service' is required"));
         };
         let micros =
             |name: &str| parameter(parameters, &[name]).and_then(|text| text.parse::<i64>().ok()).map(|micros| micros / 1000);
@@ -377,43 +384,44 @@ impl Query<'_> {
         let to = micros("end").unwrap_or(self.state.now);
         let from = micros("start").unwrap_or(to - lookback);
         let limit = parameter(parameters, &["limit"]).and_then(|text| text.parse().ok()).unwrap_or(100);
-        listed(self.search(service, from, to, limit).iter().map(legacy_trace).collect())
+        Some(listed(self.search(service, from, to, limit).iter().map(legacy_trace).collect()))
     }
 
-    fn v3(&self, operation: &str, parameters: &[(String, String)]) -> HttpAnswer {
+    /// `None`: no path of this API.
+    fn v3(&self, operation: &str, parameters: &[(String, String)]) -> Option<HttpAnswer> {
         let failed =
             |status: u16, message: &str| HttpAnswer::json(status, &json!({ "error": { "httpCode": status, "message": message } }));
         if operation == "services" {
-            return HttpAnswer::json(200, &json!({ "services": self.services() }));
+            return Some(HttpAnswer::json(200, &json!({ "services": self.services() })));
         }
         if let Some(trace) = operation.strip_prefix("traces/") {
-            return match self.find(trace) {
+            return Some(match self.find(trace) {
                 Some(kept) => HttpAnswer::json(200, &json!({ "result": { "resourceSpans": [resource_span(&kept)] } })),
                 None => failed(404, "No traces found"),
-            };
+            });
         }
         if operation != "traces" {
-            return HttpAnswer::not_found();
+            return None;
         }
         let time = |names: &[&str]| {
             let text = parameter(parameters, names)?;
             text.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond())
         };
         let Some(from) = time(&["query.start_time_min", "query.startTimeMin"]) else {
-            return failed(400, "malformed parameter query.start_time_min");
+            return Some(failed(400, "malformed parameter query.start_time_min"));
         };
         let Some(to) = time(&["query.start_time_max", "query.startTimeMax"]) else {
-            return failed(400, "malformed parameter query.start_time_max");
+            return Some(failed(400, "malformed parameter query.start_time_max"));
         };
         let names = ["query.num_traces", "query.search_depth", "query.searchDepth"];
         let limit = parameter(parameters, &names).and_then(|text| text.parse().ok()).unwrap_or(100);
         let service = parameter(parameters, &["query.service_name", "query.serviceName"]).unwrap_or_default();
         let found = self.search(service, from, to, limit);
         if found.is_empty() {
-            return failed(404, "No traces found");
+            return Some(failed(404, "No traces found"));
         }
         let spans: Vec<Value> = found.iter().map(resource_span).collect();
-        HttpAnswer::json(200, &json!({ "result": { "resourceSpans": spans } }))
+        Some(HttpAnswer::json(200, &json!({ "result": { "resourceSpans": spans } })))
     }
 }
 

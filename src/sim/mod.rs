@@ -35,6 +35,7 @@ mod sts;
 mod traffic;
 mod unseen;
 mod values;
+mod web;
 mod wire;
 mod world;
 

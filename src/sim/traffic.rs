@@ -9,6 +9,8 @@
 //!                             lost, with the reason                  arrived: kept in that container's memory
 //! ```
 //!
+//! Besides, an application makes a span of each request that is served by it ([`emit`]); while it is idle it makes no other.
+//!
 //! Nothing happens per span. Whether spans arrive changes only when an event happens or a remembered name expires; so
 //! [`State::advance`] asks for the account up to each event before it lets it happen, and the spans in between are counted at
 //! once. Spans kept by a container that no longer runs are arrived, but not *retained*.
@@ -58,6 +60,8 @@ pub(super) struct Traffic {
     current: usize,
     /// No known sender has a span before.
     next: Millis,
+    /// Whether nobody uses the applications: spans come of single requests only.
+    idle: bool,
     /// By stage (index of its label) and sending task.
     ledger: BTreeMap<(usize, String), Entry>,
     /// What each sending container remembers of its endpoint's name.
@@ -154,12 +158,20 @@ impl Sender {
         let (host, port) = endpoint_of(endpoint)?;
         Some(Self {
             key: (task.id.clone(), container.name.clone()),
-            service: container.env("OTEL_SERVICE_NAME").unwrap_or(&container.name).to_owned(),
+            service: service_name(container),
             host,
             port,
             started: container.started,
         })
     }
+}
+
+/// As OpenTelemetry's SDKs take it from the environment, or else the container's name for what the program says.
+fn service_name(container: &Container) -> String {
+    let attributes = container.env("OTEL_RESOURCE_ATTRIBUTES").into_iter().flat_map(|pairs| pairs.split(','));
+    let attribute = attributes.filter_map(|pair| pair.split_once('=')).find(|(key, _)| key.trim() == "service.name");
+    let named = container.env("OTEL_SERVICE_NAME").or(attribute.map(|(_, value)| value.trim()));
+    named.unwrap_or(&container.name).to_owned()
 }
 
 impl Sender {
@@ -190,7 +202,8 @@ pub(super) fn account(state: &mut State, at: Millis) {
     }
     let from = traffic.until;
     let mut next = at + PERIOD;
-    for sender in senders(state) {
+    let senders = if traffic.idle { Vec::new() } else { senders(state) };
+    for sender in senders {
         send(state, &sender, from, at);
         next = next.min(sender.first_from(at));
     }
@@ -213,6 +226,16 @@ fn send(state: &mut State, sender: &Sender, from: Millis, to: Millis) {
         let count = ((end - next) / PERIOD) as u64;
         note(state, sender, fate, next, count);
         next = end;
+    }
+}
+
+/// An application serves one request, which makes a span; one that is told no receiver makes none.
+pub(super) fn emit(state: &mut State, key: &ContainerKey) {
+    let now = state.now;
+    account(state, now);
+    if let Some(sender) = senders(state).into_iter().find(|sender| sender.key == *key) {
+        let (fate, _) = fate(state, &sender, now);
+        note(state, &sender, fate, now, 1);
     }
 }
 
@@ -336,6 +359,17 @@ impl State {
         let labels: Vec<Value> =
             labels.iter().zip(&traffic.labels).map(|(sums, label)| sums.render(json!({ "label": label }))).collect();
         json!({ "total": total.render(json!({})), "labels": labels, "tasks": tasks })
+    }
+
+    /// Whether nobody uses the applications from now on: then spans come of single requests only.
+    pub fn set_idle(&mut self, idle: bool) {
+        let now = self.now;
+        account(self, now);
+        let traffic = &mut self.ecs.traffic;
+        // Nothing is made up for afterwards.
+        traffic.until = traffic.until.max(now);
+        traffic.next = now;
+        traffic.idle = idle;
     }
 
     /// From now on spans count for the stage `label`; one that was marked before is taken up again.

@@ -92,6 +92,7 @@ impl StageKind for Dns {
         let Some(namespace) = namespace(decl, &settings, planning) else { return stage_plan(decl, Vec::new(), Vec::new()) };
         planning.closing.insert("namespace_id".to_owned(), json!(namespace));
         let host = format!("{}.{}", settings.name, settings.namespace);
+        planning.sketch.hosts.insert(settings.service.clone(), host.clone());
         let config = json!({ "RoutingPolicy": settings.routing_policy, "DnsRecords": [{ "Type": settings.record_type, "TTL": settings.ttl }] });
         let mut lane = LaneBuilder::new(decl, &host);
         let found = planning.facts.names.get(&(namespace.clone(), settings.name.clone())).cloned();

@@ -56,6 +56,8 @@ pub struct Sketch {
     pub revisions: BTreeMap<String, Known>,
     /// The registry that a service is to be in.
     pub registries: BTreeMap<String, Known>,
+    /// The DNS name of a service, under which nobody else answers.
+    pub hosts: BTreeMap<String, String>,
     /// Services that this runbook creates, with their settings.
     pub created: BTreeMap<String, Created>,
     /// Services whose revision a stage changes: what the next stage starts from.

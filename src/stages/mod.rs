@@ -14,6 +14,8 @@ mod log_group;
 pub mod registry;
 mod retarget_env;
 mod service;
+pub mod span_api;
+mod spans_arrive;
 pub mod step;
 pub mod steps;
 mod strip_sidecar;

@@ -43,8 +43,6 @@ pub fn step(action: &str) -> Option<Step> {
         "ecs.verify-task-definition" => wait(steps::VerifyRevision),
         "elb.await-no-targets" => wait(steps::AwaitNoTargets),
         "elb.await-own-targets" => wait(steps::AwaitOwnTargets),
-        "jaeger.spans-arrive" => wait(steps::SpansArrive),
-        "jaeger.traffic-before" => wait(steps::TrafficBefore),
         "logs.create-log-group" => mutation(steps::CreateLogGroup),
         "logs.delete-log-group" => mutation(steps::DeleteLogGroup),
         "logs.put-retention" => mutation(steps::PutRetention),
@@ -52,6 +50,8 @@ pub fn step(action: &str) -> Option<Step> {
         "servicediscovery.await-no-instances" => wait(steps::AwaitNoInstances),
         "servicediscovery.create-service" => mutation(steps::CreateName),
         "servicediscovery.delete-service" => mutation(steps::DeleteName),
+        "spans.await-arrival" => wait(steps::SpansArrive),
+        "spans.look-before" => wait(steps::TrafficBefore),
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@ use super::edit::Edit;
 use super::facts::{self, Facts, Wants};
 use super::findings::{ENDPOINT_UNEXPECTED, Seen};
 use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
+use super::spans_arrive::{self, Rollout, Sender, SpansArrive};
 use super::subject::{self, Receiver, Retarget, Subject};
 use crate::model::{Change, Disposition, Lane, Problem, Resource, StageDecl, StagePlan, StepClass};
 
@@ -24,7 +25,7 @@ struct Settings {
     #[serde(default = "usual_rollout")]
     rollout_timeout: Seconds,
     #[serde(default)]
-    verify: BTreeMap<String, Verify>,
+    verify: BTreeMap<String, SpansArrive>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -32,48 +33,6 @@ struct Settings {
 struct Set {
     from: String,
     to: String,
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Verify {
-    /// Which API tells, one of [`SPAN_APIS`].
-    api: String,
-    service: String,
-    port: u16,
-    #[serde(default)]
-    url: String,
-    #[serde(default)]
-    base_path: String,
-    #[serde(default)]
-    ignore: Vec<String>,
-    #[serde(default = "two_minutes")]
-    within: Seconds,
-}
-
-fn two_minutes() -> Seconds {
-    Seconds(120)
-}
-
-/// The one verification there is.
-const SPANS_ARRIVE: &str = "spans_arrive";
-
-/// An API that tells whether spans arrive.
-struct SpanApi {
-    /// The runbook's word.
-    name: &'static str,
-    /// The action that looks whether spans flow before anything changes.
-    before: &'static str,
-    /// The action that waits until they arrive.
-    arrive: &'static str,
-}
-
-const SPAN_APIS: &[SpanApi] = &[SpanApi { name: "jaeger-query", before: "jaeger.traffic-before", arrive: "jaeger.spans-arrive" }];
-
-impl Verify {
-    fn api(&self) -> Option<&'static SpanApi> {
-        SPAN_APIS.iter().find(|api| api.name == self.api)
-    }
 }
 
 impl StageKind for RetargetEnv {
@@ -98,20 +57,13 @@ impl StageKind for RetargetEnv {
             ));
         }
         for (name, verify) in &settings.verify {
-            if name == SPANS_ARRIVE && verify.api().is_none() {
-                let known: Vec<String> = SPAN_APIS.iter().map(|api| format!("\"{}\"", api.name)).collect();
-                let message = format!("there is no API `{}` that tells whether spans arrive", verify.api);
-                let hint = Some(format!("write {}", known.join(" or ")));
-                problems.push(decl.problem_at(&format!("/verify/{name}/api"), message, hint));
+            if name == spans_arrive::NAME {
+                problems.extend(verify.check(decl));
+                continue;
             }
-            if name != SPANS_ARRIVE {
-                let message = format!("there is no verification `{name}`");
-                problems.push(decl.problem_at(
-                    &format!("/verify/{name}"),
-                    message,
-                    Some(format!("write verify \"{SPANS_ARRIVE}\"")),
-                ));
-            }
+            let message = format!("there is no verification `{name}`");
+            let hint = Some(format!("write verify \"{}\"", spans_arrive::NAME));
+            problems.push(decl.problem_at(&format!("/verify/{name}"), message, hint));
         }
         problems
     }
@@ -125,7 +77,7 @@ impl StageKind for RetargetEnv {
 
     fn subject<'a>(&self, decl: &'a StageDecl, facts: &Facts, subject: &mut Subject<'a>) {
         let settings: Settings = checked(decl);
-        let receiver = settings.verify.get(SPANS_ARRIVE).map(|verify| Receiver {
+        let receiver = settings.verify.get(spans_arrive::NAME).map(|verify| Receiver {
             service: verify.service.clone(),
             port: i64::from(verify.port),
             base_path: verify.base_path.clone(),
@@ -203,7 +155,8 @@ fn look(facts: &Facts, settings: &Settings, service: &str) -> Now {
 fn plan_service(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, service: &str) -> (Resource, Option<Lane>) {
     let resource = |disposition, changes| Resource { kind: "service".to_owned(), name: service.to_owned(), disposition, changes };
     let changes = match look(planning.facts, settings, service) {
-        Now::Already => return (resource(Disposition::AlreadySo, Vec::new()), None),
+        // Whoever pointed it there: while the sidecar is still beside it, the gate before the next stage stands.
+        Now::Already => return (resource(Disposition::AlreadySo, Vec::new()), gate(decl, settings, planning, service)),
         Now::Other(found) => {
             let expected = settings.set.keys().next().map(|name| decl.setting(&format!("/set/{name}/from"))).unwrap_or_default();
             let fix = format!("expect the value in use with {expected}, or give the service the expected one");
@@ -235,12 +188,8 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
         })
         .collect();
     let mut lane = LaneBuilder::new(decl, service);
-    let verify = settings.verify.get(SPANS_ARRIVE).and_then(|verify| Some((verify, verify.api()?)));
-    let traffic = verify.map(|(verify, api)| {
-        let params =
-            json!({ "cluster": cluster, "service": service, "port": verify.port, "url": verify.url, "ignore": verify.ignore });
-        lane.step("traffic", api.before, StepClass::Verify, "look whether spans flow now".to_owned(), params, Vec::new())
-    });
+    let verify = settings.verify.get(spans_arrive::NAME);
+    let traffic = verify.map(|verify| verify.before(&mut lane, &sender(settings, planning, service)));
     let base = found["taskDefinition"].clone();
     let params = json!({ "base": base, "baseDigest": digest, "edits": edits, "cluster": cluster, "usedBy": [service] });
     let title = format!("register a revision of {service} with the new endpoint");
@@ -275,12 +224,36 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
     let rollout =
         lane.step("rollout", "ecs.await-rollout", StepClass::Wait, format!("wait for the rollout of {service}"), params, inputs);
     lane.deadline(deadline);
-    if let (Some((verify, api)), Some(traffic)) = (verify, traffic) {
-        let params = json!({ "shared": { "cluster": cluster, "service": verify.service }, "port": verify.port, "url": verify.url,
-            "basePath": verify.base_path, "ignore": verify.ignore, "names": [], "withinS": verify.within.0 });
-        let inputs = vec![("/since", later(&rollout, "/createdAt")), ("/traffic", later(&traffic, "/traffic"))];
-        lane.step("spans", api.arrive, StepClass::Verify, "see that spans arrive".to_owned(), params, inputs);
+    if let Some(verify) = verify {
+        let sender = sender(settings, planning, service);
+        verify.arrive(decl, &mut lane, &sender, Rollout::of_step(&rollout), traffic.as_ref());
     }
     planning.sketch.changed.insert(service.to_owned(), revision);
     lane.build()
+}
+
+/// The gate alone, for a service that is pointed at the shared one already and still has its sidecar.
+fn gate(decl: &StageDecl, settings: &Settings, planning: &Planning<'_>, service: &str) -> Option<Lane> {
+    let verify = settings.verify.get(spans_arrive::NAME)?;
+    planning.facts.definition_of(service)?.container(&settings.sidecar)?;
+    let rollout = Rollout::last_of(planning.facts.services.get(service)?);
+    let mut lane = LaneBuilder::new(decl, service);
+    verify.arrive(decl, &mut lane, &sender(settings, planning, service), rollout, None);
+    lane.build()
+}
+
+/// A service whose spans are looked for.
+fn sender<'a>(settings: &'a Settings, planning: &'a Planning<'_>, service: &'a str) -> Sender<'a> {
+    let of = |service: &'a str| Sender {
+        cluster: &planning.facts.cluster,
+        service,
+        sidecar: &settings.sidecar,
+        variables: settings.set.keys().map(String::as_str).collect(),
+        definition: planning.facts.definition_of(service),
+        others: Vec::new(),
+        hosts: Vec::new(),
+    };
+    let shared = settings.verify.get(spans_arrive::NAME).map(|verify| verify.service.as_str()).unwrap_or_default();
+    let others = settings.services.iter().filter(|other| *other != service).map(|other| of(other).names()).collect();
+    Sender { others, hosts: planning.sketch.hosts.get(shared).cloned().into_iter().collect(), ..of(service) }
 }

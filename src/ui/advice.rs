@@ -1,6 +1,10 @@
-//! How to go on after trouble that leaves a choice: drift, and a way back that does not come to its end.
+//! How to go on after trouble that leaves a choice: drift, a verification that a person must decide, and a way back that does not
+//! come to its end.
 
-use crate::model::{Direction, Failure, FailureKind, RunView, StepId};
+use serde_json::Value;
+
+use super::text::shell_word;
+use crate::model::{Direction, Failure, FailureKind, RunView, StepId, StepPlan};
 
 /// The choices, each with its exact command; nothing for trouble that leaves only one way.
 pub fn after_trouble(view: &RunView, step: &StepId, trouble: &Failure) -> Option<Vec<String>> {
@@ -32,3 +36,88 @@ fn after_drift(view: &RunView) -> Vec<String> {
     }
     next
 }
+
+/// What to look at, and how to go on, after a verification that ended with this result: exact commands, and last the word of a person
+/// who knows better.
+pub fn after_held(view: &RunView, step: &StepId, result: &str) -> Vec<String> {
+    let resume = resume(view);
+    let mut next = view.plan.step(step).map(|planned| by_result(view, planned, result)).unwrap_or_default();
+    if next.is_empty() {
+        next.push(format!("to look again, run `{resume}`"));
+    }
+    let approve = format!("sidestep approve {} --comment \"…\"", view.id);
+    next.push(format!("if a person has seen that all is well, run `{approve}`, then `{resume}`"));
+    next
+}
+
+/// The command that goes on, in the lanes that were named.
+fn resume(view: &RunView) -> String {
+    let lanes: String = view.lanes.iter().map(|lane| format!(" --lane {}", shell_word(lane))).collect();
+    format!("sidestep resume {}{lanes}", view.id)
+}
+
+/// What the result of looking for spans calls for.
+fn by_result(view: &RunView, step: &StepPlan, result: &str) -> Vec<String> {
+    let resume = resume(view);
+    let again = |when: &str| format!("{when}, run `{resume}`");
+    let variable = |member: &str| step.params["variables"][member].as_str();
+    let with = |name: &str, value: &str| format!("`{resume} --var {name}={value}`");
+    let given = |member: &str| step.params[member].as_str().is_some_and(|value| !value.is_empty());
+    let probe = || {
+        let name = variable("probe").filter(|_| !given("probe"))?;
+        Some(format!("to have the run itself make requests to an address of the application, run {}", with(name, "http://…")))
+    };
+    let mut next = Vec::new();
+    match result {
+        "none" => {
+            next.extend(logs(view, step).map(|command| format!("to see what the senders say of it, run `{command}`")));
+            next.push(again("to look again when the cause is repaired"));
+            // Where it is known that there is traffic, more of it tells nothing new.
+            let traffic = step.inputs.get("/traffic").and_then(|input| view.output(&input.step)?.pointer(&input.pointer));
+            next.extend(probe().filter(|_| traffic != Some(&Value::Bool(true))));
+            next.extend(back(view, step).map(|command| format!("to have spans kept meanwhile, go back a stage: run `{command}`")));
+        }
+        "no-traffic" => {
+            next.push(again("after a request to the application, to look again"));
+            next.extend(probe());
+        }
+        "not-provable" if given("url") => {
+            next.push(again("to look again"));
+            if let Some(name) = variable("url") {
+                next.push(format!("to ask the task itself, from a machine inside the VPC, run {}", with(name, "")));
+                next.push(format!("to ask at another address, run {}", with(name, "http://…")));
+            }
+            next.extend(probe());
+        }
+        "not-provable" => {
+            next.push(again("to look again from a machine inside the VPC"));
+            next.extend(
+                variable("url")
+                    .map(|name| format!("to ask at an address that this machine reaches, run {}", with(name, "http://…"))),
+            );
+        }
+        _ => {}
+    }
+    next
+}
+
+/// The AWS CLI's command for what the senders logged lately.
+fn logs(view: &RunView, step: &StepPlan) -> Option<String> {
+    let group = step.params["logGroups"].as_array()?.iter().find_map(Value::as_str)?;
+    let target = &view.plan.target;
+    let endpoint = target.endpoint.as_ref().map(|url| format!(" --endpoint-url {}", shell_word(url))).unwrap_or_default();
+    Some(format!("aws logs tail {} --since 15m --region {}{endpoint}", shell_word(group), target.region))
+}
+
+/// The way back over the step's own stage, where that stage changed something.
+fn back(view: &RunView, step: &StepPlan) -> Option<String> {
+    let (stage, lane, _) = view.plan.steps().find(|(_, _, planned)| planned.id == step.id)?;
+    let position = view.plan.stages.iter().position(|known| known.id == stage.id)?;
+    let before = view.plan.stages.get(position.checked_sub(1)?)?;
+    let made = view.mutations.iter().any(|mutation| mutation.stage == stage.id && mutation.target == lane.target);
+    let only = if stage.lanes().count() > 1 { format!(" --lane {}", shell_word(&lane.target)) } else { String::new() };
+    made.then(|| format!("sidestep rollback {} --to {}{only}", view.id, before.id))
+}
+
+#[cfg(test)]
+mod tests;

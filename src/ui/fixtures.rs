@@ -42,7 +42,7 @@ fn step(lane: &LaneId, name: &str, class: StepClass, title: &str) -> StepPlan {
     let action = match class {
         StepClass::Mutation => "ecs.update-service",
         StepClass::Wait => "ecs.wait-rollout",
-        StepClass::Verify => "jaeger.spans-arrive",
+        StepClass::Verify => "spans.await-arrival",
     };
     StepPlan {
         id: StepId::of(lane, name),

@@ -334,14 +334,10 @@ pub(super) fn next_commands(view: &RunView, live: Option<&Holder>) -> Vec<String
     if let Some(next) = view.troubled().find_map(trouble).filter(|_| view.ended.is_none()) {
         return next;
     }
+    let held = || view.troubled().find_map(|(plan, step)| Some(advice::after_held(view, &plan.id, &step.held.as_ref()?.0)));
     let first = match view.status() {
         RunStatus::Open => vec![format!("to go on, run `sidestep resume {run}`")],
-        RunStatus::Held => {
-            vec![
-                format!("to open the way, run `sidestep approve {run} --comment \"…\"`, then `sidestep resume {run}`"),
-                format!("to look again, run `sidestep resume {run}`"),
-            ]
-        }
+        RunStatus::Held => held().unwrap_or_default(),
         RunStatus::Stopped => vec![format!("when the cause is repaired, run `sidestep resume {run}`")],
         RunStatus::Stuck => vec![format!("when what is in the way is gone, run `sidestep rollback {run}`")],
         RunStatus::Done => Vec::new(),

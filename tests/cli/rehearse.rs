@@ -89,7 +89,7 @@ fn with_the_closed_port_accepted_the_spans_are_lost_and_the_gate_stays_shut() {
       ‖ 5/6 retarget-api-env          not done: `see that spans arrive` waits for a person
       · 6/6 strip-sidecar             not run: retarget-api-env is not done
     paused: stage 5/6 `retarget-api-env` waits for a person: see that spans arrive
-      Caused by: no span has arrived at the shared Jaeger within 120 s: stripping the sidecar now would lose traces
+      Caused by: the shared Jaeger has no trace of `api` begun after the rollout within 2 min, although the sidecars had spans before it: to strip the sidecar now would lose traces
 
     state: stages 1-4 done, stage 5 (retarget-api-env) not done
     hint: this was a rehearsal, and nothing remains of it: a real run would stop here too, to be resumed or rolled back
@@ -105,7 +105,7 @@ fn a_crash_can_be_tried_alone() {
     let ran = rehearse(&["--faults", "crashes", "--point", "200"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_snapshot!(ran.out, @r"
-    The way there: point 200 (BeforeRequest DescribeServices, after 18 commits), in register-dns
+    The way there: point 200 (BeforeCommit StepSucceeded[register-dns/jaeger.nexus-ai.local/create], after 15 commits), in register-dns
 
     all 2 tries ended as they must: as without the crash, or back at the start
     ");

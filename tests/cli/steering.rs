@@ -236,8 +236,11 @@ fn where_jaeger_cannot_be_asked_a_person_decides() {
       Caused by: Jaeger cannot be asked from here whether spans arrive: http://127.0.0.1:9: no connection
 
     state: stages 1-4 done, stage 5 (retarget-api-env) not done
-    hint: if a person has seen that spans arrive, run `sidestep approve RUN --comment "…"`, then `sidestep resume RUN`
     hint: to look again, run `sidestep resume RUN`
+    hint: to ask the task itself, from a machine inside the VPC, run `sidestep resume RUN --var jaeger_url=`
+    hint: to ask at another address, run `sidestep resume RUN --var jaeger_url=http://…`
+    hint: to have the run itself make requests to an address of the application, run `sidestep resume RUN --var probe_url=http://…`
+    hint: if a person has seen that all is well, run `sidestep approve RUN --comment "…"`, then `sidestep resume RUN`
     hint: to go back, run `sidestep rollback RUN`
     "#);
     let early = desk.call(&["approve"]);

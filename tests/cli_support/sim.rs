@@ -128,6 +128,11 @@ impl Sim {
         self.fault(&json!({ "clear": true }));
     }
 
+    /// Nobody uses the applications, or somebody does.
+    pub fn idle(&self, idle: bool) {
+        self.ask("POST", "traffic", &json!({ "idle": idle }).to_string());
+    }
+
     /// The world's time, in seconds.
     pub fn now(&self) -> i64 {
         let told: Value = serde_json::from_str(&self.ask("GET", "clock", "")).expect("JSON");

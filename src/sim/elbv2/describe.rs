@@ -52,7 +52,7 @@ pub(super) fn rules(elb: &Elbv2, input: &Value) -> Result<Value, ApiError> {
 }
 
 /// A rule's ARN is its listener's with another kind and one more part.
-fn is_rule_of(rule: &str, listener: &str) -> bool {
+pub(super) fn is_rule_of(rule: &str, listener: &str) -> bool {
     let of_listener = listener.replacen(":listener/", ":listener-rule/", 1);
     rule.strip_prefix(&of_listener).is_some_and(|rest| rest.starts_with('/'))
 }

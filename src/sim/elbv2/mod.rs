@@ -2,6 +2,7 @@
 
 mod change;
 mod describe;
+mod front;
 mod health;
 mod part;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use serde_json::Value;
 use super::values::{Object, list, number, text};
 use super::{ApiError, Call, Millis, State};
 
+pub(super) use front::Route;
 pub(super) use health::{ElbEvent, deregister_target, look_again, on_event, register_target, settle};
 
 /// `elbv2` of a world file.
@@ -25,6 +27,8 @@ pub(super) struct Elbv2 {
     groups: Vec<Group>,
     /// By ARN, as DescribeTags gives them.
     tags: BTreeMap<String, Vec<Value>>,
+    /// Counts requests that were sent on, so that targets take turns.
+    turn: usize,
     /// Counts registrations, to tell a late event from a current one.
     generation: u64,
     /// Members of the world file that nothing here knows.

@@ -5,14 +5,16 @@ use std::fmt::Display;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State as Shared};
 use axum::response::{IntoResponse, Response};
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode, Uri, header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Front;
 use crate::sim::handle::http_answer;
+use crate::sim::jaeger::{self, HttpAnswer};
 use crate::sim::values::iso;
-use crate::sim::{Effect, Fault, State, jaeger};
+use crate::sim::web::{self, Asked, Got};
+use crate::sim::{Effect, Fault, State};
 
 /// How far one request may set the clock forward, 31 days: everything in between happens while the account is locked.
 const MOST_ADVANCE_S: f64 = 2_678_400.0;
@@ -114,25 +116,78 @@ pub(super) async fn mark(Shared(front): Shared<Front>, body: Bytes) -> Response 
     }
 }
 
+/// `POST traffic`: `{"idle": true}`, and the applications make a span of a request only; `{"idle": false}`, and they send on.
+pub(super) async fn traffic(Shared(front): Shared<Front>, body: Bytes) -> Response {
+    let idle = object(&body).and_then(|value| {
+        let idle = value.get("idle").and_then(Value::as_bool);
+        idle.ok_or_else(|| "traffic is told by the member `idle`, true or false".to_owned())
+    });
+    match idle {
+        Ok(idle) => {
+            front.look(|state| state.set_idle(idle));
+            answered(&json!({}))
+        }
+        Err(problem) => refused(problem),
+    }
+}
+
 /// `GET jaeger/…`: the query API of the shared Jaeger, which over loopback has no address of its own.
 pub(super) async fn jaeger(Shared(front): Shared<Front>, request: Request) -> Response {
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        return (StatusCode::METHOD_NOT_ALLOWED, "only GET\n").into_response();
+    const HERE: &str = "/_sim/jaeger";
+    if let Some(refusal) = only_get(&request) {
+        return refusal;
     }
     let asked = request.uri().path_and_query().map_or("", |path| path.as_str());
-    let path = match asked.strip_prefix("/_sim/jaeger").unwrap_or_default() {
+    let path = match asked.strip_prefix(HERE).unwrap_or_default() {
         rest if rest.starts_with('/') => rest.to_owned(),
         rest => format!("/{rest}"),
     };
     match front.look(|state| jaeger::shared(state, &path)) {
-        Some(answer) => http_answer(answer).map(Body::from),
+        Some(answer) => passed_on(answer, HERE),
         None => (StatusCode::SERVICE_UNAVAILABLE, "no shared Jaeger is running\n").into_response(),
     }
 }
 
+/// `GET http/HOST:PORT/PATH`: what `http://HOST:PORT/PATH` gives inside the account's network: a task's address, a load balancer's
+/// name, a name in Cloud Map.
+pub(super) async fn http(Shared(front): Shared<Front>, request: Request) -> Response {
+    const HERE: &str = "/_sim/http/";
+    if let Some(refusal) = only_get(&request) {
+        return refusal;
+    }
+    let asked = request.uri().path_and_query().map_or("", |path| path.as_str()).strip_prefix(HERE).unwrap_or_default();
+    let Ok(address) = format!("http://{asked}").parse::<Uri>() else { return refused("no address follows: http/HOST:PORT/PATH") };
+    let (Some(host), Some(authority)) = (address.host().filter(|host| !host.is_empty()), address.authority()) else {
+        return refused("no address follows: http/HOST:PORT/PATH");
+    };
+    let path_and_query = address.path_and_query().map_or("/", |path| path.as_str());
+    let asked = Asked { scheme: "http", host, port: address.port_u16().unwrap_or(80), path_and_query };
+    match front.look(|state| web::get(state, &asked)) {
+        Got::Answer(answer) => passed_on(answer, &format!("{HERE}{authority}")),
+        Got::Silence => (StatusCode::GATEWAY_TIMEOUT, format!("nothing answers at {authority}\n")).into_response(),
+        Got::Nobody => (StatusCode::BAD_GATEWAY, format!("nobody takes a connection at {authority}\n")).into_response(),
+    }
+}
+
+fn only_get(request: &Request) -> Option<Response> {
+    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
+    (!reads).then(|| (StatusCode::METHOD_NOT_ALLOWED, "only GET\n").into_response())
+}
+
+/// An answer from within the account, its redirects led to where it was asked.
+fn passed_on(mut answer: HttpAnswer, here: &str) -> Response {
+    for (name, value) in &mut answer.headers {
+        if name == "location" && value.starts_with('/') {
+            *value = format!("{here}{value}");
+        }
+    }
+    http_answer(answer).map(Body::from)
+}
+
 /// Anything else under `/_sim/`.
 pub(super) async fn unknown() -> Response {
-    let known = "known are GET world, ledger, requests, spans, clock, jaeger/… and POST clock, faults, mark";
+    let known =
+        "known are GET world, ledger, requests, spans, clock, jaeger/…, http/HOST:PORT/… and POST clock, faults, mark, traffic";
     (StatusCode::NOT_FOUND, format!("not found; {known}\n")).into_response()
 }
 

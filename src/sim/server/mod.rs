@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   POST /           ─▶ Sim::handle ─▶ answer | connection closed | never an answer
-//!   /_sim/…          ─▶ control: world, ledger, requests, spans, clock, faults, mark, jaeger
+//!   /_sim/…          ─▶ control: world, ledger, requests, spans, clock, faults, mark, traffic, jaeger, http
 //! ```
 
 mod control;
@@ -70,6 +70,8 @@ pub async fn serve(listener: tokio::net::TcpListener, sim: Sim, options: Options
         .route("/_sim/clock", post(control::clock).get(control::now))
         .route("/_sim/faults", post(control::faults))
         .route("/_sim/mark", post(control::mark))
+        .route("/_sim/traffic", post(control::traffic))
+        .route("/_sim/http/{*address}", any(control::http))
         .route("/_sim/jaeger", any(control::jaeger))
         .route("/_sim/jaeger/{*path}", any(control::jaeger))
         .route("/_sim/{*other}", any(control::unknown))

@@ -179,3 +179,25 @@ async fn serving_ends_when_told_even_with_a_request_held() {
     assert_eq!(answer, "");
     done.await.expect("it ends").expect("without an error");
 }
+
+#[tokio::test]
+async fn what_is_in_the_network_is_asked_by_its_address_and_an_idle_application_by_a_request() {
+    let sim = served(1.0).await;
+    assert_eq!(sim.control("POST", "/_sim/traffic", r#"{"idle": true}"#).await.0, 200);
+    for (body, status) in [(r#"{"idle": 1}"#, 400), ("{}", 400)] {
+        assert_eq!(sim.control("POST", "/_sim/traffic", body).await.0, status, "{body}");
+    }
+    let sent = || {
+        let spans = sim.sim.with(|state| state.spans());
+        spans["total"]["sent"].as_u64()
+    };
+    let before = sent();
+    let balancer = "nexus-ai-alb-staging-459449098.us-west-2.elb.amazonaws.com";
+    let (status, body) = sim.control("GET", &format!("/_sim/http/{balancer}/api/orders?one=1"), "").await;
+    assert_eq!((status, body.as_str()), (200, "ok\n"));
+    assert_eq!(sent(), before.map(|before| before + 1));
+    for (path, status) in [("10.9.9.9:80/", 504), ("nowhere.example.com/", 502), (":80/", 400)] {
+        assert_eq!(sim.control("GET", &format!("/_sim/http/{path}"), "").await.0, status, "{path}");
+    }
+    assert_eq!(sim.control("POST", &format!("/_sim/http/{balancer}/"), "").await.0, 405);
+}

@@ -89,9 +89,8 @@ impl Waiter for Rollout {
             return Ok(Polled::Failed(self.failed(cx, &cluster, &service, &mine, why).await));
         }
         if is_complete(&service, ours, deployments.len(), &self.params["want"]) {
-            return Ok(Polled::Done(
-                json!({ "deployment": mine, "createdAt": ours["createdAt"], "taskDefinition": service["taskDefinition"] }),
-            ));
+            return Ok(Polled::Done(json!({ "deployment": mine, "createdAt": ours["createdAt"], "updatedAt": ours["updatedAt"],
+                    "taskDefinition": service["taskDefinition"] })));
         }
         if ours["rolloutState"] == "COMPLETED" && fresh_reads && !as_wanted(&service, &self.params["want"]) {
             let why = "the rollout is complete, but the service is not what was asked for".to_owned();

@@ -67,7 +67,7 @@ fn the_whole_migration() {
         read    wait until no sidecar is a target any more (up to 30m)
 
     Plan: 4 to create, 2 to change, 0 to remove, 1 already so.
-    Digest: 2ced35bacf372646
+    Digest: a2301df43825bb77
     "#);
 }
 
@@ -395,7 +395,7 @@ fn json_is_a_contract() {
                       "title": "wait for the rollout of nexus-ai-api-staging"
                     },
                     {
-                      "action": "jaeger.spans-arrive",
+                      "action": "spans.await-arrival",
                       "class": "verify",
                       "id": "retarget-api-env/nexus-ai-api-staging/spans",
                       "title": "check that spans arrive"

@@ -138,8 +138,9 @@ fn held_and_in_doubt() {
           ‖ check that spans arrive: no span reached Jaeger within 2 minutes
       · 6/6 strip-sidecar             not begun
 
-    hint: to open the way, run `sidestep approve r7k2 --comment "…"`, then `sidestep resume r7k2`
-    hint: to look again, run `sidestep resume r7k2`
+    hint: to look again when the cause is repaired, run `sidestep resume r7k2`
+    hint: to have spans kept meanwhile, go back a stage: run `sidestep rollback r7k2 --to register-dns`
+    hint: if a person has seen that all is well, run `sidestep approve r7k2 --comment "…"`, then `sidestep resume r7k2`
     hint: to undo what was done, run `sidestep rollback r7k2`
     "#);
 }

@@ -1,7 +1,23 @@
 //! Spans: what is sent arrives or is lost for the right reason, and Jaeger's API tells the same.
 
-use super::super::super::jaeger;
+use super::super::super::jaeger::{self, HttpAnswer};
+use super::super::super::web::{self, Asked, Got};
 use super::*;
+
+/// A GET by somebody inside the network.
+fn get(lab: &mut Lab, url: &str) -> Result<HttpAnswer, Got> {
+    let url: http::Uri = url.parse().expect("an address");
+    let asked = Asked {
+        scheme: url.scheme_str().expect("a scheme"),
+        host: url.host().expect("a host"),
+        port: url.port_u16().unwrap_or(80),
+        path_and_query: url.path_and_query().map_or("/", |path| path.as_str()),
+    };
+    match web::get(&mut lab.state, &asked) {
+        Got::Answer(answer) => Ok(answer),
+        other => Err(other),
+    }
+}
 
 /// Points the API at an endpoint and waits for the rollout.
 fn retarget(lab: &mut Lab, endpoint: &str) {
@@ -80,7 +96,7 @@ fn spans_reach_a_shared_jaeger_where_the_port_is_open() {
     let body: Value = serde_json::from_str(&jaeger::shared(&lab.state, "/api/v3/services").expect("answers").body).expect("JSON");
     assert_eq!(body, json!({ "services": ["api"] }));
     let body: Value =
-        serde_json::from_str(&jaeger::get(&lab.state, &ip, 16_686, "/api/services", None).expect("answers").body).expect("JSON");
+        serde_json::from_str(&get(&mut lab, &format!("http://{ip}:16686/api/services")).expect("answers").body).expect("JSON");
     assert_eq!(body["data"], json!(["api", "jaeger-all-in-one"]), "its own name after the first request");
 }
 
@@ -114,25 +130,26 @@ fn the_query_api_finds_the_spans_of_a_time() {
     let ip = address(&mut lab, &api);
     let now = lab.state.now;
     let time = |at: Millis| jiff::Timestamp::from_millisecond(at).map(|at| at.to_string()).unwrap_or_default();
-    let ask = |lab: &Lab, path: &str| {
-        let answer = jaeger::get(&lab.state, &ip, 16_686, path, None).expect("answers");
+    let ask = |lab: &mut Lab, path: &str| {
+        let answer = get(lab, &format!("http://{ip}:16686{path}")).expect("answers");
         (answer.status, serde_json::from_str::<Value>(&answer.body).unwrap_or_default())
     };
     let query = |from: Millis, to: Millis, service: &str| {
         let times = format!("query.start_time_min={}&query.start_time_max={}", time(from), time(to));
         format!("/api/v3/traces?query.service_name={service}&{times}&query.num_traces=20")
     };
-    let (status, body) = ask(&lab, &query(now - 10_000, now - 1, "api"));
+    let (status, body) = ask(&mut lab, &query(now - 10_000, now - 1, "api"));
     assert_eq!((status, list(&body["result"], "resourceSpans").len()), (200, 10));
-    assert_eq!(ask(&lab, &query(now - 10_000, now, "other")).0, 404);
-    assert_eq!(ask(&lab, &query(now + 1, now + 10_000, "api")).0, 404);
-    assert_eq!(ask(&lab, "/api/v3/traces?query.service_name=api").0, 400);
-    let (status, body) = ask(&lab, "/api/traces?service=api&limit=5&lookback=1h");
+    assert_eq!(ask(&mut lab, &query(now - 10_000, now, "other")).0, 404);
+    assert_eq!(ask(&mut lab, &query(now + 1, now + 10_000, "api")).0, 404);
+    assert_eq!(ask(&mut lab, "/api/v3/traces?query.service_name=api").0, 400);
+    let (status, body) = ask(&mut lab, "/api/traces?service=api&limit=5&lookback=1h");
     assert_eq!((status, list(&body, "data").len()), (200, 5));
     let id = text(&body["data"][0], "traceID").to_owned();
-    assert_eq!(ask(&lab, &format!("/api/traces/{id}")).1["data"][0]["traceID"], json!(id));
-    assert_eq!(ask(&lab, "/api/traces").0, 400);
-    assert_eq!(jaeger::get(&lab.state, "10.9.9.9", 16_686, "/", None), None);
+    assert_eq!(ask(&mut lab, &format!("/api/traces/{id}")).1["data"][0]["traceID"], json!(id));
+    assert_eq!(ask(&mut lab, "/api/traces").0, 400);
+    assert_eq!(get(&mut lab, "http://10.9.9.9:16686/"), Err(Got::Silence));
+    assert_eq!(get(&mut lab, &format!("http://{ip}:9999/")), Err(Got::Nobody));
 }
 
 #[test]
@@ -152,6 +169,14 @@ fn base_paths_and_health_ports_are_those_of_the_image() {
             "/jaeger/api/none",
             404,
         ),
+        (
+            "jaegertracing/jaeger:2.15.0",
+            json!([]),
+            json!(["--set=extensions.jaeger_query.base_path=/jaeger"]),
+            "/jaeger/api/none",
+            200,
+        ),
+        ("jaegertracing/all-in-one:latest", json!([]), json!([]), "/api/none", 200),
         ("jaegertracing/jaeger:2.21.0", json!([]), json!([]), "/api/services", 404),
     ] {
         let mut lab = Lab::staging();
@@ -201,6 +226,7 @@ fn a_registered_name_carries_spans_until_it_is_taken_off() {
     let id = super::super::json::last_part(text(&task, "taskArn")).to_owned();
     assert_eq!(health["Status"], json!({ id: "HEALTHY" }));
 
+    assert_eq!(get(&mut lab, "http://jaeger.nexus-ai.local:16686/api/v3/services").map(|answer| answer.status), Ok(200));
     lab.state.mark("before");
     retarget(&mut lab, "http://jaeger.nexus-ai.local:4318");
     lab.state.mark("named");
@@ -217,4 +243,74 @@ fn a_registered_name_carries_spans_until_it_is_taken_off() {
     assert_eq!(*label(&lab.state.spans(), "unnamed"), expected);
     let instances = cloudmap(&mut lab, "ListInstances", json!({ "ServiceId": created["Id"] }));
     assert_eq!(instances["Instances"], json!([]));
+}
+
+const BALANCER: &str = "http://nexus-ai-alb-staging-459449098.us-west-2.elb.amazonaws.com";
+
+#[test]
+fn through_the_load_balancer_targets_take_turns_by_the_listeners_rules() {
+    let mut lab = Lab::of(&STAGING.replace("\"/jaeger/*\"", "\"/api/v3/*\""), "staging");
+    lab.pass(60);
+    let ask = |lab: &mut Lab, rest: &str| get(lab, &format!("{BALANCER}{rest}")).map(|answer| (answer.status, answer.body));
+    let known: Vec<bool> =
+        (0..4).map(|_| ask(&mut lab, "/api/v3/services").expect("answers").1.contains("jaeger-all-in-one")).collect();
+    assert_eq!(known, [false, false, true, true], "each knows itself from its own second request on");
+    assert_eq!(ask(&mut lab, "/api/orders"), Ok((200, "ok\n".to_owned())), "the rule after it");
+    assert_eq!(ask(&mut lab, "/jaeger").map(|(status, _)| status), Ok(200), "the page");
+    assert_eq!(ask(&mut lab, ":81/"), Err(Got::Silence), "no listener");
+    assert_eq!(get(&mut lab, "http://api.example.com/"), Err(Got::Nobody), "not in this account");
+    lab.ok("UpdateService", lab.update(json!({ "desiredCount": 0 })));
+    lab.pass(600);
+    assert_eq!(ask(&mut lab, "/api/orders").map(|(status, _)| status), Ok(503), "no target");
+}
+
+#[test]
+fn an_idle_application_makes_a_span_of_each_request() {
+    let mut lab = Lab::staging();
+    let api = lab.api.clone();
+    lab.pass(10);
+    lab.state.set_idle(true);
+    lab.state.mark("idle");
+    lab.pass(60);
+    let counted = |lab: &Lab, name: &str| {
+        let spans = lab.state.spans();
+        ["sent", "arrived"].map(|member| label(&spans, name)[member].as_u64().expect("a number"))
+    };
+    assert_eq!(counted(&lab, "idle"), [0, 0]);
+    let ip = address(&mut lab, &api);
+    for url in [format!("http://{ip}:8000/health"), format!("{BALANCER}/api/orders")] {
+        assert_eq!(get(&mut lab, &url).map(|answer| answer.status), Ok(200));
+    }
+    assert_eq!(get(&mut lab, &format!("http://{ip}:16686/")).map(|answer| answer.status), Ok(200), "that is no application");
+    assert_eq!(counted(&lab, "idle"), [2, 2]);
+    lab.state.set_idle(false);
+    lab.state.mark("busy");
+    lab.pass(10);
+    assert_eq!(counted(&lab, "busy"), [20, 20], "nothing is made up for");
+}
+
+#[test]
+fn spans_carry_the_name_that_the_environment_gives() {
+    for (name, value, wanted) in [
+        ("OTEL_SERVICE_NAME", "orders", "orders"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team=a,service.name=orders", "orders"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team=a", "api"),
+    ] {
+        let mut lab = Lab::of(&STAGING.replace("\"MAX_WORKFLOW_WORKERS\"", &format!("\"{name}\"")), "staging");
+        let arn = lab.register(|request| {
+            for variable in request["containerDefinitions"][0]["environment"].as_array_mut().into_iter().flatten() {
+                if variable["name"] == name {
+                    variable["value"] = json!(value);
+                }
+            }
+        });
+        lab.ok("UpdateService", lab.update(json!({ "taskDefinition": arn })));
+        lab.pass(5);
+        lab.wait(600, |lab| lab.settled(&lab.api.clone()));
+        lab.pass(30);
+        let api = lab.api.clone();
+        let ip = address(&mut lab, &api);
+        let answer = get(&mut lab, &format!("http://{ip}:16686/api/v3/services")).expect("answers");
+        assert_eq!(answer.body, json!({ "services": [wanted] }).to_string());
+    }
 }
