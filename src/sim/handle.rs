@@ -149,9 +149,9 @@ impl Inner {
                 let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
                 self.state.ask(&web::Asked { scheme: &scheme, host: &host, port, path_and_query: path })
             }
-            None if asks_elsewhere(request) => {
-                note.action = "http:elsewhere".to_owned();
-                self.state.ask_elsewhere(request)
+            None if asks_a_tunnel(request) => {
+                note.action = "http:loopback".to_owned();
+                self.state.ask_tunnel(request)
             }
             None => match wire::read(request, &request_id) {
                 Ok(incoming) => {
@@ -239,22 +239,12 @@ impl State {
             web::Got::Nobody => Handled::DropBefore,
         }
     }
-}
 
-impl State {
-    /// A GET on an address that is no task's: of what AWS has none, so it is the operator's own way to the shared Jaeger, a tunnel
-    /// or the same simulator served on loopback.
-    fn ask_elsewhere(&self, request: &Request<Bytes>) -> Handled {
+    /// A GET on loopback: the operator's tunnel to the shared Jaeger, or the same address of a simulator that is served elsewhere.
+    fn ask_tunnel(&self, request: &Request<Bytes>) -> Handled {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let path = path.strip_prefix("/_sim/jaeger").unwrap_or(path);
-        Handled::Respond(jaeger::shared(self, path).map_or_else(
-            || {
-                let mut response = Response::new(Bytes::from_static(b"nothing answers here\n"));
-                *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-                response
-            },
-            http_answer,
-        ))
+        jaeger::shared(self, path).map_or(Handled::DropBefore, |answer| Handled::Respond(http_answer(answer)))
     }
 }
 
@@ -286,8 +276,9 @@ fn plain_address(request: &Request<Bytes>) -> Option<(String, String, u16)> {
     (plain && !own).then(|| (scheme.to_owned(), host.to_owned(), uri.port_u16().unwrap_or(usual)))
 }
 
-/// Whether a GET that nobody signed asks some other host. Over HTTP the host asked is this simulator, and the URI names none.
-fn asks_elsewhere(request: &Request<Bytes>) -> bool {
+/// Whether a GET that nobody signed asks a host by name that is none of the account's. Over HTTP the host asked is this simulator, and
+/// the URI names none.
+fn asks_a_tunnel(request: &Request<Bytes>) -> bool {
     let signed = request.headers().contains_key(http::header::AUTHORIZATION);
     request.method() == Method::GET && request.uri().host().is_some() && !signed
 }
