@@ -196,16 +196,6 @@ fn a_plan_is_shown_and_changes_nothing() {
 }
 
 #[test]
-fn a_dry_run_sends_nothing_that_changes_anything() {
-    let desk = Desk::new();
-    let ran = desk.end(desk.live(&["run", "--dry-run"]));
-    assert_eq!(ran.code, Some(0), "{}", ran.err);
-    assert!(ran.out.contains("Stage 6/6 strip-sidecar"), "{}", ran.out);
-    assert_eq!(desk.sim.effects(), Vec::<String>::new());
-    assert!(!desk.dir.path().join("state").exists());
-}
-
-#[test]
 fn nobody_to_ask_means_nothing_is_done() {
     let desk = Desk::new();
     let ran = desk.end(desk.live(&["run"]));
