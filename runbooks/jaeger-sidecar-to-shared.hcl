@@ -89,6 +89,18 @@ variable "jaeger_image" {
   default     = "jaegertracing/all-in-one:latest"
 }
 
+variable "jaeger_environment" {
+  type        = map(string)
+  description = "More environment variables of its container, such as MEMORY_MAX_TRACES or QUERY_BASE_PATH (Jaeger 1 only)"
+  default     = {}
+}
+
+variable "jaeger_command" {
+  type        = list(string)
+  description = "Arguments of its container, such as --set=… (Jaeger 2)"
+  default     = []
+}
+
 variable "jaeger_health_check" {
   type        = list(string)
   description = "Container health check. Asks the health port of Jaeger 1 (14269), then that of Jaeger 2 (13133)"
@@ -196,6 +208,12 @@ locals {
   # coalescelist: the first list that is not empty.
   api_services = coalescelist(var.api_services, ["${var.project_name}-api-${var.environment}"])
 
+  # The major version by the image's name: all-in-one is Jaeger 1, jaeger is Jaeger 2; of another nothing is known.
+  image_path = split("/", var.jaeger_image)
+  image_name = split(":", local.image_path[length(local.image_path) - 1])[0]
+  jaeger_1   = local.image_name == "all-in-one"
+  jaeger_2   = local.image_name == "jaeger"
+
   otlp_before = "http://localhost:4318"
   otlp_after  = "http://${var.jaeger_dns_name}.${local.namespace}:4318"
 }
@@ -232,7 +250,8 @@ stage "task_definition" "register-task-definition" {
     image       = var.jaeger_image
     essential   = true
     ports       = [16686, 4317, 4318] # UI and query API, OTLP over gRPC, OTLP over HTTP
-    environment = { COLLECTOR_OTLP_ENABLED = "true" }
+    environment = merge({ COLLECTOR_OTLP_ENABLED = "true" }, var.jaeger_environment)
+    command     = var.jaeger_command
 
     log {
       group         = local.log_group
@@ -325,6 +344,48 @@ stage "strip_sidecar" "strip-sidecar" {
   rollout_timeout = var.rollout_timeout
   confirm         = true
   warning         = "Traces held in the sidecars' memory go with them, and a rollback cannot bring them back"
+}
+
+# ---- Said with the plan ---------------------------------------------------------------------------------------------
+
+finding "image-end-of-life" {
+  description = "the image is Jaeger 1"
+  severity    = "warning"
+  when        = local.jaeger_1
+  resource    = local.jaeger
+  found       = "`${var.jaeger_image}` is Jaeger 1, whose last version is 1.76.0; its support ended on 2025-12-31"
+  consequence = "it gets no repairs any more, of security either"
+  fix         = "move now with the image that the sidecars have; then plan the step to jaegertracing/jaeger (Jaeger 2) by itself"
+}
+
+finding "image-variables-ignored" {
+  description = "the image is Jaeger 2, and environment variables are given, which only Jaeger 1 reads"
+  severity    = "warning"
+  when        = local.jaeger_2 && length(var.jaeger_environment) > 0
+  resource    = local.jaeger
+  found       = "`${var.jaeger_image}` is Jaeger 2, and variable `jaeger_environment` sets ${join(", ", keys(var.jaeger_environment))}"
+  consequence = "Jaeger 2 ignores QUERY_BASE_PATH, MEMORY_MAX_TRACES and the like: its UI and its store would be as if they were not set"
+  fix         = "set variable `jaeger_command` instead, for example [\"--set=extensions.jaeger_query.base_path=/jaeger\"]"
+}
+
+finding "store-unbounded" {
+  description = "Jaeger 1 keeps traces in memory without a limit"
+  severity    = "warning"
+  when        = local.jaeger_1 && lookup(var.jaeger_environment, "MEMORY_MAX_TRACES", "0") == "0"
+  resource    = local.jaeger
+  found       = "its store keeps traces in memory, and MEMORY_MAX_TRACES is not set: it grows without a limit"
+  consequence = "the task is killed when its ${var.jaeger_memory} MiB are full, and every trace in it is lost"
+  fix         = "set variable `jaeger_environment`, for example { MEMORY_MAX_TRACES = \"50000\" }"
+}
+
+finding "store-split" {
+  description = "more than one task, each with a store of its own in memory"
+  severity    = "warning"
+  when        = var.jaeger_desired_count > 1
+  resource    = local.jaeger
+  found       = "${var.jaeger_desired_count} tasks would run, each with traces in its own memory"
+  consequence = "each shows only the traces that reached it: the UI would show now these, now those"
+  fix         = "set variable `jaeger_desired_count` to 1, or give Jaeger a common store first"
 }
 
 # ---- Said at the end ------------------------------------------------------------------------------------------------

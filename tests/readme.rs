@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use sidestep::runbook::{VariableSources, built_in, resolve};
+
 const BEGIN: &str = "<!-- rehearse -->\n```text\n";
 const END: &str = "```\n<!-- /rehearse -->";
 
@@ -24,6 +26,40 @@ fn the_readme_shows_the_rehearsals_real_output() {
     } else {
         assert_eq!(&readme[from..to], shown, "run `UPDATE_README=1 cargo test --test readme`");
     }
+}
+
+/// The page of findings is made from the checks and from the shipped runbooks.
+#[test]
+fn every_finding_is_documented() {
+    const BEGIN: &str = "<!-- findings -->\n";
+    const END: &str = "<!-- /findings -->";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/findings.md");
+    let page = std::fs::read_to_string(&path).expect("the page can be read");
+    let from = page.find(BEGIN).expect("the tables begin") + BEGIN.len();
+    let to = from + page[from..].find(END).expect("the tables end");
+    let mut made = sidestep::plan::checks::table();
+    for (name, variables) in SHIPPED {
+        let sources = VariableSources { command_line: pairs(variables), ..VariableSources::default() };
+        let runbook = resolve(built_in(name).expect("it is shipped"), &sources).expect("it resolves");
+        made.push_str(&format!("\n## Declared by `{name}`\n\n| id | severity | appears when |\n| --- | --- | --- |\n"));
+        for declared in &runbook.findings {
+            let severity = format!("{:?}", declared.finding.severity).to_lowercase();
+            made.push_str(&format!("| `{}` | {severity} | {} |\n", declared.finding.id, declared.about));
+        }
+    }
+    if std::env::var_os("UPDATE_README").is_some() {
+        std::fs::write(&path, format!("{}{made}{}", &page[..from], &page[to..])).expect("the page can be written");
+    } else {
+        assert_eq!(&page[from..to], made, "run `UPDATE_README=1 cargo test --test readme`");
+    }
+}
+
+/// The shipped runbooks, with what they need to be resolved.
+const SHIPPED: &[(&str, &[(&str, &str)])] =
+    &[("jaeger-sidecar-to-shared", &[("project_name", "nexus-ai"), ("environment", "staging"), ("aws_region", "us-west-2")])];
+
+fn pairs(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// The page of guarantees names every invariant that is checked, in the code's own words, and no other.

@@ -12,6 +12,8 @@ mod comparing;
 mod failures;
 #[path = "recovery/faults.rs"]
 mod faults;
+#[path = "recovery/findings.rs"]
+mod findings;
 #[path = "recovery/lanes.rs"]
 mod lanes;
 #[path = "recovery/newest.rs"]

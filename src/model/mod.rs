@@ -33,6 +33,6 @@ pub use plan::{
 };
 pub use record::{Actor, Adoption, CallNote, Extent, Failure, FailureKind, Holder, Outcome, Record, RecordBody, Verdict};
 pub use remainder::Remainder;
-pub use runbook::{Closing, Origin, Problem, Runbook, SourceFile, SourceSpan, StageDecl, Variable};
+pub use runbook::{Closing, DeclaredFinding, Origin, Problem, Runbook, SourceFile, SourceSpan, StageDecl, Variable};
 pub use transition::{IllegalTransition, StepEvent, StepState, next_state};
 pub use view::{FoldError, Mutation, RunStatus, RunView, StepView};

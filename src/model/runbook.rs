@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::StageId;
+use super::{Finding, StageId};
 
 /// A runbook with every expression evaluated.
 #[derive(Clone, Debug)]
@@ -27,10 +27,23 @@ pub struct Runbook {
     pub target_spans: BTreeMap<String, SourceSpan>,
     /// The variables that each attribute of the `target` block is made of.
     pub target_variables: BTreeMap<String, Vec<String>>,
+    /// What its `finding` blocks say, in order.
+    pub findings: Vec<DeclaredFinding>,
     /// What its `closing` block says.
     pub closing: Closing,
     /// The stages in order.
     pub stages: Vec<StageDecl>,
+}
+
+/// A `finding "ID" { … }` block: what the runbook itself knows to be wrong with values of its variables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeclaredFinding {
+    /// When it appears, for the documentation.
+    pub about: String,
+    /// Whether it appears: its `when`.
+    pub holds: bool,
+    /// What it says.
+    pub finding: Finding,
 }
 
 /// What a runbook has to say at the end of a migration.

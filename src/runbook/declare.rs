@@ -22,6 +22,8 @@ pub(super) struct Declarations<'a> {
     pub(super) runbook: Option<RunbookDecl<'a>>,
     pub(super) target: Option<&'a Block>,
     pub(super) closing: Option<&'a Block>,
+    /// In the order of the file; unique ids.
+    pub(super) findings: Vec<FindingBlock<'a>>,
     pub(super) variables: Vec<VariableDecl<'a>>,
     /// In the order of the file; unique names.
     pub(super) locals: Vec<(&'a str, &'a Attribute)>,
@@ -31,6 +33,12 @@ pub(super) struct Declarations<'a> {
 /// The `runbook "NAME" { … }` block.
 pub(super) struct RunbookDecl<'a> {
     pub(super) name: &'a str,
+    pub(super) block: &'a Block,
+}
+
+/// A `finding "ID" { … }` block.
+pub(super) struct FindingBlock<'a> {
+    pub(super) id: &'a str,
     pub(super) block: &'a Block,
 }
 
@@ -62,7 +70,7 @@ pub(super) struct StageBlock<'a> {
     pub(super) body: &'a Body,
 }
 
-const BLOCKS: &[&str] = &["runbook", "variable", "locals", "target", "stage", "closing"];
+const BLOCKS: &[&str] = &["runbook", "variable", "locals", "target", "stage", "finding", "closing"];
 const VARIABLE: &[&str] = &["type", "default", "description", "nullable", "validation"];
 
 /// Collects the declarations of `body` and reports what does not belong.
@@ -175,6 +183,18 @@ impl Reader<'_> {
             "closing" => {
                 if self.is_new("closing", "", head(block)) && self.labels::<0>(block, "closing { … }").is_some() {
                     found.closing = Some(block);
+                }
+            }
+            "finding" => {
+                let Some([id]) = self.labels(block, "finding \"id\" { … }") else { return };
+                // It is typed after --accept.
+                if id.is_empty() || !id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+                    let range = block.labels.first().and_then(|label| label.span());
+                    let hint = Some("for example image-end-of-life".to_owned());
+                    self.report(range, "a finding's id consists of small letters, digits and `-`".to_owned(), hint);
+                }
+                if self.is_new("finding", id, head(block)) {
+                    found.findings.push(FindingBlock { id, block });
                 }
             }
             "locals" => self.locals(block, found),

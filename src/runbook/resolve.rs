@@ -16,7 +16,9 @@ use super::names::{hint_among, near_miss};
 use super::types::Type;
 use super::uses::Uses;
 use super::{parse, variables};
-use crate::model::{Closing, Problem, Runbook, SourceFile, SourceSpan, StageDecl, StageId, Variable};
+use crate::model::{
+    Closing, DeclaredFinding, Finding, Problem, Runbook, Severity, SourceFile, SourceSpan, StageDecl, StageId, Variable,
+};
 
 /// Where variables get their values from, weakest first: the environment, the variable files in order, the command line in order.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +100,7 @@ fn resolve_body(
     let head = resolver.runbook_block(&declared);
     let target = resolver.target_block(&declared);
     let closing = resolver.closing_block(&declared);
+    let findings: Vec<Option<DeclaredFinding>> = declared.findings.iter().map(|finding| resolver.finding(finding)).collect();
     let stages: Vec<Option<StageDecl>> = declared.stages.iter().map(|stage| resolver.stage(stage)).collect();
     let Head { name, description, enabled, refusal } = head?;
     let Places { values: mut target, spans: target_spans, variables: target_variables } = target?;
@@ -112,6 +115,7 @@ fn resolve_body(
         target,
         target_spans,
         target_variables,
+        findings: findings.into_iter().collect::<Option<Vec<_>>>()?,
         closing: closing?,
         stages: stages.into_iter().collect::<Option<Vec<_>>>()?,
     })
@@ -136,6 +140,7 @@ fn check_names(
         .map(|runbook| runbook.block)
         .chain(declared.target)
         .chain(declared.closing)
+        .chain(declared.findings.iter().map(|finding| finding.block))
         .map(|block| &block.body);
     let mut bodies: Vec<&Body> = blocks.chain(declared.stages.iter().map(|stage| stage.body)).collect();
     while let Some(body) = bodies.pop() {
@@ -229,6 +234,7 @@ fn report_circles<'a>(
 
 const RUNBOOK: &[&str] = &["description", "enabled", "refuse"];
 const CLOSING: &[&str] = &["name", "code"];
+const FINDING: &[&str] = &["description", "severity", "when", "resource", "found", "consequence", "fix"];
 const TARGET: &[&str] = &["account", "cluster", "environment", "region", "services"];
 
 /// What the `runbook` block says.
@@ -357,6 +363,49 @@ impl Resolver<'_> {
         let code = code.ok()?.map(|(value, _)| value).unwrap_or_default();
         let code = code.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
         Some(Closing { name, code })
+    }
+
+    fn finding(&mut self, declared: &declare::FindingBlock<'_>) -> Option<DeclaredFinding> {
+        let block = declared.block;
+        self.known_members(block, FINDING);
+        let when = self.attribute(block, "when", &Type::Bool);
+        let severity = self.attribute(block, "severity", &Type::String);
+        let mut texts = BTreeMap::new();
+        let mut whole = true;
+        for name in ["description", "resource", "found", "consequence", "fix"] {
+            let found = self.attribute(block, name, &Type::String);
+            texts.insert(
+                name,
+                found.map(|found| found.and_then(|(value, _)| value.as_str().map(str::to_owned)).unwrap_or_default()),
+            );
+        }
+        let absent = |name: &&&str| **name != "severity" && block.body.get_attribute(name).is_none();
+        let missing: Vec<&str> = FINDING.iter().filter(absent).copied().collect();
+        if let Some(first) = missing.first() {
+            let span = self.here(head(block));
+            let message = format!("finding `{}` has no {}", declared.id, missing.join(", "));
+            self.report(span, message, Some(format!("write {first} = …")));
+            whole = false;
+        }
+        let severity = match severity.ok()? {
+            None => Severity::Warning,
+            Some((value, span)) => match value.as_str() {
+                Some("note") => Severity::Note,
+                Some("warning") => Severity::Warning,
+                Some("blocker") => Severity::Blocker,
+                _ => {
+                    let hint = Some("write \"note\", \"warning\" or \"blocker\"".to_owned());
+                    self.report(Some(span), format!("{value} is no severity"), hint);
+                    return None;
+                }
+            },
+        };
+        let mut text = |name: &str| texts.remove(name).and_then(Result::ok);
+        let (about, resource, found) = (text("description")?, text("resource")?, text("found")?);
+        let (consequence, fix) = (text("consequence")?, text("fix")?);
+        let holds = when.ok()?.is_some_and(|(value, _)| value == Value::Bool(true));
+        let finding = Finding { id: declared.id.to_owned(), severity, resource, found, consequence, fix, must_repair: false };
+        whole.then_some(DeclaredFinding { about, holds, finding })
     }
 
     fn stage(&mut self, stage: &declare::StageBlock<'_>) -> Option<StageDecl> {

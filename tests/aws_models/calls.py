@@ -106,6 +106,8 @@ class Calls:
         call("DescribeSecurityGroups", "InvalidGroup.NotFound", GroupIds=["sg-0"])
         call("DescribeSecurityGroupRules", Filters=[{"Name": "group-id", "Values": [group]}])
         call("DescribeSubnets")
+        call("DescribeRouteTables")
+        call("DescribeRouteTables", Filters=[{"Name": "vpc-id", "Values": ["vpc-none"]}])
         vpc = call("DescribeVpcs")["Vpcs"][0]["VpcId"]
         call("DescribeVpcAttribute", VpcId=vpc, Attribute="enableDnsSupport")
         call("DescribeVpcAttribute", VpcId=vpc, Attribute="enableDnsHostnames")
@@ -114,6 +116,26 @@ class Calls:
         call("AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate", GroupId=group, IpPermissions=rule)
         call("RevokeSecurityGroupIngress", GroupId=group, IpPermissions=rule)
         call("RevokeSecurityGroupIngress", "InvalidPermission.NotFound", GroupId=group, IpPermissions=rule)
+
+    def iam(self):
+        call = lambda *args, **input: self.call("iam", *args, **input)
+        call("GetRole", "NoSuchEntity", RoleName="none")
+        principal = self.world["sts"]["callerIdentity"]["Arn"]
+        actions = ["ecs:UpdateService", "iam:PassRole"]
+        context = [{"ContextKeyName": "iam:PassedToService", "ContextKeyType": "string", "ContextKeyValues": ["ecs-tasks.amazonaws.com"]}]
+        call("SimulatePrincipalPolicy", PolicySourceArn=principal, ActionNames=actions, ResourceArns=["*"], ContextEntries=context)
+        call("SimulatePrincipalPolicy", "InvalidInput", PolicySourceArn=f"arn:aws:iam::{self.world['account']}:root", ActionNames=actions)
+
+    def route53(self):
+        call = lambda *args, **input: self.call("route53", *args, **input)
+        for namespace in self.world["servicediscovery"]["namespaces"]:
+            call("GetHostedZone", Id=namespace["Properties"]["DnsProperties"]["HostedZoneId"])
+        call("GetHostedZone", "NoSuchHostedZone", Id="Z0")
+
+    def application_autoscaling(self):
+        call = lambda *args, **input: self.call("application-autoscaling", *args, **input)
+        call("DescribeScalableTargets", ServiceNamespace="ecs")
+        call("DescribeScalableTargets", ServiceNamespace="ecs", ResourceIds=["service/none/none"])
 
     def ecs(self):
         call = lambda *args, **input: self.call("ecs", *args, **input)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BOTOCORE = "botocore>=1.40,<2"
-SERVICES = ["sts", "logs", "servicediscovery", "elbv2", "ec2", "ecs"]
+SERVICES = ["sts", "iam", "logs", "route53", "application-autoscaling", "servicediscovery", "elbv2", "ec2", "ecs"]
 # Codes that every service may answer and no operation's model lists.
 COMMON = {
     "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "InternalFailure", "InvalidAction",
@@ -100,7 +100,7 @@ class Checker:
         body = self.raw.content.decode()
         if not self.raw.headers.get("x-amzn-requestid"):
             self.problems.append(f"{where}: no x-amzn-requestid")
-        if service.metadata["protocol"] in ("query", "ec2"):
+        if service.metadata["protocol"] in ("query", "ec2", "rest-xml"):
             self.xml_answer(service, model, body, where)
         elif model.output_shape:
             shapes.json_value(model.output_shape, json.loads(body), where, self.problems)
@@ -116,7 +116,7 @@ class Checker:
         if service.metadata["protocol"] == "ec2":
             for child in [child for child in root if shapes.local(child) == "requestId"]:
                 root.remove(child)
-        else:
+        elif service.metadata["protocol"] == "query":
             root = next(child for child in root if shapes.local(child) == f"{model.name}Result")
         shapes.xml_value(model.output_shape, root, where, self.problems)
 
@@ -151,7 +151,13 @@ class Checker:
             model = client.meta.service_model.operation_model(operation)
             where = f"request {note['sequence']} {note['action']}"
             checked += 1
-            if client.meta.service_model.metadata["protocol"] in ("query", "ec2"):
+            protocol = client.meta.service_model.metadata["protocol"]
+            if protocol == "rest-xml":
+                # Its input stands in the path.
+                path = model.http["requestUri"].split("{")[0]
+                if not note["uri"].split("://")[-1].partition("/")[2].startswith(path.lstrip("/")):
+                    self.problems.append(f"{where}: {note['uri']} is not {path}…")
+            elif protocol in ("query", "ec2"):
                 shapes.form(client.meta.service_model, model, note["body"], where, self.problems)
             elif model.input_shape:
                 shapes.json_value(model.input_shape, json.loads(note["body"] or "{}"), where, self.problems)

@@ -113,7 +113,7 @@ fn what_the_runbook_names() {
     exit 2
     error: the plan has no finding `no-such-finding` to accept
 
-    hint: its findings are image-latest, no-circuit-breaker
+    hint: its findings are ui-path-unanswered, image-end-of-life, store-unbounded, account-not-named, no-circuit-breaker, rollout-peak, image-latest
     "#);
     assert_snapshot!(planned(&desk, &["--pause-before", "strip-sidecars"]), @r#"
     exit 2

@@ -15,13 +15,20 @@ fn api(desk: &Desk) -> Value {
         "healthCheckGracePeriodSeconds": service["healthCheckGracePeriodSeconds"] })
 }
 
-#[test]
-fn a_plan_is_shown_and_changes_nothing() {
+/// What `plan` prints, from the runbook's name on.
+fn planned() -> (Desk, String) {
     let desk = Desk::new();
     let ran = desk.end(desk.live(&["plan"]));
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
-    let text = ran.out.split_once(": ").expect("a head").1;
-    assert_snapshot!(desk.shown(text), @r#"
+    let text = ran.out.split_once(": ").expect("a head").1.to_owned();
+    (desk, text)
+}
+
+#[test]
+fn a_plan_begins_with_where_it_would_run_and_what_was_found() {
+    let (desk, text) = planned();
+    let (head, _) = text.split_once("Stage 1/6").expect("stages");
+    assert_snapshot!(desk.shown(head.trim_end()), @r#"
     jaeger-sidecar-to-shared
 
       environment  staging
@@ -34,10 +41,32 @@ fn a_plan_is_shown_and_changes_nothing() {
 
     Findings
 
-      note image-latest: nexus-ai-jaeger-staging
-        found        the image's tag is `latest`
-        consequence  a task that starts later may run another version
-        fix          name a fixed tag with variable `jaeger_image`
+      warning ui-path-unanswered: nexus-ai-jaeger-tg-staging
+        found        a listener rule forwards `/jaeger`, and the UI answers without a base path
+        consequence  the UI's page would load there and find none of its own files
+        fix          after the sidecars are gone: give the shared service the base path /jaeger, then
+                     the target group the health path /jaeger/; not before, for the sidecars share the
+                     group
+
+      warning image-end-of-life: nexus-ai-jaeger-staging
+        found        `jaegertracing/all-in-one:latest` is Jaeger 1, whose last version is 1.76.0; its
+                     support ended on 2025-12-31
+        consequence  it gets no repairs any more, of security either
+        fix          move now with the image that the sidecars have; then plan the step to
+                     jaegertracing/jaeger (Jaeger 2) by itself
+
+      warning store-unbounded: nexus-ai-jaeger-staging
+        found        its store keeps traces in memory, and MEMORY_MAX_TRACES is not set: it grows
+                     without a limit
+        consequence  the task is killed when its 2048 MiB are full, and every trace in it is lost
+        fix          set variable `jaeger_environment`, for example { MEMORY_MAX_TRACES = "50000" }
+
+      note account-not-named: 111122223333
+        found        the credentials lead to account 111122223333; the runbook does not say whether that
+                     is the right one
+        consequence  with another profile the same command would plan for another account
+        fix          write account = "…" in the runbook's target block (in the shipped runbooks:
+                     variable `aws_account_id`)
 
       note no-circuit-breaker: nexus-ai-api-staging
         found        it has no deployment circuit breaker
@@ -45,6 +74,23 @@ fn a_plan_is_shown_and_changes_nothing() {
         fix          enable deploymentCircuitBreaker on the service if you want AWS to roll back by
                      itself
 
+      note rollout-peak: nexus-ai-api-staging
+        found        while a rollout is under way up to 2 more tasks run beside 2 (8.0 vCPU more)
+        consequence  without room for them the rollout waits in silence
+        fix          see that the account's Fargate quota and the subnets' addresses have room for it
+
+      note image-latest: nexus-ai-jaeger-staging
+        found        the tag of the image `jaegertracing/all-in-one:latest` is `latest`
+        consequence  a task that starts later may run another version
+        fix          name a fixed tag with variable `jaeger_image`
+    "#);
+}
+
+#[test]
+fn a_plan_is_shown_and_changes_nothing() {
+    let (desk, text) = planned();
+    let stages = text.find("Stage 1/6").expect("stages");
+    assert_snapshot!(desk.shown(&text[stages..]), @r#"
     Stage 1/6 create-log-group
       + log group /ecs/nexus-ai-jaeger-staging
           retentionInDays: 7

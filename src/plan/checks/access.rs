@@ -111,3 +111,40 @@ fn unknown(action: &str) -> &'static str {
         _ => "whether the permissions suffice shows only when the run is refused something",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{SourceFile, SourceSpan, StageDecl, StageId};
+    use crate::stages::facts::Facts;
+    use crate::stages::subject::{Strip, Subject};
+
+    #[test]
+    fn credentials_are_held_against_the_expected_duration() {
+        let span = SourceSpan { file: Arc::new(SourceFile { path: "f".to_owned(), text: String::new() }), range: 0..0 };
+        let decl = StageDecl {
+            id: StageId::new("strip"),
+            kind: "strip_sidecar".to_owned(),
+            span,
+            body: json!({}),
+            spans: std::collections::BTreeMap::new(),
+            name_spans: std::collections::BTreeMap::new(),
+            variables: std::collections::BTreeMap::new(),
+        };
+        let mut subject = Subject::default();
+        subject.moved.entry("api".to_owned()).or_default().strip =
+            Some(Strip { decl: &decl, sidecar: "tracer".to_owned(), due: true });
+        let found = |left: Option<u64>| {
+            let mut facts = Facts { credentials_left: left, ..Facts::default() };
+            facts.services.insert("api".to_owned(), json!({ "desiredCount": 2 }));
+            credentials_short_lived(&Scene { facts: &facts, subject: &subject, account_named: true })
+        };
+        let seen = found(Some(60));
+        assert_eq!(seen[0].found, "the credentials in use are good for 1 min, the run takes about 3 min");
+        assert_eq!((found(Some(3600)), found(None)), (Vec::new(), Vec::new()));
+    }
+}

@@ -47,7 +47,7 @@ fn what_belongs_to_terraform() {
        |
     11 | resource "aws_ecs_service" "jaeger" {
        | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      hint: a runbook is no Terraform configuration; it has runbook, variable, locals, target, stage, closing
+      hint: a runbook is no Terraform configuration; it has runbook, variable, locals, target, stage, finding, closing
     "#);
 }
 
@@ -348,4 +348,62 @@ fn the_closing_block() {
     "#);
     let silent = resolved(&with_stage(""), &VariableSources::default()).expect("it is optional");
     assert_eq!(silent.closing, crate::model::Closing::default());
+}
+
+#[test]
+fn findings_that_say_too_little() {
+    insta::assert_snapshot!(head_problems("finding \"Too Big\" {\n  severity = \"fatal\"\n  wen = true\n}\nfinding \"b\" {\n}\nfinding \"b\" {\n}"), @r#"
+    error: finding `Too Big` has no description, when, resource, found, consequence, fix
+      --> my.hcl:10:1
+       |
+    10 | finding "Too Big" {
+       | ^^^^^^^^^^^^^^^^^
+      hint: write description = …
+    error: a finding's id consists of small letters, digits and `-`
+      --> my.hcl:10:9
+       |
+    10 | finding "Too Big" {
+       |         ^^^^^^^^^
+      hint: for example image-end-of-life
+    error: "fatal" is no severity
+      --> my.hcl:11:14
+       |
+    11 |   severity = "fatal"
+       |              ^^^^^^^
+      hint: write "note", "warning" or "blocker"
+    error: a `finding` block has no `wen`
+      --> my.hcl:12:3
+       |
+    12 |   wen = true
+       |   ^^^
+      hint: did you mean `when`?
+    error: finding `b` has no description, when, resource, found, consequence, fix
+      --> my.hcl:14:1
+       |
+    14 | finding "b" {
+       | ^^^^^^^^^^^
+      hint: write description = …
+    error: a second finding `b`
+      --> my.hcl:16:1
+       |
+    16 | finding "b" {
+       | ^^^^^^^^^^^
+      hint: the first is in line 14
+    "#);
+}
+
+#[test]
+fn a_finding_appears_when_its_condition_holds() {
+    let finding = |when: &str| {
+        let text = format!(
+            "finding \"image-old\" {{\n  description = \"the image is old\"\n  severity = \"note\"\n  when = {when}\n  resource = \"r\"\n  \
+             found = \"f\"\n  consequence = \"c\"\n  fix = \"x\"\n}}"
+        );
+        let runbook = resolved(&with_stage(&text), &VariableSources::default()).expect("it resolves");
+        runbook.findings.into_iter().next().expect("a finding")
+    };
+    assert!(finding("1 < 2").holds && !finding("1 > 2").holds);
+    let found = finding("true").finding;
+    assert_eq!((found.id.as_str(), found.severity, found.must_repair), ("image-old", crate::model::Severity::Note, false));
+    assert_eq!([found.resource, found.found, found.consequence, found.fix], ["r", "f", "c", "x"]);
 }

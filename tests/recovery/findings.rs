@@ -1,0 +1,379 @@
+//! Each finding on a world where it appears, and on one where it does not.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use sidestep::model::{Plan, RunId, Runbook};
+use sidestep::plan::checks;
+
+use crate::support::{Lab, paused, worlds};
+
+/// A world, or a runbook, in which a finding appears; the shipped ones have it not, or if they do, `without` takes it away.
+struct Trial {
+    id: &'static str,
+    with: Change,
+    without: Change,
+}
+
+#[derive(Clone, Copy)]
+enum Change {
+    /// None: as shipped.
+    No,
+    /// Of the world.
+    World(fn(&mut Value)),
+    /// Of the variables.
+    Variables(&'static str),
+    /// Of the runbook's text.
+    Runbook(fn(String) -> String),
+}
+
+const fn world(id: &'static str, change: fn(&mut Value)) -> Trial {
+    Trial { id, with: Change::World(change), without: Change::No }
+}
+
+const fn variables(id: &'static str, lines: &'static str) -> Trial {
+    Trial { id, with: Change::Variables(lines), without: Change::No }
+}
+
+const fn runbook(id: &'static str, change: fn(String) -> String) -> Trial {
+    Trial { id, with: Change::Runbook(change), without: Change::No }
+}
+
+/// What the shipped world has, and how it goes away.
+const fn shipped(id: &'static str, without: Change) -> Trial {
+    Trial { id, with: Change::No, without }
+}
+
+// ----- the parts of the world that trials change -----
+
+fn api(world: &mut Value) -> &mut Value {
+    &mut world["ecs"]["services"][0]
+}
+
+fn primary(world: &mut Value) -> &mut Value {
+    &mut api(world)["deployments"][0]
+}
+
+fn definition(world: &mut Value) -> &mut Value {
+    &mut world["ecs"]["taskDefinitions"][1]["taskDefinition"]
+}
+
+fn container(world: &mut Value) -> &mut Value {
+    &mut definition(world)["containerDefinitions"][0]
+}
+
+fn sidecar(world: &mut Value) -> &mut Value {
+    &mut definition(world)["containerDefinitions"][1]
+}
+
+fn jaeger_group(world: &mut Value) -> &mut Value {
+    &mut world["elbv2"]["targetGroups"][2]
+}
+
+fn tasks_group(world: &mut Value) -> &mut Value {
+    &mut world["ec2"]["securityGroups"][1]
+}
+
+fn push(list: &mut Value, entry: Value) {
+    match list {
+        Value::Array(entries) => entries.push(entry),
+        other => *other = json!([entry]),
+    }
+}
+
+fn set_env(container: &mut Value, name: &str, value: &str) {
+    if let Some(pairs) = container["environment"].as_array_mut() {
+        pairs.retain(|pair| pair["name"] != name);
+    }
+    push(&mut container["environment"], json!({ "name": name, "value": value }));
+}
+
+fn deny(world: &mut Value, actions: &[&str]) {
+    push(&mut world["iam"]["denied"], json!({ "actions": actions }));
+}
+
+/// Closes the ports for spans; in their place comes `rule`.
+fn instead_of_spans(world: &mut Value, rule: Option<Value>) {
+    let rules = tasks_group(world)["IpPermissions"].as_array_mut().expect("rules");
+    rules.retain(|rule| rule["FromPort"] != 4317);
+    rules.extend(rule);
+}
+
+fn base_path(text: String) -> String {
+    text.replace("    port    = 16686\n", "    port    = 16686\n    base_path = \"/jaeger\"\n")
+}
+
+fn copy(world: &mut Value, of: usize, name: &str) {
+    let mut copy = world["ecs"]["services"][of].clone();
+    let arn = copy["serviceArn"].as_str().expect("an ARN").to_owned();
+    let cut = arn.rfind('/').expect("a name") + 1;
+    copy["serviceArn"] = json!(format!("{}{name}", &arn[..cut]));
+    copy["serviceName"] = json!(name);
+    copy["loadBalancers"] = json!([]);
+    copy["deployments"][0]["id"] = json!("ecs-svc/1111111111111111111");
+    for count in ["desiredCount", "runningCount"] {
+        copy[count] = json!(0);
+        copy["deployments"][0][count] = json!(0);
+    }
+    push(&mut world["ecs"]["services"], copy);
+}
+
+const TRIALS: &[Trial] = &[
+    // Access.
+    shipped("account-not-named", Change::Variables("aws_account_id = \"111122223333\"\n")),
+    world("permission-missing", |world| deny(world, &["ecs:UpdateService"])),
+    world("rollback-permission-missing", |world| deny(world, &["logs:DeleteLogGroup"])),
+    world("permissions-not-checked", |world| deny(world, &["iam:SimulatePrincipalPolicy"])),
+    world("security-groups-unread", |world| deny(world, &["ec2:DescribeSecurityGroups"])),
+    world("not-checked", |world| deny(world, &["route53:*"])),
+    // Network.
+    world("otlp-port-closed", |world| instead_of_spans(world, None)),
+    world("otlp-port-unproven", |world| {
+        let rule = json!({ "IpProtocol": "tcp", "FromPort": 4318, "ToPort": 4318, "PrefixListIds": [{ "PrefixListId": "pl-0123456789abcdef0" }] });
+        instead_of_spans(world, Some(rule));
+    }),
+    world("receiver-port-closed", |world| {
+        let rule = json!({ "IpProtocol": "tcp", "FromPort": 4318, "ToPort": 4318, "IpRanges": [{ "CidrIp": "10.0.0.0/16" }] });
+        instead_of_spans(world, Some(rule));
+    }),
+    world("egress-closed", |world| {
+        tasks_group(world)["IpPermissionsEgress"] =
+            json!([{ "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{ "CidrIp": "0.0.0.0/0" }] }]);
+    }),
+    world("vpc-dns-off", |world| world["ec2"]["vpcs"][0]["EnableDnsHostnames"] = json!(false)),
+    world("namespace-elsewhere", |world| world["servicediscovery"]["namespaces"][0]["VpcIds"] = json!(["vpc-0123456789abcdef0"])),
+    world("namespace-shared", |world| world["servicediscovery"]["namespaces"][0]["ResourceOwner"] = json!("444455556666")),
+    world("no-way-to-registry", |world| {
+        let vpc = world["ec2"]["vpcs"][0]["VpcId"].clone();
+        world["ec2"]["routeTables"] = json!([{ "RouteTableId": "rtb-0123456789abcdef0", "VpcId": vpc, "Associations": [{ "Main": true }],
+            "Routes": [{ "DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active" }] }]);
+    }),
+    world("subnet-addresses-few", |world| {
+        for subnet in world["ec2"]["subnets"].as_array_mut().expect("subnets") {
+            subnet["AvailableIpAddressCount"] = json!(1);
+        }
+    }),
+    // API services.
+    world("service-not-active", |world| api(world)["status"] = json!("DRAINING")),
+    world("controller-unsupported", |world| api(world)["deploymentController"] = json!({ "type": "CODE_DEPLOY" })),
+    world("express-unsupported", |world| api(world)["resourceManagementType"] = json!("ECS")),
+    world("strategy-unsupported", |world| api(world)["deploymentConfiguration"]["strategy"] = json!("BLUE_GREEN")),
+    world("scheduling-unsupported", |world| api(world)["schedulingStrategy"] = json!("DAEMON")),
+    world("network-mode-unsupported", |world| definition(world)["networkMode"] = json!("bridge")),
+    world("deployment-in-flight", |world| {
+        let mut older = primary(world).clone();
+        older["id"] = json!("ecs-svc/2222222222222222222");
+        older["status"] = json!("ACTIVE");
+        push(&mut api(world)["deployments"], older);
+    }),
+    world("rollout-impossible", |world| api(world)["deploymentConfiguration"]["maximumPercent"] = json!(100)),
+    world("service-unsteady", |world| {
+        api(world)["desiredCount"] = json!(3);
+        primary(world)["desiredCount"] = json!(3);
+    }),
+    world("rollout-interrupts", |world| {
+        api(world)["deploymentConfiguration"]["maximumPercent"] = json!(100);
+        api(world)["deploymentConfiguration"]["minimumHealthyPercent"] = json!(0);
+    }),
+    shipped("no-circuit-breaker", Change::World(|world| breaker(world, true))),
+    world("breaker-without-rollback", |world| breaker(world, false)),
+    world("autoscaled", |world| {
+        let id = format!("service/{}/{}", worlds::CLUSTER, worlds::API);
+        world["applicationAutoScaling"]["scalableTargets"] = json!([{ "ServiceNamespace": "ecs", "ResourceId": id,
+            "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 2, "MaxCapacity": 6 }]);
+    }),
+    shipped(
+        "rollout-peak",
+        Change::World(|world| {
+            api(world)["deploymentConfiguration"]["maximumPercent"] = json!(100);
+            api(world)["deploymentConfiguration"]["minimumHealthyPercent"] = json!(50);
+        }),
+    ),
+    world("family-shared", |world| copy(world, 0, "nexus-ai-worker-staging")),
+    // The sidecar and its ties.
+    variables("sidecar-missing", "sidecar_name = \"tracer\"\n"),
+    world("sidecar-service-connect", |world| {
+        sidecar(world)["portMappings"][0]["name"] = json!("ui");
+        primary(world)["serviceConnectConfiguration"] = json!({ "enabled": true, "services": [{ "portName": "ui" }] });
+    }),
+    world("sidecar-lattice", |world| {
+        sidecar(world)["portMappings"][0]["name"] = json!("ui");
+        primary(world)["vpcLatticeConfigurations"] = json!([{ "portName": "ui" }]);
+    }),
+    world("sidecar-still-addressed", |world| set_env(container(world), "ZIPKIN_URL", "http://127.0.0.1:4318/api/v2/spans")),
+    world("sidecar-takes-logs", |world| {
+        container(world)["logConfiguration"] =
+            json!({ "logDriver": "splunk", "options": { "splunk-url": "http://localhost:4318" } });
+    }),
+    world("sidecar-shares-processes", |world| definition(world)["pidMode"] = json!("task")),
+    world("sidecar-ties-removed", |world| {
+        container(world)["dependsOn"] = json!([{ "containerName": "jaeger", "condition": "START" }]);
+    }),
+    // The endpoint.
+    world("traces-endpoint-overrides", |world| {
+        set_env(container(world), "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://localhost:4318/v1/traces");
+    }),
+    world("endpoint-from-secret", |world| {
+        container(world)["secrets"] =
+            json!([{ "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "valueFrom": "arn:aws:ssm:us-west-2:111122223333:parameter/otlp" }]);
+    }),
+    world("endpoint-from-file", |world| {
+        let files = json!([{ "type": "s3", "value": "arn:aws:s3:::amzn-s3-demo-bucket/api.env" }]);
+        let more =
+            json!({ "name": "worker", "image": "worker:1", "essential": false, "environment": [], "environmentFiles": files });
+        push(&mut definition(world)["containerDefinitions"], more);
+    }),
+    world("protocol-port-mismatch", |world| set_env(container(world), "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")),
+    // The load balancer.
+    world("target-type-unsupported", |world| jaeger_group(world)["TargetType"] = json!("instance")),
+    world("target-group-elsewhere", |world| jaeger_group(world)["VpcId"] = json!("vpc-0123456789abcdef0")),
+    world("target-group-detached", |world| jaeger_group(world)["LoadBalancerArns"] = json!([])),
+    world("zone-not-on-balancer", |world| {
+        world["elbv2"]["loadBalancers"][0]["AvailabilityZones"].as_array_mut().expect("zones").pop();
+    }),
+    world("balancer-port-closed", |world| {
+        tasks_group(world)["IpPermissions"].as_array_mut().expect("rules").retain(|rule| rule["FromPort"] != 16686);
+    }),
+    runbook("health-path-unanswered", base_path),
+    Trial {
+        id: "health-path-redirects",
+        with: Change::World(|world| jaeger_group(world)["HealthCheckPath"] = json!("/jaeger")),
+        without: Change::World(|world| jaeger_group(world)["HealthCheckPath"] = json!("/jaeger/")),
+    },
+    shipped("ui-path-unanswered", Change::Runbook(base_path)),
+    world("ui-unreachable", |world| {
+        world["elbv2"]["rules"].as_array_mut().expect("rules").remove(0);
+    }),
+    world("target-group-port", |world| jaeger_group(world)["Port"] = json!(80)),
+    // Image and roles.
+    shipped("image-latest", Change::Variables("jaeger_image = \"jaegertracing/all-in-one:1.76.0\"\n")),
+    world("execution-role-cannot-log", |world| {
+        let role = definition(world)["executionRoleArn"].clone();
+        push(&mut world["iam"]["denied"], json!({ "principal": role, "actions": ["logs:PutLogEvents"] }));
+    }),
+    shipped("image-end-of-life", Change::Variables("jaeger_image = \"jaegertracing/jaeger:2.20.0\"\n")),
+    variables(
+        "image-variables-ignored",
+        "jaeger_image = \"jaegertracing/jaeger:2.20.0\"\njaeger_environment = { QUERY_BASE_PATH = \"/jaeger\" }\n",
+    ),
+    shipped("store-unbounded", Change::Variables("jaeger_environment = { MEMORY_MAX_TRACES = \"50000\" }\n")),
+    variables("store-split", "jaeger_desired_count = 2\n"),
+    // Afterwards.
+    world("managed-elsewhere", |world| push(&mut api(world)["tags"], json!({ "key": "ManagedBy", "value": "Terraform" }))),
+    world("registered-by-others", |world| {
+        definition(world)["registeredBy"] = json!("arn:aws:sts::111122223333:assumed-role/pipeline/build-17");
+    }),
+    // While the stages are planned.
+    world("claimed", |world| {
+        push(&mut api(world)["tags"], json!({ "key": "sidestep:claim:s3m9", "value": "carol@laptop 2001-01-01T00:00:00Z" }));
+    }),
+    world("name-foreign", |world| {
+        let mut service = world["servicediscovery"]["services"][0].clone();
+        service["Id"] = json!("srv-0123456789abcdef");
+        service["Arn"] = json!("arn:aws:servicediscovery:us-west-2:111122223333:service/srv-0123456789abcdef");
+        service["Name"] = json!("jaeger");
+        service["DnsConfig"]["DnsRecords"] = json!([{ "Type": "SRV", "TTL": 60 }]);
+        push(&mut world["servicediscovery"]["services"], service);
+    }),
+    variables("namespace-missing", "namespace_name = \"elsewhere.local\"\n"),
+    world("namespace-ambiguous", |world| {
+        let mut other = world["servicediscovery"]["namespaces"][0].clone();
+        other["Id"] = json!("ns-0123456789abcdef");
+        push(&mut world["servicediscovery"]["namespaces"], other);
+    }),
+    world("endpoint-unexpected", |world| set_env(container(world), "OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:9999")),
+    world("no-execution-role", |world| {
+        definition(world).as_object_mut().expect("a task definition").remove("executionRoleArn");
+    }),
+    world("sidecar-needed", |world| container(world)["volumesFrom"] = json!([{ "sourceContainer": "jaeger" }])),
+    world("sidecar-registered", |world| {
+        let registry = world["servicediscovery"]["services"][0]["Arn"].clone();
+        api(world)["serviceRegistries"] = json!([{ "registryArn": registry, "containerName": "jaeger", "containerPort": 16686 }]);
+    }),
+    runbook("target-group-missing", |text| {
+        text.replace(
+            "    from_sidecar   = var.sidecar_name # the group that the API's sidecar is in; or target_group = \"its-name\"",
+            "    target_group = \"nobodys\"",
+        )
+    }),
+    variables("target-group-unknown", "sidecar_name = \"tracer\"\n"),
+    world("service-draining", |world| {
+        copy(world, 1, worlds::JAEGER);
+        world["ecs"]["services"][2]["status"] = json!("DRAINING");
+        // It goes as long as a task of it stops.
+        let task = world["ecs"]["tasks"].as_array_mut().expect("tasks").last_mut().expect("the frontend's task");
+        task["group"] = json!(format!("service:{}", worlds::JAEGER));
+        task["startedBy"] = json!("ecs-svc/1111111111111111111");
+    }),
+    world("service-foreign", |world| copy(world, 1, worlds::JAEGER)),
+];
+
+fn breaker(world: &mut Value, rollback: bool) {
+    api(world)["deploymentConfiguration"]["deploymentCircuitBreaker"] = json!({ "enable": true, "rollback": rollback });
+}
+
+fn plan(change: Change) -> Plan {
+    let (mut world, mut book): (Value, Runbook) = (worlds::staging(), worlds::shipped(""));
+    match change {
+        Change::No => {}
+        Change::World(change) => change(&mut world),
+        Change::Variables(lines) => book = worlds::shipped(lines),
+        Change::Runbook(change) => book = worlds::rewritten(change, ""),
+    }
+    paused(async { Lab::new(&world, &book, 1).plan(&RunId::new("t1")).await }).expect("it can be planned")
+}
+
+/// The base path matters only to a runbook that has one.
+fn plan_of(trial: &Trial, change: Change) -> Plan {
+    match (trial.id, change) {
+        ("health-path-redirects", Change::World(change)) => {
+            let mut world = worlds::staging();
+            change(&mut world);
+            let book = worlds::rewritten(base_path, "");
+            paused(async { Lab::new(&world, &book, 1).plan(&RunId::new("t1")).await }).expect("it can be planned")
+        }
+        _ => plan(change),
+    }
+}
+
+fn has(plan: &Plan, id: &str) -> bool {
+    plan.findings.iter().any(|finding| finding.id == id)
+}
+
+#[test]
+fn each_finding_appears_where_it_should_and_nowhere_else() {
+    let wrong: Vec<String> = TRIALS
+        .iter()
+        .flat_map(|trial| {
+            let (with, without) = (plan_of(trial, trial.with), plan_of(trial, trial.without));
+            let missed = (!has(&with, trial.id)).then(|| format!("{} does not appear where it should", trial.id));
+            let false_alarm = has(&without, trial.id).then(|| format!("{} appears where it should not", trial.id));
+            missed.into_iter().chain(false_alarm)
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_finding_is_tried() {
+    // Credentials that end are tried beside the check: those of a rehearsal never do.
+    let tried: BTreeSet<&str> = TRIALS.iter().map(|trial| trial.id).chain(["credentials-short-lived"]).collect();
+    let shipped = worlds::shipped("");
+    let declared = shipped.findings.iter().map(|declared| declared.finding.id.as_str());
+    let known: Vec<&str> =
+        checks::catalogue().into_iter().flat_map(|(_, kinds)| kinds).map(|kind| kind.id).chain(declared).collect();
+    let unique: BTreeSet<&str> = known.iter().copied().collect();
+    assert_eq!(unique.len(), known.len(), "an id stands for one finding: {known:?}");
+    assert_eq!(tried, unique);
+}
+
+#[test]
+fn every_finding_says_what_to_do() {
+    for trial in TRIALS {
+        for finding in plan_of(trial, trial.with).findings {
+            for text in [&finding.resource, &finding.found, &finding.consequence, &finding.fix] {
+                assert!(!text.trim().is_empty() && !text.contains("\"\""), "{finding:?}");
+            }
+        }
+    }
+}
