@@ -18,21 +18,21 @@ fn variables_that_are_missing_or_misspelt() {
     error: 4 problems in the runbook or its variables
 
     error: variable `project_name` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:36:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:18:1
        |
     18 | variable "project_name" {
        | ^^^^^^^^^^^^^^^^^^^^^^^
       hint: set it with --var project_name=… or in a --var-file
 
     error: variable `environment` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:46:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:28:1
        |
     28 | variable "environment" {
        | ^^^^^^^^^^^^^^^^^^^^^^
       hint: set it with --var environment=… or in a --var-file
 
     error: variable `aws_region` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:56:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:38:1
        |
     38 | variable "aws_region" {
        | ^^^^^^^^^^^^^^^^^^^^^
@@ -77,21 +77,21 @@ fn variables_of_the_wrong_type() {
     error: 4 problems in the runbook or its variables
 
     error: variable `project_name` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:36:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:18:1
        |
     18 | variable "project_name" {
        | ^^^^^^^^^^^^^^^^^^^^^^^
       hint: set it with --var project_name=… or in a --var-file
 
     error: variable `environment` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:46:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:28:1
        |
     28 | variable "environment" {
        | ^^^^^^^^^^^^^^^^^^^^^^
       hint: set it with --var environment=… or in a --var-file
 
     error: variable `aws_region` has no value
-      --> runbooks/jaeger-sidecar-to-shared.hcl:56:1
+      --> runbooks/jaeger-sidecar-to-shared.hcl:38:1
        |
     38 | variable "aws_region" {
        | ^^^^^^^^^^^^^^^^^^^^^
@@ -115,34 +115,34 @@ fn values_that_cannot_be() {
     error: 5 problems in the runbook or its variables
 
     error: Fargate has no task of 1000 CPU units
-       --> runbooks/jaeger-sidecar-to-shared.hcl:242:24
+       --> runbooks/jaeger-sidecar-to-shared.hcl:224:24
         |
-    242 |   cpu                = var.jaeger_cpu
+    224 |   cpu                = var.jaeger_cpu
         |                        ^^^^^^^^^^^^^^
       hint: write 256, 512, 1024, 2048, 4096, 8192 or 16384
 
     error: stage `create-service`: "soon" is not a duration; write for example "30m"
+       --> runbooks/jaeger-sidecar-to-shared.hcl:279:21
+        |
+    279 |   rollout_timeout = var.rollout_timeout
+        |                     ^^^^^^^^^^^^^^^^^^^
+
+    error: stage `register-dns`: "soon" is not a duration; write for example "30m"
+       --> runbooks/jaeger-sidecar-to-shared.hcl:290:21
+        |
+    290 |   rollout_timeout = var.rollout_timeout
+        |                     ^^^^^^^^^^^^^^^^^^^
+
+    error: stage `retarget-api-env`: "soon" is not a duration; write for example "30m"
        --> runbooks/jaeger-sidecar-to-shared.hcl:298:21
         |
     298 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
 
-    error: stage `register-dns`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:309:21
-        |
-    309 |   rollout_timeout = var.rollout_timeout
-        |                     ^^^^^^^^^^^^^^^^^^^
-
-    error: stage `retarget-api-env`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:317:21
-        |
-    317 |   rollout_timeout = var.rollout_timeout
-        |                     ^^^^^^^^^^^^^^^^^^^
-
     error: stage `strip-sidecar`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:344:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:325:21
         |
-    344 |   rollout_timeout = var.rollout_timeout
+    325 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
     "#);
     assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "jaeger_memory=512"]), @r#"
@@ -150,9 +150,9 @@ fn values_that_cannot_be() {
     error: 1 problem in the runbook or its variables
 
     error: Fargate has no task of 1024 CPU units with 512 MiB
-       --> runbooks/jaeger-sidecar-to-shared.hcl:243:24
+       --> runbooks/jaeger-sidecar-to-shared.hcl:225:24
         |
-    243 |   memory             = var.jaeger_memory
+    225 |   memory             = var.jaeger_memory
         |                        ^^^^^^^^^^^^^^^^^
       hint: with cpu 1024, memory is 2048 to 8192 in steps of 1024
     "#);
