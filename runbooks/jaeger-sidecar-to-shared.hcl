@@ -89,9 +89,15 @@ variable "jaeger_image" {
   default     = "jaegertracing/all-in-one:latest"
 }
 
+variable "jaeger_base_path" {
+  type        = string
+  description = "Path before the UI's and the query API's own, such as /jaeger; empty: none"
+  default     = ""
+}
+
 variable "jaeger_environment" {
   type        = map(string)
-  description = "More environment variables of its container, such as MEMORY_MAX_TRACES or QUERY_BASE_PATH (Jaeger 1 only)"
+  description = "More environment variables of its container, such as MEMORY_MAX_TRACES (Jaeger 1 only)"
   default     = {}
 }
 
@@ -214,6 +220,11 @@ locals {
   jaeger_1   = local.image_name == "all-in-one"
   jaeger_2   = local.image_name == "jaeger"
 
+  # Jaeger 1 takes its base path from the environment, Jaeger 2 from an argument.
+  has_path    = var.jaeger_base_path != ""
+  base_path_1 = local.has_path && !local.jaeger_2 ? { QUERY_BASE_PATH = var.jaeger_base_path } : {}
+  base_path_2 = local.has_path && local.jaeger_2 ? ["--set=extensions.jaeger_query.base_path=${var.jaeger_base_path}"] : []
+
   otlp_before = "http://localhost:4318"
   otlp_after  = "http://${var.jaeger_dns_name}.${local.namespace}:4318"
 }
@@ -250,8 +261,8 @@ stage "task_definition" "register-task-definition" {
     image       = var.jaeger_image
     essential   = true
     ports       = [16686, 4317, 4318] # UI and query API, OTLP over gRPC, OTLP over HTTP
-    environment = merge({ COLLECTOR_OTLP_ENABLED = "true" }, var.jaeger_environment)
-    command     = var.jaeger_command
+    environment = merge({ COLLECTOR_OTLP_ENABLED = "true" }, local.base_path_1, var.jaeger_environment)
+    command     = concat(local.base_path_2, var.jaeger_command)
 
     log {
       group         = local.log_group
@@ -328,6 +339,7 @@ stage "retarget_env" "retarget-api-env" {
     service = local.jaeger # ask its task, unless url says where
     port    = 16686
     url     = var.jaeger_url
+    base_path = var.jaeger_base_path
     names   = compact([var.trace_service_name]) # each of these must arrive; none given: each container's own
     ignore  = ["jaeger", "jaeger-all-in-one", "jaeger-query"] # Jaeger's traces of itself
     probe   = var.probe_url # a plain GET makes a span
@@ -364,8 +376,8 @@ finding "image-variables-ignored" {
   when        = local.jaeger_2 && length(var.jaeger_environment) > 0
   resource    = local.jaeger
   found       = "`${var.jaeger_image}` is Jaeger 2, and variable `jaeger_environment` sets ${join(", ", keys(var.jaeger_environment))}"
-  consequence = "Jaeger 2 ignores QUERY_BASE_PATH, MEMORY_MAX_TRACES and the like: its UI and its store would be as if they were not set"
-  fix         = "set variable `jaeger_command` instead, for example [\"--set=extensions.jaeger_query.base_path=/jaeger\"]"
+  consequence = "Jaeger 2 ignores MEMORY_MAX_TRACES and the like: it would be as if they were not set"
+  fix         = "set variable `jaeger_command` instead, for example [\"--set=extensions.jaeger_storage.backends.some_storage.memory.max_traces=50000\"]"
 }
 
 finding "store-unbounded" {

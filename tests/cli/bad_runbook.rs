@@ -115,47 +115,47 @@ fn values_that_cannot_be() {
     error: 5 problems in the runbook or its variables
 
     error: Fargate has no task of 1000 CPU units
-       --> runbooks/jaeger-sidecar-to-shared.hcl:224:24
+       --> runbooks/jaeger-sidecar-to-shared.hcl:253:24
         |
-    224 |   cpu                = var.jaeger_cpu
+    253 |   cpu                = var.jaeger_cpu
         |                        ^^^^^^^^^^^^^^
       hint: write 256, 512, 1024, 2048, 4096, 8192 or 16384
 
     error: stage `create-service`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:279:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:309:21
         |
-    279 |   rollout_timeout = var.rollout_timeout
+    309 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
 
     error: stage `register-dns`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:290:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:320:21
         |
-    290 |   rollout_timeout = var.rollout_timeout
+    320 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
 
     error: stage `retarget-api-env`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:298:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:328:21
         |
-    298 |   rollout_timeout = var.rollout_timeout
+    328 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
 
     error: stage `strip-sidecar`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:325:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:356:21
         |
-    325 |   rollout_timeout = var.rollout_timeout
+    356 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
     "#);
-    assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "jaeger_memory=512"]), @r#"
+    assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "jaeger_memory=512"]), @r"
     exit 3
     error: 1 problem in the runbook or its variables
 
     error: Fargate has no task of 1024 CPU units with 512 MiB
-       --> runbooks/jaeger-sidecar-to-shared.hcl:225:24
+       --> runbooks/jaeger-sidecar-to-shared.hcl:254:24
         |
-    225 |   memory             = var.jaeger_memory
+    254 |   memory             = var.jaeger_memory
         |                        ^^^^^^^^^^^^^^^^^
       hint: with cpu 1024, memory is 2048 to 8192 in steps of 1024
-    "#);
+    ");
     assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "enable_jaeger=false"]), @r#"
     exit 3
     error: enable_jaeger is false: there is no Jaeger to move

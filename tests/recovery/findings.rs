@@ -99,9 +99,7 @@ fn instead_of_spans(world: &mut Value, rule: Option<Value>) {
     rules.extend(rule);
 }
 
-fn base_path(text: String) -> String {
-    text.replace("    port    = 16686\n", "    port    = 16686\n    base_path = \"/jaeger\"\n")
-}
+const BASE_PATH: &str = "jaeger_base_path = \"/jaeger\"\n";
 
 fn copy(world: &mut Value, of: usize, name: &str) {
     let mut copy = world["ecs"]["services"][of].clone();
@@ -234,13 +232,13 @@ const TRIALS: &[Trial] = &[
     world("balancer-port-closed", |world| {
         tasks_group(world)["IpPermissions"].as_array_mut().expect("rules").retain(|rule| rule["FromPort"] != 16686);
     }),
-    runbook("health-path-unanswered", base_path),
+    variables("health-path-unanswered", BASE_PATH),
     Trial {
         id: "health-path-redirects",
         with: Change::World(|world| jaeger_group(world)["HealthCheckPath"] = json!("/jaeger")),
         without: Change::World(|world| jaeger_group(world)["HealthCheckPath"] = json!("/jaeger/")),
     },
-    shipped("ui-path-unanswered", Change::Runbook(base_path)),
+    shipped("ui-path-unanswered", Change::Variables(BASE_PATH)),
     world("ui-unreachable", |world| {
         world["elbv2"]["rules"].as_array_mut().expect("rules").remove(0);
     }),
@@ -254,7 +252,7 @@ const TRIALS: &[Trial] = &[
     shipped("image-end-of-life", Change::Variables("jaeger_image = \"jaegertracing/jaeger:2.20.0\"\n")),
     variables(
         "image-variables-ignored",
-        "jaeger_image = \"jaegertracing/jaeger:2.20.0\"\njaeger_environment = { QUERY_BASE_PATH = \"/jaeger\" }\n",
+        "jaeger_image = \"jaegertracing/jaeger:2.20.0\"\njaeger_environment = { MEMORY_MAX_TRACES = \"50000\" }\n",
     ),
     shipped("store-unbounded", Change::Variables("jaeger_environment = { MEMORY_MAX_TRACES = \"50000\" }\n")),
     variables("store-split", "jaeger_desired_count = 2\n"),
@@ -329,7 +327,7 @@ fn plan_of(trial: &Trial, change: Change) -> Plan {
         ("health-path-redirects", Change::World(change)) => {
             let mut world = worlds::staging();
             change(&mut world);
-            let book = worlds::rewritten(base_path, "");
+            let book = worlds::shipped(BASE_PATH);
             paused(async { Lab::new(&world, &book, 1).plan(&RunId::new("t1")).await }).expect("it can be planned")
         }
         _ => plan(change),

@@ -59,7 +59,10 @@ async fn services_are_read_from_either_api_and_from_nothing_else() {
         (
             "a start page for everything: a base path that is missing",
             vec![("*", Scripted::html())],
-            Err(format!("{not}HTTP 200, text/html, /api/services gave HTTP 200, text/html")),
+            Err(format!(
+                "{not}HTTP 200, text/html, /api/services gave HTTP 200, text/html; a page where the API should be may mean \
+                 another base path"
+            )),
         ),
         (
             "somebody else's JSON",

@@ -99,8 +99,9 @@ async fn each_name_that_is_known_must_arrive() {
 async fn what_is_no_answer_is_told_and_proves_nothing() {
     let says = "Jaeger cannot be asked from here whether spans arrive: URL";
     let not = "something answers, but not as Jaeger's query API does: /api/v3/services gave";
+    let page = "; a page where the API should be may mean another base path";
     let cases = [
-        (vec![("*", Scripted::html())], format!("{says}: {not} HTTP 200, text/html, /api/services gave HTTP 200, text/html")),
+        (vec![("*", Scripted::html())], format!("{says}: {not} HTTP 200, text/html, /api/services gave HTTP 200, text/html{page}")),
         (vec![], format!("{says}: {not} HTTP 404, text/plain, /api/services gave HTTP 404, text/plain")),
         (vec![("*", Scripted::Hang)], format!("{says}: no answer within 5 s")),
         (vec![("*", Scripted::Raw(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()))], format!("{says}: no connection")),
@@ -108,7 +109,7 @@ async fn what_is_no_answer_is_told_and_proves_nothing() {
             vec![("/api/v3/services", Scripted::json(r#"{"services":["api"]}"#)), ("*", Scripted::html())],
             format!(
                 "{says}: something answers, but not as Jaeger's query API does: /api/v3/traces gave HTTP 200, text/html, \
-                     /api/traces gave HTTP 200, text/html"
+                     /api/traces gave HTTP 200, text/html{page}"
             ),
         ),
     ];
