@@ -76,7 +76,7 @@ async fn each_name_that_is_known_must_arrive() {
         // Only one of them had spans before.
         (json!(["a", "b"]), json!(["a", "c"]), Ok(&["a"])),
         // What they are called is not known but by what the sidecars had.
-        (json!([]), json!(["b"]), Err("the shared Jaeger has no trace of `b` begun after the rollout within 0 s")),
+        (json!([]), json!(["b"]), Err("the shared Jaeger has no trace of `b` begun after the rollout within 0 s (it lists `a`)")),
         // What is named counts, whatever else is ignored.
         (json!(["jaeger"]), json!(null), Ok(&["jaeger"])),
     ] {
@@ -118,6 +118,14 @@ async fn what_is_no_answer_is_told_and_proves_nothing() {
         let (result, why) = held(look(&server.url(), json!({})).await);
         assert_eq!((result.as_str(), why), ("not-provable", wanted.replace("URL", &server.url())));
     }
+}
+
+#[tokio::test]
+async fn who_is_silent_is_not_asked_for_ever() {
+    let server = Server::of(&[("*", Scripted::Hang)]).await;
+    let (result, why) = held(look(&server.url(), json!({ "throughLoadBalancer": true, "names": ["api"] })).await);
+    assert!(result == "not-provable" && why.ends_with("no answer within 5 s"), "{why}");
+    assert_eq!(server.asked(), ["/api/v3/services"]);
 }
 
 #[tokio::test]
