@@ -13,6 +13,7 @@
 //! | [`plan`] | observe, then plan; the inverse plan | `model`, `aws`, `stages`, `runbook` |
 //! | [`engine`] | dispatcher, executor, control requests | `model`, `journal`, `aws`, `stages`' step trait |
 //! | [`session`] | the records that take a run back, amend or end it, without a terminal | `model`, `journal`, `aws`, `engine`, `plan` |
+//! | [`capture`] | what a runbook can see of the live account, as a world file, with secrets masked | `model`, `aws`, `stages` |
 //! | [`sim`] | simulated AWS | nothing of ours |
 //! | [`drill`] | runs on simulated accounts, interrupted wherever they can be, with exact verdicts | `model`, `journal`, `aws`, `plan`, `engine`, `session`, `sim` |
 //! | [`cli`] | one file per verb; ties them together | everything |
@@ -24,6 +25,7 @@
 #![warn(clippy::allow_attributes_without_reason)]
 
 pub mod aws;
+pub mod capture;
 pub mod cli;
 pub mod drill;
 pub mod engine;

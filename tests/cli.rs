@@ -11,6 +11,8 @@ mod bad_runbook;
 mod broken_journal;
 #[path = "cli/claims.rs"]
 mod claims;
+#[path = "cli/dry_run.rs"]
+mod dry_run;
 #[path = "cli/failures.rs"]
 mod failures;
 #[path = "cli/journey.rs"]
@@ -23,6 +25,8 @@ mod rehearse;
 mod resistance;
 #[path = "cli/secrets.rs"]
 mod secrets;
+#[path = "cli/snapshot.rs"]
+mod snapshot;
 #[path = "cli/spans.rs"]
 mod spans;
 #[path = "cli/steering.rs"]

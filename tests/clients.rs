@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use sidestep::aws::{Access, Aws, Class, Clock, Reason};
+use sidestep::aws::{Access, Aws, Class, Clock, READ_ONLY_OPERATIONS, Reason};
 use sidestep::sim::{Fault, RequestFault, RequestFaultKind, Sim, SimConnector, State};
 
 const WORLD: &str = include_str!("../runbooks/worlds/nexus-ai-staging.json");
@@ -35,10 +35,68 @@ const MUTATIONS: &[&str] = &[
     "DeregisterTaskDefinition",
     "PutRetentionPolicy",
     "RegisterTaskDefinition",
+    "TagResource",
+    "UntagResource",
     "UpdateService",
     "servicediscovery:CreateService",
     "servicediscovery:DeleteService",
 ];
+
+/// The sources of the clients, by file.
+fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for folder in ["src/aws", "src/aws/capture"] {
+        for entry in std::fs::read_dir(format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"))).expect("a folder of the crate") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((path.display().to_string(), std::fs::read_to_string(&path).expect("a source file")));
+            }
+        }
+    }
+    assert!(found.len() > 15, "is this still where the clients are?");
+    found
+}
+
+/// The list above is whole: whatever the table of requests has and the guard does not know as a read is in it, and nothing beside the
+/// table asks for anything that is not a read.
+#[test]
+fn every_operation_that_can_be_sent_is_known_as_a_read_or_a_mutation() {
+    let bare = |operation: &str| operation.rsplit(':').next().unwrap_or(operation).to_owned();
+    let is_read = |operation: &str| READ_ONLY_OPERATIONS.contains(&bare(operation).as_str());
+    let sources = sources();
+    let table = |macro_name: &str| -> Vec<String> {
+        let lines = sources.iter().flat_map(|(_, text)| text.lines().map(str::trim));
+        let rows = lines.filter(|line| line.starts_with('"') && line.contains("\" =>"));
+        let asked = rows.filter(|line| line.contains(macro_name) || line.ends_with("=> {"));
+        asked.filter_map(|line| line.split('"').nth(1).map(str::to_owned)).collect()
+    };
+    let sent = table("send!");
+    assert!(sent.len() > 30, "{sent:?}");
+    let mut changing: Vec<&str> = sent.iter().map(String::as_str).filter(|operation| !is_read(operation)).collect();
+    changing.sort_unstable();
+    let mut known = MUTATIONS.to_vec();
+    known.sort_unstable();
+    assert_eq!(changing, known, "add a new one to the list above, and see that the guard refuses it");
+    let printed = table("ask!");
+    assert!(printed.len() >= 8, "{printed:?}");
+    assert_eq!(printed.iter().filter(|operation| !is_read(operation) && !MUTATIONS.contains(&operation.as_str())).count(), 0);
+    for (path, text) in &sources {
+        for (at, _) in text.match_indices("foreign_once(") {
+            let rest = &text[at..];
+            let asked = rest.split('"').nth(1).filter(|_| !rest.starts_with("foreign_once(\n"));
+            let asked = asked.filter(|name| name.chars().all(char::is_alphanumeric) && name.starts_with(char::is_uppercase));
+            assert!(asked.is_none_or(is_read), "{path}: {asked:?}");
+        }
+        // Typed calls outside the tables: of load balancers, and who is calling.
+        for client in [".elb", ".sts"] {
+            let compact: String = text.split_whitespace().collect();
+            for (at, _) in compact.match_indices(&format!("self{client}.")) {
+                let method = &compact[at + "self.".len() + client.len()..];
+                assert!(method.starts_with("describe_") || method.starts_with("get_"), "{path}: {:.40}", method);
+            }
+        }
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_only_reads_lets_no_mutation_out() {

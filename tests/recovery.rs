@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "recovery/capture.rs"]
+mod capture;
 #[path = "recovery/claims.rs"]
 mod claims;
 #[path = "recovery/common.rs"]

@@ -98,6 +98,34 @@ impl CallError {
         Self { operation, resource: resource.to_owned(), class, reason, code, message, request_id, members }
     }
 
+    /// An operation that no table of the client's has: nothing was sent.
+    pub(super) fn not_in_table(operation: &'static str, resource: &str) -> Self {
+        Self {
+            operation,
+            resource: resource.to_owned(),
+            class: Class::Rejected,
+            reason: Reason::Other,
+            code: "NotInTable".to_owned(),
+            message: "this operation is not in the client's table".to_owned(),
+            request_id: None,
+            members: serde_json::Value::Null,
+        }
+    }
+
+    /// A success whose answer cannot be read.
+    pub(super) fn unreadable(operation: &'static str, resource: &str, why: &str) -> Self {
+        Self {
+            operation,
+            resource: resource.to_owned(),
+            class: Class::Unknown,
+            reason: Reason::NoAnswer,
+            code: String::new(),
+            message: format!("an answer that is not AWS's: {why}"),
+            request_id: None,
+            members: serde_json::Value::Null,
+        }
+    }
+
     /// For the journal.
     pub fn failure(&self) -> Failure {
         let kind = match self.reason {

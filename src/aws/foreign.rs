@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::connect::Access;
 use super::guard::{ReadOnlyGuard, Witness};
-use super::{Aws, CallError, Class, Reason, xml};
+use super::{Aws, CallError, xml};
 
 /// A service.
 pub(super) struct Foreign {
@@ -161,16 +161,7 @@ impl Aws {
         } else {
             xml::tree(&body)
         };
-        read.map_err(|why| CallError {
-            operation,
-            resource: resource.to_owned(),
-            class: Class::Unknown,
-            reason: Reason::NoAnswer,
-            code: String::new(),
-            message: format!("an answer that is not AWS's: {why}"),
-            request_id: None,
-            members: Value::Null,
-        })
+        read.map_err(|why| CallError::unreadable(operation, resource, &why))
     }
 
     /// What an SDK client would bring along: the signing and the identity.

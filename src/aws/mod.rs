@@ -9,6 +9,7 @@
 //! ECS, CloudWatch Logs and Cloud Map speak JSON: requests and answers pass through whole, as AWS documents them, so that a
 //! member which this SDK version does not know is never lost. The SDK still finds the endpoint, signs, times out and reads errors.
 
+mod capture;
 mod clock;
 mod connect;
 mod ec2;
@@ -25,6 +26,7 @@ mod watch;
 mod wire;
 mod xml;
 
+pub use capture::{Parameters, numbered};
 pub use clock::{Clock, time_asleep};
 pub use connect::{Access, Aws, ConnectOptions, Identity};
 pub use ec2::{RouteTable, SecurityGroup, SecurityRule, Subnet, VpcDns};

@@ -8,7 +8,7 @@ use aws_types::request_id::RequestId;
 use serde_json::Value;
 
 use super::guard::{READ_ONLY_OPERATIONS, Witness};
-use super::{Aws, CallError, Class, Reason};
+use super::{Aws, CallError};
 
 /// What AWS answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,21 +79,13 @@ impl Aws {
             "servicediscovery:GetInstancesHealthStatus" => {
                 send!(lease, names, get_instances_health_status, operation, resource, input)
             }
+            "servicediscovery:GetNamespace" => send!(lease, names, get_namespace, operation, resource, input),
             "servicediscovery:GetService" => send!(lease, names, get_service, operation, resource, input),
             "servicediscovery:ListInstances" => send!(lease, names, list_instances, operation, resource, input),
             "servicediscovery:ListTagsForResource" => send!(lease, names, list_tags_for_resource, operation, resource, input),
             "servicediscovery:ListServices" => send!(lease, names, list_services, operation, resource, input),
             "servicediscovery:ListNamespaces" => send!(lease, names, list_namespaces, operation, resource, input),
-            _ => Err(CallError {
-                operation,
-                resource: resource.to_owned(),
-                class: Class::Rejected,
-                reason: Reason::Other,
-                code: "NotInTable".to_owned(),
-                message: "this operation is not in the client's table".to_owned(),
-                request_id: None,
-                members: Value::Null,
-            }),
+            _ => Err(CallError::not_in_table(operation, resource)),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::account;
 use super::args::AbandonArgs;
 use super::context::Context;
 use super::screen::Screen;
+use crate::aws::Access;
 use crate::engine::Engine;
 use crate::journal::{OpenRun, Store as _};
 use crate::model::{Error, Event, Exit, Outcome, RecordBody, RunView};
@@ -46,7 +47,7 @@ async fn give_up_claims(context: &Context, open: &mut OpenRun, at: jiff::Timesta
     }
     let screen = Screen::for_run(context);
     let mut sink = |view: &RunView, event: &Event| screen.event(view, event);
-    let freed = match account::connect_bound(context, &view).await {
+    let freed = match account::connect_bound(context, &view, Access::ReadWrite).await {
         Ok(aws) => {
             let (_line, mut control) = mpsc::unbounded_channel();
             Engine::new(&aws, open, view, &mut sink, &mut control, BTreeSet::new(), false).give_up_claims().await

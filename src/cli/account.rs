@@ -5,6 +5,7 @@ use super::runbooks::target;
 use crate::aws::{Access, Aws, Identity};
 use crate::journal::Journal;
 use crate::model::{Error, Plan, RunId, RunView, Runbook};
+use crate::stages::facts::Facts;
 
 /// Connects, and asks who the credentials belong to.
 pub async fn connect(context: &Context, region: &str, access: Access) -> Result<(Aws, Identity), Error> {
@@ -13,10 +14,14 @@ pub async fn connect(context: &Context, region: &str, access: Access) -> Result<
     Ok((aws, identity))
 }
 
+/// Reads what planning needs.
+pub async fn facts(context: &Context, aws: &Aws, identity: &Identity, runbook: &Runbook) -> Result<Facts, Error> {
+    crate::plan::observe(aws, runbook, identity).await.map_err(|error| in_place(context, error, aws))
+}
+
 /// Reads and plans.
 pub async fn plan(context: &Context, aws: &Aws, identity: &Identity, runbook: &Runbook, run: &RunId) -> Result<Plan, Error> {
-    let facts = crate::plan::observe(aws, runbook, identity).await.map_err(|error| in_place(context, error, aws))?;
-    Ok(crate::plan::make(runbook, &facts, run))
+    Ok(crate::plan::make(runbook, &facts(context, aws, identity, runbook).await?, run))
 }
 
 /// Connects for a runbook.
@@ -25,13 +30,13 @@ pub async fn connect_for(context: &Context, runbook: &Runbook, access: Access) -
 }
 
 /// Connects for a run; another account, Region or endpoint than it is bound to is refused.
-pub async fn connect_bound(context: &Context, view: &RunView) -> Result<Aws, Error> {
+pub async fn connect_bound(context: &Context, view: &RunView, access: Access) -> Result<Aws, Error> {
     let bound = &view.plan.target;
     let mut options = context.connect_options(&bound.region);
     if options.endpoint_url.is_none() {
         options.endpoint_url.clone_from(&bound.endpoint);
     }
-    let aws = Aws::connect(&options, Access::ReadWrite, context.clock()?, live_seed()).await?;
+    let aws = Aws::connect(&options, access, context.clock()?, live_seed()).await?;
     let identity = aws.identity().await.map_err(|error| in_place(context, error.into(), &aws))?;
     let words = |account: &str, region: &str, endpoint: Option<&str>| {
         let endpoint = endpoint.map(|url| format!(", endpoint {url}")).unwrap_or_default();

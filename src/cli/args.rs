@@ -75,6 +75,8 @@ pub enum Verb {
     Runs,
     /// Carry the whole migration out on a simulated AWS
     Rehearse(RehearseArgs),
+    /// Capture what the runbook can see of the account, as a world file to rehearse on; reads AWS and changes nothing
+    Snapshot(SnapshotArgs),
     /// Serve a simulated AWS on loopback, for any AWS client
     Simulate(SimulateArgs),
     /// Check a runbook and its variables
@@ -99,7 +101,7 @@ pub struct PlanArgs {
 pub struct RunArgs {
     #[command(flatten)]
     pub runbook: RunbookArgs,
-    /// Plan only; a guard lets no changing call out
+    /// Plan, and try the plan on a simulated AWS loaded with what was read; a guard lets no changing call out
     #[arg(long, conflicts_with_all = ["yes", "pause_before"])]
     pub dry_run: bool,
     /// Go on with a run instead of starting one
@@ -202,9 +204,19 @@ pub struct AbandonArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct RehearseArgs {
+pub struct SnapshotArgs {
     #[command(flatten)]
     pub runbook: RunbookArgs,
+    /// The file to write; a world file that is there is replaced, anything else is not
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RehearseArgs {
+    /// Path of a runbook, or the name of a shipped one; unless given, the one that the world file was captured for
+    #[arg(value_name = "RUNBOOK")]
+    pub runbook: Option<String>,
     /// World file to rehearse on; the built-in one unless given
     #[arg(long, value_name = "FILE")]
     pub world: Option<PathBuf>,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::args::RehearseArgs;
 use super::context::Context;
-use super::world::not_a_world;
+use super::world::WorldFile;
 use super::{account, plan, runbooks};
 use crate::drill::{Case, Choice, Course, Depth, Lab, Row, Tally, Tries, lived_in, paused, sweep};
 use crate::model::{Error, Exit, Runbook};
@@ -13,10 +13,10 @@ use crate::sim::State;
 use crate::ui::sweep_view::{self, Counting, SweepRow};
 use crate::ui::text::{count, shell_word};
 
-pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &str, world: &Value) -> Result<Exit, Error> {
+pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, file: &WorldFile) -> Result<Exit, Error> {
     let there = Case {
         name: "The way there".to_owned(),
-        start: start(context, args, runbook, path, world)?,
+        start: start(context, args, runbook, file)?,
         runbook: runbook.clone(),
         accepted: args.accept.clone(),
         course: Course::Forward,
@@ -47,11 +47,11 @@ const EXPLAINED: &str = "the process dies before and after each AWS request and 
     it is then, the run is resumed, and rolled back. Points with the same journal and world are tried once.";
 
 /// The world that a drill starts from, once it is known to be one that a plain rehearsal takes.
-pub fn start(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &str, world: &Value) -> Result<State, Error> {
-    let loaded = State::load(world, args.seed).map_err(|why| not_a_world(path, why))?;
+pub fn start(context: &Context, args: &RehearseArgs, runbook: &Runbook, file: &WorldFile) -> Result<State, Error> {
+    let loaded = file.load(args.seed)?;
     paused(fit(context, args, runbook, &loaded))??;
     let services: Vec<&str> = runbook.target["services"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    lived_in(world, args.seed, runbooks::target(runbook, "cluster"), &services).map_err(|why| not_a_world(path, why))
+    lived_in(&file.world, args.seed, runbooks::target(runbook, "cluster"), &services).map_err(|why| file.invalid(why))
 }
 
 /// What a plain rehearsal would refuse is refused here too, in the same words.
@@ -136,7 +136,8 @@ fn verdict(context: &Context, args: &RehearseArgs, found: &[(Case, Tally)]) -> R
 
 /// The rehearsal of this command line, without its faults.
 pub fn rehearsal(context: &Context, args: &RehearseArgs) -> String {
-    let mut words = format!("rehearse {} --seed {}", shell_word(&args.runbook.runbook), args.seed);
+    let runbook = args.runbook.as_ref().map(|named| format!(" {}", shell_word(named))).unwrap_or_default();
+    let mut words = format!("rehearse{runbook} --seed {}", args.seed);
     let mut option = |name: &str, value: &str| words.push_str(&format!(" {name} {}", shell_word(value)));
     if let Some(path) = &args.world {
         option("--world", &path.to_string_lossy());

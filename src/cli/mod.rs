@@ -8,6 +8,7 @@ mod check;
 mod context;
 mod crashes;
 mod drive;
+mod dry_run;
 mod ending;
 mod holds;
 mod pause;
@@ -21,6 +22,7 @@ mod runs;
 mod screen;
 mod signals;
 mod simulate;
+mod snapshot;
 mod standing;
 mod status;
 mod swarm;
@@ -72,6 +74,7 @@ fn call(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Status(args) => status::call(context, &args),
         Verb::Runs => runs::call(context),
         Verb::Rehearse(args) => rehearse::call(context, &args),
+        Verb::Snapshot(args) => snapshot::call(context, &args),
         Verb::Simulate(args) => simulate::call(context, &args),
         Verb::Check(args) => check::call(context, &args),
     }

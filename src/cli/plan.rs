@@ -11,16 +11,16 @@ use crate::ui::plan_view;
 
 pub fn call(context: &Context, args: &PlanArgs) -> Result<Exit, Error> {
     let runbook = runbooks::load(&args.runbook.runbook, &runbooks::sources(context, Vec::new())?)?;
-    context.runtime()?.block_on(show(context, &runbook, &[]))
+    context.runtime()?.block_on(show(context, &runbook))
 }
 
 /// Plans with a client that can only read, and prints the plan.
-pub async fn show(context: &Context, runbook: &Runbook, accepted: &[String]) -> Result<Exit, Error> {
+async fn show(context: &Context, runbook: &Runbook) -> Result<Exit, Error> {
     let (aws, identity) = account::connect_for(context, runbook, Access::ReadOnly).await?;
     let run = account::fresh_run(None, live_seed())?;
     let plan = account::plan(context, &aws, &identity, runbook, &run).await?;
     print(context, &plan);
-    blocked(&plan, accepted)?;
+    blocked(&plan, &[])?;
     Ok(Exit::Done)
 }
 

@@ -1,7 +1,6 @@
 //! `sidestep rehearse`: the whole migration on the embedded simulator, through the real engine, journal and AWS clients, on
 //! virtual time.
 
-use std::cell::RefCell;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -13,33 +12,29 @@ use super::context::Context;
 use super::drive::Drive;
 use super::ending::tell_end;
 use super::screen::Screen;
-use super::world::{load_world, not_a_world};
+use super::world::WorldFile;
 use super::{account, crashes, plan, runbooks, swarm};
 use crate::aws::{Access, Aws, Clock};
+use crate::drill::{AFTERMATH, Marks};
 use crate::journal::Journal;
-use crate::model::{Actor, Error, Event, Exit, RunView, Runbook, StageId};
+use crate::model::{Actor, Error, Event, Exit, RunView, Runbook};
 use crate::sim::{Sim, SimConnector, State};
 use crate::ui::{plan_view, summary};
 
-const BUILT_IN_VARIABLES: &str = include_str!("../../runbooks/worlds/nexus-ai-staging.tfvars");
-/// How long the rehearsed world goes on after the last step, so that what the end state does to spans is seen.
-const AFTERMATH: Duration = Duration::from_secs(60);
-
 pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
     fitting(args)?;
-    let (path, world) = load_world(args.world.as_deref())?;
-    // The built-in world brings its variables along; what is given on the command line goes over them.
-    let first = match args.world {
-        None => vec![("<built-in>/nexus-ai-staging.tfvars".to_owned(), BUILT_IN_VARIABLES.to_owned())],
-        Some(_) => Vec::new(),
-    };
-    let runbook = runbooks::load(&args.runbook.runbook, &runbooks::sources(context, first)?)?;
+    let file = WorldFile::read(args.world.as_deref())?;
+    // It must be one before anything in it is believed.
+    let state = file.load(args.seed)?;
+    let runbook = fitting_runbook(context, args, &file)?;
+    if !context.json() {
+        file.tell_missing(context);
+    }
     match args.faults {
         Faults::None => {}
-        Faults::Crashes => return crashes::call(context, args, &runbook, &path, &world),
-        Faults::All => return swarm::call(context, args, &runbook, &path, &world),
+        Faults::Crashes => return crashes::call(context, args, &runbook, &file),
+        Faults::All => return swarm::call(context, args, &runbook, &file),
     }
-    let state = State::load(&world, args.seed).map_err(|why| not_a_world(&path, why))?;
     let directory = tempfile::tempdir().map_err(|error| Error::JournalUnusable {
         path: std::env::temp_dir().display().to_string(),
         why: error.to_string(),
@@ -51,6 +46,21 @@ pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
         .build()
         .map_err(|error| Error::Internal { message: format!("no runtime: {error}") })?;
     runtime.block_on(rehearse(context, args, &runbook, state, directory.path()))
+}
+
+/// The runbook that is named, or else the one that the world was captured for, or else the default. A world brings its variables
+/// along; what is given on the command line goes over them.
+fn fitting_runbook(context: &Context, args: &RehearseArgs, file: &WorldFile) -> Result<Runbook, Error> {
+    let wanted = args.runbook.as_deref().or(file.runbook.as_deref()).unwrap_or(runbooks::DEFAULT);
+    let runbook = match runbooks::load(wanted, &runbooks::sources(context, file.variables.clone())?) {
+        Err(Error::FileUnreadable { what, path, why, .. }) if args.runbook.is_none() => {
+            let hint = format!("`{}` was captured for it; name the runbook on the command line", file.path);
+            return Err(Error::FileUnreadable { what, path, why, hint: Some(hint) });
+        }
+        loaded => loaded?,
+    };
+    file.fits(&runbook)?;
+    Ok(runbook)
 }
 
 /// Options that want another `--faults` are refused: nobody shall think that they did something.
@@ -98,12 +108,11 @@ async fn rehearse(
     let screen = Screen::for_rehearsal(context);
     let (_keep, control) = mpsc::unbounded_channel();
     let mut drive = Drive::new(context, &aws, open, &screen, None, by, control);
-    let marked: RefCell<Option<StageId>> = RefCell::new(None);
-    let world = sim.clone();
-    drive.also = Box::new(move |view: &RunView, event: &Event| mark(&world, &marked, view, event));
+    let marks = Marks::on(&sim);
+    drive.also = Box::new(move |view: &RunView, event: &Event| marks.event(view, event));
     let (result, view) = drive.run().await;
     sim.with(|state| state.mark("after"));
-    aws.clock.sleep(AFTERMATH).await;
+    aws.clock.sleep(Duration::from_millis(AFTERMATH.unsigned_abs())).await;
     tell(context, &sim, &connector, start, &view, &result);
     result.map_err(rehearsed)
 }
@@ -120,27 +129,13 @@ fn rehearsed(mut error: Error) -> Error {
     error
 }
 
-/// Tells the simulator which stage is running, so that spans are counted by stage.
-fn mark(sim: &Sim, marked: &RefCell<Option<StageId>>, view: &RunView, event: &Event) {
-    let Event::Record(record) = event else { return };
-    let Some(step) = record.body.step() else { return };
-    let Some(stage) = view.plan.steps().find(|(_, _, planned)| planned.id == *step).map(|(stage, _, _)| stage.id.clone()) else {
-        return;
-    };
-    let mut marked = marked.borrow_mut();
-    if marked.as_ref() != Some(&stage) {
-        sim.with(|state| state.mark(stage.as_str()));
-        *marked = Some(stage);
-    }
-}
-
 fn tell(context: &Context, sim: &Sim, connector: &SimConnector, start: i64, view: &RunView, result: &Result<Exit, Error>) {
     let now = connector.clock().now_millis();
     let spans = sim.with(|state| {
         state.advance(now);
         state.spans()
     });
-    let elapsed = jiff::SignedDuration::from_millis(now - start - i64::try_from(AFTERMATH.as_millis()).unwrap_or(0));
+    let elapsed = jiff::SignedDuration::from_millis(now - start - AFTERMATH);
     if context.json() {
         let line = json!({ "event": "rehearsal", "calls": sim.calls(), "virtualSeconds": elapsed.as_secs(), "spans": spans });
         context.out.data(&line.to_string());

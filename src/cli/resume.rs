@@ -1,10 +1,6 @@
 //! `sidestep resume`: goes on with a run from its journal. Other variables, or another runbook, amend the plan: shown, agreed to,
 //! and appended to the run as a new plan epoch. So does `--replan`, from what others have made of the account meanwhile.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
 use super::args::ResumeArgs;
 use super::context::Context;
 use super::drive::Drive;
@@ -14,9 +10,9 @@ use super::screen::Screen;
 use super::standing::when_over;
 use super::take_over::{TakeUp, reason_has_a_use, take_up};
 use super::{account, plan, runbooks, signals};
-use crate::aws::Aws;
+use crate::aws::{Access, Aws};
 use crate::journal::{OpenRun, Store as _};
-use crate::model::{Actor, Direction, Error, Exit, Plan, RecordBody, RunView, Runbook, Severity, StageId};
+use crate::model::{Actor, Direction, Error, Exit, Finding, Plan, RecordBody, RunView, Runbook, Severity, StageId};
 use crate::runbook::VariableSources;
 use crate::session::{amended, changes, forward_again};
 use crate::ui::text::shell_word;
@@ -37,7 +33,7 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
         lanes_named(&view, &args.lanes)?;
     }
     context.runtime()?.block_on(async {
-        let aws = account::connect_bound(context, &view).await?;
+        let aws = account::connect_bound(context, &view, Access::ReadWrite).await?;
         let identity = aws.identity().await?;
         let by = context.actor(Some(&identity.arn));
         let mut ask = context.ask().filter(|_| !args.yes);
@@ -76,7 +72,7 @@ fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Resu
         });
     }
     // What the run was started with, under what is given now.
-    let journaled = variables_as_hcl(&view.forward.variables);
+    let journaled = runbooks::variables_as_hcl(&view.forward.variables);
     let sources = runbooks::sources(context, vec![("<the run's variables>".to_owned(), journaled)])?;
     match runbooks::load(args.runbook.as_deref().unwrap_or(noted(&view.forward)), &sources) {
         Err(Error::FileUnreadable { what, path, why, .. }) if args.runbook.is_none() => {
@@ -90,12 +86,6 @@ fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Resu
 /// Where the runbook of a plan is found: its file, or its name for one that is part of the program.
 fn noted(plan: &Plan) -> &str {
     plan.runbook_path.as_deref().unwrap_or(&plan.runbook)
-}
-
-/// Variables as a variable file: JSON values are HCL expressions.
-fn variables_as_hcl(variables: &BTreeMap<String, Value>) -> String {
-    let quoted = |value: &Value| value.to_string().replace("${", "$${").replace("%{", "%%{");
-    variables.iter().map(|(name, value)| format!("{name} = {}\n", quoted(value))).collect()
 }
 
 #[allow(clippy::too_many_arguments, reason = "one call site: a struct would only name them again")]
@@ -207,12 +197,8 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
         return Ok(());
     }
     let before = &view.forward;
-    let journaled = VariableSources {
-        var_files: vec![("<the run's variables>".to_owned(), variables_as_hcl(&before.variables))],
-        ..VariableSources::default()
-    };
     let wanted = noted(before);
-    let why = match runbooks::load(wanted, &journaled) {
+    let why = match journaled_runbook(view) {
         Ok(runbook) if runbook.digest == before.runbook_digest => Ok(runbook),
         Ok(_) => Err(format!(
             "has another text now. To take the changes over, run `{}`",
@@ -233,11 +219,8 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
     let now = account::plan(context, aws, &identity, &runbook, &view.id).await?;
     let mut named = view.clone();
     named.lanes = lanes_named(view, &args.lanes)?;
-    let new = now.blockers(&[]).filter(|finding| {
-        let known = before.findings.iter().any(|old| old.id == finding.id) || view.accepted.contains(&finding.id);
-        !known && finding.id != OUR_OWN_DEPLOYMENT && concerns(&named, &finding.resource)
-    });
-    let (accepted, findings): (Vec<_>, Vec<_>) = new.cloned().partition(|finding| finding.is_accepted(&args.accept));
+    let new = new_blockers(&named, &now);
+    let (accepted, findings): (Vec<_>, Vec<_>) = new.into_iter().partition(|finding| finding.is_accepted(&args.accept));
     if !findings.is_empty() {
         return Err(plan::refused(findings, Some(when_over(context, open.view()))));
     }
@@ -248,53 +231,26 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
     open.append(aws.clock.now(), accepted.collect()).map(|_| ())
 }
 
+/// The runbook of a run, with the variables that it was started with; its text may be another now.
+pub fn journaled_runbook(view: &RunView) -> Result<Runbook, Error> {
+    let journaled = VariableSources {
+        var_files: vec![("<the run's variables>".to_owned(), runbooks::variables_as_hcl(&view.forward.variables))],
+        ..VariableSources::default()
+    };
+    runbooks::load(noted(&view.forward), &journaled)
+}
+
+/// What blocks a plan made now, and did not when the run was agreed to.
+pub fn new_blockers(view: &RunView, now: &Plan) -> Vec<Finding> {
+    let new = now.blockers(&[]).filter(|finding| {
+        let known = view.forward.findings.iter().any(|old| old.id == finding.id) || view.accepted.contains(&finding.id);
+        !known && finding.id != OUR_OWN_DEPLOYMENT && concerns(view, &finding.resource)
+    });
+    new.cloned().collect()
+}
+
 /// Whether a finding about this resource matters to the lanes that are to run: one about a service in another lane does not.
 fn concerns(view: &RunView, resource: &str) -> bool {
     let mut lanes = view.plan.lanes().filter(|(_, lane)| lane.target == resource).peekable();
     lanes.peek().is_none() || lanes.any(|(stage, lane)| view.is_wanted(stage, lane))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn journaled_variables_read_back_as_they_were() {
-        let variables: BTreeMap<String, Value> = [
-            ("a".to_owned(), json!("x ${y} %{z}")),
-            ("b".to_owned(), json!(["1", "2"])),
-            ("c".to_owned(), json!({ "k": 3, "t": true })),
-        ]
-        .into();
-        let text = variables_as_hcl(&variables);
-        let declared = r#"
-runbook "r" {
-  description = "d"
-}
-variable "a" {
-  type = string
-}
-variable "b" {
-  type = list(string)
-}
-variable "c" {
-  type = any
-}
-target {
-  region      = "r"
-  environment = "e"
-  cluster     = "c"
-  services    = ["s"]
-}
-stage "log_group" "one" {
-  name = var.a
-}
-"#;
-        let file = crate::model::SourceFile { path: "r.hcl".to_owned(), text: declared.to_owned() };
-        let sources = crate::runbook::VariableSources { var_files: vec![("v".to_owned(), text)], ..Default::default() };
-        let runbook = crate::runbook::resolve(file, &sources).unwrap_or_else(|problems| panic!("{problems:?}"));
-        assert_eq!(runbook.variable_values(), variables);
-    }
 }

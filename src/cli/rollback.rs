@@ -8,6 +8,7 @@ use super::holds::{lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
 use super::take_over::{TakeUp, reason_has_a_use, take_up};
 use super::{account, signals};
+use crate::aws::Access;
 use crate::journal::{OpenRun, Request, Store as _};
 use crate::model::{Actor, Adoption, Error, Exit, Extent, Outcome, StepId};
 use crate::plan::inventory;
@@ -46,7 +47,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         return Ok(Exit::Done);
     }
     context.runtime()?.block_on(async {
-        let aws = account::connect_bound(context, &view).await?;
+        let aws = account::connect_bound(context, &view, Access::ReadWrite).await?;
         let identity = aws.identity().await?;
         let by = context.actor(Some(&identity.arn));
         let mut ask = context.ask().filter(|_| !args.yes);

@@ -6,12 +6,15 @@ use super::drive::Drive;
 use super::ending::tell_end;
 use super::holds::{hold, stages_named};
 use super::screen::Screen;
-use super::{account, plan, resume, runbooks, signals};
+use super::{account, dry_run, plan, resume, runbooks, signals};
 use crate::aws::Access;
 use crate::model::{Error, Exit, Runbook, StageId};
 use crate::ui::plan_view;
 
 pub fn call(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
+    if args.dry_run {
+        return dry_run::call(context, args);
+    }
     if let Some(run) = &args.resume {
         let resume = ResumeArgs {
             run: RunId { run: (!run.is_empty()).then(|| run.clone()) },
@@ -27,11 +30,7 @@ pub fn call(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
     }
     let runbook = runbooks::load(&args.runbook.runbook, &runbooks::sources(context, Vec::new())?)?;
     let holds = stages_named(runbook.stages.iter().map(|stage| &stage.id), &args.pause_before)?;
-    let runtime = context.runtime()?;
-    if args.dry_run {
-        return runtime.block_on(plan::show(context, &runbook, &args.accept));
-    }
-    runtime.block_on(start(context, args, &runbook, &holds))
+    context.runtime()?.block_on(start(context, args, &runbook, &holds))
 }
 
 async fn start(context: &Context, args: &RunArgs, runbook: &Runbook, holds: &[StageId]) -> Result<Exit, Error> {

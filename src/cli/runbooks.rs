@@ -1,6 +1,9 @@
 //! Finding, reading and resolving a runbook.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use serde_json::Value;
 
 use super::context::Context;
 use crate::model::{Error, Runbook, SourceFile};
@@ -80,4 +83,55 @@ pub fn load(wanted: &str, sources: &VariableSources) -> Result<Runbook, Error> {
 /// The text of a target member.
 pub fn target<'a>(runbook: &'a Runbook, member: &str) -> &'a str {
     runbook.target.get(member).and_then(|value| value.as_str()).unwrap_or_default()
+}
+
+/// Variables as a variable file: JSON values are HCL expressions.
+pub fn variables_as_hcl(variables: &BTreeMap<String, Value>) -> String {
+    let quoted = |value: &Value| value.to_string().replace("${", "$${").replace("%{", "%%{");
+    variables.iter().map(|(name, value)| format!("{name} = {}\n", quoted(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn journaled_variables_read_back_as_they_were() {
+        let variables: BTreeMap<String, Value> = [
+            ("a".to_owned(), json!("x ${y} %{z}")),
+            ("b".to_owned(), json!(["1", "2"])),
+            ("c".to_owned(), json!({ "k": 3, "t": true })),
+        ]
+        .into();
+        let text = variables_as_hcl(&variables);
+        let declared = r#"
+runbook "r" {
+  description = "d"
+}
+variable "a" {
+  type = string
+}
+variable "b" {
+  type = list(string)
+}
+variable "c" {
+  type = any
+}
+target {
+  region      = "r"
+  environment = "e"
+  cluster     = "c"
+  services    = ["s"]
+}
+stage "log_group" "one" {
+  name = var.a
+}
+"#;
+        let file = crate::model::SourceFile { path: "r.hcl".to_owned(), text: declared.to_owned() };
+        let sources = crate::runbook::VariableSources { var_files: vec![("v".to_owned(), text)], ..Default::default() };
+        let runbook = crate::runbook::resolve(file, &sources).unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!(runbook.variable_values(), variables);
+    }
 }

@@ -4,16 +4,17 @@ use serde_json::json;
 
 use super::args::SimulateArgs;
 use super::context::Context;
-use super::world::{load_world, not_a_world};
+use super::world::WorldFile;
 use crate::model::{Error, Exit};
 use crate::sim::server::{Options, serve};
 use crate::sim::{Sim, State};
 
 pub fn call(context: &Context, args: &SimulateArgs) -> Result<Exit, Error> {
-    let (path, world) = load_world(args.world.as_deref())?;
+    let file = WorldFile::read(args.world.as_deref())?;
+    let world = &file.world;
     // Clients bring the wall's time along (`aws logs tail` asks for the last ten minutes), so the world begins now.
     let now = context.clock()?.now().as_millisecond();
-    let state = State::load_at(&world, args.seed, now).map_err(|why| not_a_world(&path, why))?;
+    let state = State::load_at(world, args.seed, now).map_err(|why| file.invalid(why))?;
     context.runtime()?.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen).await;
         let listener =

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::args::RehearseArgs;
 use super::context::Context;
 use super::crashes::{rehearsal, start};
+use super::world::WorldFile;
 use crate::drill::invariants::INVARIANTS;
 use crate::drill::{Ended, Ground, Herd, Kind, swarm};
 use crate::model::{Error, Exit, Runbook};
@@ -15,8 +16,8 @@ use crate::ui::text::count;
 /// How many runs, unless said.
 const RUNS: u64 = 100;
 
-pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, path: &str, world: &Value) -> Result<Exit, Error> {
-    let state = start(context, args, runbook, path, world)?;
+pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, file: &WorldFile) -> Result<Exit, Error> {
+    let state = start(context, args, runbook, file)?;
     let ground = Ground::new(&state, runbook, &args.accept)?;
     let runs = args.runs.unwrap_or(RUNS);
     let bar = Counting::new("runs", context.interactive);

@@ -1,25 +1,120 @@
-//! World files: the built-in one, or one that is named.
+//! World files: the built-in one, or one that is named; what a capture says of itself.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::context::Context;
 use super::runbooks;
-use crate::model::Error;
+use crate::model::{Error, Runbook};
+use crate::sim::State;
 
 const BUILT_IN_WORLD: &str = include_str!("../../runbooks/worlds/nexus-ai-staging.json");
+const BUILT_IN_VARIABLES: &str = include_str!("../../runbooks/worlds/nexus-ai-staging.tfvars");
 
-/// A world file's path and content; the built-in world when none is named.
-pub fn load_world(path: Option<&Path>) -> Result<(String, Value), Error> {
-    let (shown, text) = match path {
-        Some(path) => (path.display().to_string(), runbooks::read(path, "world file")?),
-        None => ("<built-in>/nexus-ai-staging.json".to_owned(), BUILT_IN_WORLD.to_owned()),
-    };
-    let world = serde_json::from_str(&text).map_err(|error| not_a_world(&shown, format!("not JSON: {error}")))?;
-    Ok((shown, world))
+/// A world file as it was read.
+pub struct WorldFile {
+    /// The path as given.
+    pub path: String,
+    /// Its content: JSON, and no more is known of it.
+    pub world: Value,
+    /// The variables that it brings along, as a variable file with its name.
+    pub variables: Vec<(String, String)>,
+    /// The runbook that it was captured for: a file, or the name of a shipped one.
+    pub runbook: Option<String>,
 }
 
-/// The error of a file that is not a world.
-pub fn not_a_world(path: &str, why: String) -> Error {
-    Error::FileUnreadable { what: "world file".to_owned(), path: path.to_owned(), why, hint: None }
+impl WorldFile {
+    /// Reads one; the built-in world when none is named.
+    ///
+    /// # Errors
+    /// [`Error::FileUnreadable`]; [`Error::WorldInvalid`] for what is no JSON, or names runbook and variables in a wrong way.
+    pub fn read(path: Option<&Path>) -> Result<Self, Error> {
+        let Some(path) = path else {
+            let path = "<built-in>/nexus-ai-staging.json".to_owned();
+            let world = serde_json::from_str(BUILT_IN_WORLD).map_err(|error| Error::Internal { message: error.to_string() })?;
+            let variables = vec![("<built-in>/nexus-ai-staging.tfvars".to_owned(), BUILT_IN_VARIABLES.to_owned())];
+            return Ok(Self { path, world, variables, runbook: None });
+        };
+        let shown = path.display().to_string();
+        let text = runbooks::read(path, "world file")?;
+        let world: Value =
+            serde_json::from_str(&text).map_err(|error| invalid(&shown, format!("it is not JSON: {error}"), None))?;
+        let variables = variables(&shown, &world)?;
+        let runbook = runbook(&shown, &world)?;
+        Ok(Self { path: shown, world, variables, runbook })
+    }
+
+    /// The account in it. Every draw is decided by `seed`.
+    ///
+    /// # Errors
+    /// [`Error::WorldInvalid`].
+    pub fn load(&self, seed: u64) -> Result<State, Error> {
+        State::load(&self.world, seed).map_err(|why| self.invalid(why))
+    }
+
+    /// The error of this file, with what is wrong with it.
+    pub fn invalid(&self, why: String) -> Error {
+        invalid(&self.path, why, None)
+    }
+
+    /// Refuses a runbook for another account or Region.
+    ///
+    /// # Errors
+    /// [`Error::WorldInvalid`].
+    pub fn fits(&self, runbook: &Runbook) -> Result<(), Error> {
+        for member in ["region", "account"] {
+            let wanted = runbooks::target(runbook, member);
+            let found = self.world[member].as_str().unwrap_or_default();
+            if !wanted.is_empty() && wanted != found {
+                let why = format!("`{member}` is {found}, and runbook `{}` is for {wanted}", runbook.name);
+                let hint = format!("capture the right account and Region, or set {}", runbook.target_setting(member));
+                return Err(invalid(&self.path, why, Some(hint)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what the capture could not see: what happens there is not rehearsed.
+    pub fn tell_missing(&self, context: &Context) {
+        let entries: Vec<&Value> = self.world["missing"].as_array().into_iter().flatten().collect();
+        if entries.is_empty() {
+            return;
+        }
+        context.out.status(&format!("`{}` lacks what could not be read when it was captured:", self.path));
+        for entry in entries {
+            let of = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+            context.out.status(&missing(&of("operation"), &of("resource"), &of("why")));
+        }
+    }
+}
+
+/// One thing that could not be read, as it is said.
+pub fn missing(operation: &str, resource: &str, why: &str) -> String {
+    let of = if resource == "*" { String::new() } else { format!(" for {resource}") };
+    format!("  {operation}{of}: {why}")
+}
+
+fn invalid(path: &str, why: String, hint: Option<String>) -> Error {
+    Error::WorldInvalid { path: path.to_owned(), why, hint }
+}
+
+fn variables(path: &str, world: &Value) -> Result<Vec<(String, String)>, Error> {
+    match world.get("variables") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Object(members)) => {
+            let values: BTreeMap<String, Value> = members.clone().into_iter().collect();
+            Ok(vec![(format!("{path} (variables)"), runbooks::variables_as_hcl(&values))])
+        }
+        Some(_) => Err(invalid(path, "`variables` is not an object".to_owned(), None)),
+    }
+}
+
+fn runbook(path: &str, world: &Value) -> Result<Option<String>, Error> {
+    let Some(named) = world.get("runbook").filter(|named| !named.is_null()) else { return Ok(None) };
+    match named["path"].as_str().or_else(|| named["name"].as_str()) {
+        Some(found) => Ok(Some(found.to_owned())),
+        None => Err(invalid(path, "`runbook` has no `name`".to_owned(), None)),
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
-use super::tap::{Fork, Recorder, Tap, Watched, Wire};
+use super::tap::{Files, Fork, Recorder, Tap, Watched, Wire};
 use super::watch::SharedWatch;
 use crate::aws::{Access, Aws, Clock};
 use crate::engine::{Control, Ending, Engine, StageStop};
@@ -170,11 +170,19 @@ impl Lab {
     /// # Errors
     /// When its journal cannot be written.
     pub fn from_fork(fork: &Fork, later: Millis, runbook: &Runbook, run: &RunId, seed: u64) -> Result<Self, Error> {
+        Self::from_files(fork.state.clone(), fork.now + later, &fork.files, runbook, run, seed)
+    }
+
+    /// A process that begins at `now` over a world, with a run in its journal.
+    ///
+    /// # Errors
+    /// As [`Lab::from_fork`].
+    pub fn from_files(state: State, now: Millis, files: &Files, runbook: &Runbook, run: &RunId, seed: u64) -> Result<Self, Error> {
         let dir = directory()?;
-        for (name, content) in fork.files.iter() {
+        for (name, content) in files {
             std::fs::write(dir.path().join(name), content).map_err(|error| unusable(dir.path(), &error))?;
         }
-        let lab = Self::over(fork.state.clone(), fork.now + later, runbook, seed, dir)?;
+        let lab = Self::over(state, now, runbook, seed, dir)?;
         *lab.run.borrow_mut() = Some(run.clone());
         Ok(lab)
     }

@@ -180,7 +180,7 @@ struct Goal {
     counted: Counted,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -449,7 +449,7 @@ fn second_crashes(fork: &Fork, way: Way, goal: &Goal, case: &Case, depth: Depth)
 }
 
 /// Lines that are in one list and not in the other, each as often as it is.
-fn other_lines(wanted: &[String], found: &[String]) -> Vec<String> {
+pub(super) fn other_lines(wanted: &[String], found: &[String]) -> Vec<String> {
     let count = |list: &[String], line: &String| list.iter().filter(|known| *known == line).count();
     let all: BTreeSet<&String> = wanted.iter().chain(found).collect();
     all.into_iter()

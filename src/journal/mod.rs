@@ -23,6 +23,7 @@
 //! Everything here is synchronous and reads no clock: a commit runs in line with its caller, and times are handed in.
 
 mod claims;
+mod copy;
 mod db;
 mod lock;
 mod open_run;
@@ -38,6 +39,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use copy::files;
 pub use open_run::OpenRun;
 pub use read::RunSummary;
 pub use request::Request;

@@ -57,6 +57,26 @@ pub enum Error {
         /// What to do.
         hint: Option<String>,
     },
+    /// A world file that says something that cannot be.
+    #[error("world file `{path}` cannot be used")]
+    WorldInvalid {
+        /// The path as given.
+        path: String,
+        /// Which member, and what is wrong with it.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// A file named on the command line cannot be written.
+    #[error("cannot write {what} `{path}`")]
+    FileUnwritable {
+        /// `world file`.
+        what: String,
+        /// The path as given.
+        path: String,
+        /// The operating system's words, or why it is left alone.
+        why: String,
+    },
     /// A run id that no run has.
     #[error("no run `{wanted}`")]
     RunNotFound {
@@ -365,6 +385,7 @@ impl Error {
             Self::Usage { .. }
             | Self::NobodyToAsk
             | Self::FileUnreadable { .. }
+            | Self::FileUnwritable { .. }
             | Self::RunNotFound { .. }
             | Self::RunAmbiguous { .. }
             | Self::NoOpenRun { .. }
@@ -373,7 +394,9 @@ impl Error {
             | Self::WrongPlace { .. }
             | Self::JournalUnusable { .. }
             | Self::JournalNewer { .. } => Exit::Usage,
-            Self::RunbookInvalid { .. } | Self::RunbookRefuses { .. } | Self::RunbookChanged { .. } => Exit::RunbookInvalid,
+            Self::RunbookInvalid { .. } | Self::RunbookRefuses { .. } | Self::RunbookChanged { .. } | Self::WorldInvalid { .. } => {
+                Exit::RunbookInvalid
+            }
             Self::Blocked { .. } | Self::NotFound { .. } => Exit::Blocked,
             Self::Credentials { .. } | Self::Paused { .. } => Exit::Paused,
             Self::Unreachable { .. }
@@ -394,6 +417,8 @@ impl Error {
     pub fn causes(&self) -> Vec<String> {
         match self {
             Self::FileUnreadable { why, .. }
+            | Self::FileUnwritable { why, .. }
+            | Self::WorldInvalid { why, .. }
             | Self::Credentials { why, .. }
             | Self::JournalUnusable { why, .. }
             | Self::JournalDamaged { why, .. }
@@ -443,6 +468,7 @@ impl Error {
         match self {
             Self::Usage { hint, .. }
             | Self::FileUnreadable { hint, .. }
+            | Self::WorldInvalid { hint, .. }
             | Self::NotApplicable { hint, .. }
             | Self::RunbookRefuses { hint, .. }
             | Self::Refused { hint, .. }

@@ -12,7 +12,11 @@
 //! | `refuse` | no | with a refusal that AWS gives to sound requests: see [`Refusal`] |
 //! | `stale` | yes | and the next reads of ECS show the state before the last write |
 //!
+//! An operation can also be denied to all callers, as by IAM, until that is taken away.
+//!
 //! [`State::heal`] takes all of them away; over HTTP it is `{"clear": true}`.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -31,6 +35,13 @@ pub enum Fault {
         image: String,
         /// What is wrong.
         fault: Option<ImageFault>,
+    },
+    /// With permissions, from now on: nobody may do this.
+    Deny {
+        /// As IAM spells it: `ecs:UpdateService`.
+        action: String,
+        /// `false` heals it.
+        on: bool,
     },
     /// With what tasks need to start, from now on.
     Launch {
@@ -172,7 +183,8 @@ impl RequestFaultKind {
 }
 
 impl Fault {
-    /// Reads `{"action": A, "nth": N, "fault": F}`, `{"image": I, "fault": F}` or `{"launch": "no-capacity" | "logs-denied", "on": B}`.
+    /// Reads `{"action": A, "nth": N, "fault": F}`, `{"image": I, "fault": F}`, `{"launch": "no-capacity" | "logs-denied", "on": B}`
+    /// or `{"deny": "ecs:UpdateService", "on": B}`.
     /// Optional members: `times` (default 1), `seconds`
     /// of `late` (default 60) and `lands-late` (default 5), `reads` of `stale` (default 3).
     pub fn from_json(value: &Value) -> Result<Self, String> {
@@ -183,6 +195,12 @@ impl Fault {
                 other => return Err(format!("unknown fault `{other}` of launches")),
             };
             return Ok(Self::Launch { fault, on: value["on"] != false });
+        }
+        if let Some(action) = text(value, "deny") {
+            if !action.contains(':') {
+                return Err(format!("`deny` must be an action as IAM spells it (`ecs:UpdateService`), not `{action}`"));
+            }
+            return Ok(Self::Deny { action: action.to_owned(), on: value["on"] != false });
         }
         let fault = text(value, "fault").ok_or("a fault needs the member `fault`")?;
         if let Some(image) = text(value, "image") {
@@ -239,12 +257,20 @@ fn image_fault(name: &str) -> Result<Option<ImageFault>, String> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Faults {
     armed: Vec<Armed>,
+    denied: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
 struct Armed {
     fault: RequestFault,
     seen: u32,
+}
+
+impl Faults {
+    /// Whether an action is denied to all callers.
+    pub(super) fn denies(&self, action: &str) -> bool {
+        self.denied.contains(action)
+    }
 }
 
 impl State {
@@ -256,6 +282,8 @@ impl State {
                 ecs::set_image_fault(self, &image, fault);
                 elbv2::look_again(self);
             }
+            Fault::Deny { action, on: true } => drop(self.faults.denied.insert(action)),
+            Fault::Deny { action, on: false } => drop(self.faults.denied.remove(&action)),
             Fault::Launch { fault, on: true } => drop(self.ecs.launch_faults.insert(fault)),
             Fault::Launch { fault, on: false } => drop(self.ecs.launch_faults.remove(&fault)),
         }

@@ -149,6 +149,10 @@ impl Inner {
                 let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
                 self.state.ask(&web::Asked { scheme: &scheme, host: &host, port, path_and_query: path })
             }
+            None if asks_a_tunnel(request) => {
+                note.action = "http:loopback".to_owned();
+                self.state.ask_tunnel(request)
+            }
             None => match wire::read(request, &request_id) {
                 Ok(incoming) => {
                     let action = format!("{}:{}", incoming.service.name(), incoming.call.operation);
@@ -235,6 +239,13 @@ impl State {
             web::Got::Nobody => Handled::DropBefore,
         }
     }
+
+    /// A GET on loopback: the operator's tunnel to the shared Jaeger, or the same address of a simulator that is served elsewhere.
+    fn ask_tunnel(&self, request: &Request<Bytes>) -> Handled {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = path.strip_prefix("/_sim/jaeger").unwrap_or(path);
+        jaeger::shared(self, path).map_or(Handled::DropBefore, |answer| Handled::Respond(http_answer(answer)))
+    }
 }
 
 /// A request arrives that was held up on its way; its answer goes nowhere.
@@ -263,6 +274,13 @@ fn plain_address(request: &Request<Bytes>) -> Option<(String, String, u16)> {
     let plain = request.method() == Method::GET && !request.headers().contains_key("authorization");
     let usual = if scheme == "https" { 443 } else { 80 };
     (plain && !own).then(|| (scheme.to_owned(), host.to_owned(), uri.port_u16().unwrap_or(usual)))
+}
+
+/// Whether a GET that nobody signed asks a host by name that is none of the account's. Over HTTP the host asked is this simulator, and
+/// the URI names none.
+fn asks_a_tunnel(request: &Request<Bytes>) -> bool {
+    let signed = request.headers().contains_key(http::header::AUTHORIZATION);
+    request.method() == Method::GET && request.uri().host().is_some() && !signed
 }
 
 fn note(request: &Request<Bytes>, request_id: &str, sequence: u64, now: Millis) -> RequestNote {

@@ -1,6 +1,6 @@
 //! IAM: who may do what. Everybody may do everything but what the world file denies under `iam.denied`, a list of
 //! `{"actions": ["ecs:UpdateService", "logs:*"], "principal": ARN}`; without a principal it is the caller who is denied. What the caller
-//! is denied is refused when it is asked for; what others (an execution role, say) are denied shows in a simulation of their policies.
+//! is denied is refused when it is asked for, unless it concerns only some `resources`; what others (an execution role, say) are denied shows in a simulation of their policies.
 
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ struct Denial {
     principal: Option<String>,
     /// As IAM spells them, with `*` for any ending.
     actions: Vec<String>,
+    /// ARNs; none: whatever it is about.
+    resources: Vec<String>,
 }
 
 impl Denial {
@@ -33,7 +35,11 @@ impl Denial {
         if actions.is_empty() {
             return Err(format!("iam.denied has an entry without actions: {value}"));
         }
-        Ok(Self { principal: text(value, "principal").map(str::to_owned), actions })
+        Ok(Self { principal: text(value, "principal").map(str::to_owned), actions, resources: texts(value, "resources") })
+    }
+
+    fn concerns(&self, resource: Option<&str>) -> bool {
+        self.resources.is_empty() || resource.is_some_and(|resource| self.resources.iter().any(|known| known == resource))
     }
 
     fn covers(&self, action: &str) -> bool {
@@ -61,9 +67,15 @@ impl Iam {
     pub(super) fn save(&self) -> Option<Value> {
         let mut part = self.extra.clone();
         if !self.denied.is_empty() {
-            let denial = |denial: &Denial| match &denial.principal {
-                Some(principal) => json!({ "principal": principal, "actions": denial.actions }),
-                None => json!({ "actions": denial.actions }),
+            let denial = |denial: &Denial| {
+                let mut written = json!({ "actions": denial.actions });
+                if let Some(principal) = &denial.principal {
+                    written["principal"] = json!(principal);
+                }
+                if !denial.resources.is_empty() {
+                    written["resources"] = json!(denial.resources);
+                }
+                written
             };
             part.insert("denied".to_owned(), self.denied.iter().map(denial).collect());
         }
@@ -77,9 +89,7 @@ impl Iam {
 /// Whether the caller may do this.
 pub(super) fn permit(state: &State, service: Service, operation: &str) -> Result<(), ApiError> {
     let action = format!("{}:{operation}", service.name());
-    if operation == "GetCallerIdentity"
-        || !state.iam.denied.iter().any(|denial| denial.principal.is_none() && denial.covers(&action))
-    {
+    if operation == "GetCallerIdentity" || !denied_to_caller(state, &action, None) {
         return Ok(());
     }
     let caller = caller(state);
@@ -91,6 +101,15 @@ pub(super) fn permit(state: &State, service: Service, operation: &str) -> Result
         Service::Elb | Service::Sts | Service::Iam | Service::Route53 => ApiError::new("AccessDenied", message).status(403),
         Service::Ec2 => ApiError::new("UnauthorizedOperation", "You are not authorized to perform this operation.").status(403),
     })
+}
+
+/// Whether the caller may not do this: by the world file, because whoever wrote it could not, or by a fault. Without a resource, what
+/// concerns some resources only does not count.
+fn denied_to_caller(state: &State, action: &str, resource: Option<&str>) -> bool {
+    let mut by_policy = state.iam.denied.iter().filter(|denial| denial.principal.is_none());
+    by_policy.any(|denial| denial.covers(action) && denial.concerns(resource))
+        || state.unseen.refuses(action)
+        || state.faults.denies(action)
 }
 
 fn caller(state: &State) -> String {
@@ -136,18 +155,16 @@ fn simulate(state: &State, input: &Value) -> Result<Value, ApiError> {
     let caller = caller(state);
     let is_caller = principal == caller || role_of(&caller).is_some_and(|role| principal.rsplit('/').next() == Some(role));
     let resources = Some(texts(input, "ResourceArns")).filter(|list| !list.is_empty()).unwrap_or_else(|| vec!["*".to_owned()]);
-    let denied = |action: &str| {
-        let whose = |denial: &&Denial| match &denial.principal {
-            None => is_caller,
-            Some(other) => other == principal,
-        };
-        state.iam.denied.iter().filter(whose).any(|denial| denial.covers(action))
+    let denied = |action: &str, resource: &str| {
+        let mut others = state.iam.denied.iter().filter(|denial| denial.principal.as_deref() == Some(principal));
+        others.any(|denial| denial.covers(action) && denial.concerns(Some(resource)))
+            || is_caller && denied_to_caller(state, action, Some(resource))
     };
     let results: Vec<Value> = texts(input, "ActionNames")
         .iter()
         .flat_map(|action| resources.iter().map(move |resource| (action, resource)))
         .map(|(action, resource)| {
-            let decision = if denied(action) { "implicitDeny" } else { "allowed" };
+            let decision = if denied(action, resource) { "implicitDeny" } else { "allowed" };
             json!({ "EvalActionName": action, "EvalResourceName": resource, "EvalDecision": decision })
         })
         .collect();

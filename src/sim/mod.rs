@@ -33,6 +33,7 @@ mod shape;
 mod state;
 mod sts;
 mod traffic;
+mod unseen;
 mod values;
 mod web;
 mod wire;

@@ -6,6 +6,7 @@ use super::assumptions::Assumptions;
 use super::faults::Faults;
 use super::limits::Limits;
 use super::queue::{Event, Queue};
+use super::unseen::Unseen;
 use super::values::Object;
 use super::{cloudmap, ec2, ecs, elbv2, handle, iam, logs, scaling, sts, traffic};
 
@@ -40,6 +41,8 @@ pub struct State {
     pub(super) ledger: Vec<Effect>,
     /// What shall go wrong.
     pub(super) faults: Faults,
+    /// What the world file could not see, and callers cannot either.
+    pub(super) unseen: Unseen,
     /// What the callers may still ask for.
     pub(super) limits: Limits,
     /// How many request ids were given out; they have a sequence of their own, so that a look changes nothing else.

@@ -9,6 +9,7 @@ use super::assumptions::Assumptions;
 use super::faults::Faults;
 use super::limits::Limits;
 use super::queue::Queue;
+use super::unseen::Unseen;
 use super::values::{iso, millis, text};
 use super::{Millis, State, cloudmap, ec2, ecs, elbv2, iam, logs, scaling, sts};
 
@@ -55,7 +56,8 @@ impl State {
         state.iam = iam::Iam::load(part(world, "iam")?)?;
         state.scaling = scaling::Scaling::load(part(world, "applicationAutoScaling")?)?;
         state.logs = logs::Logs::load(part(world, "logs")?)?;
-        state.ec2 = ec2::Ec2::load(part(world, "ec2")?)?;
+        let groups_seen = !state.unseen.refuses("ec2:DescribeSecurityGroups");
+        state.ec2 = ec2::Ec2::load(part(world, "ec2")?, groups_seen)?;
         state.cloudmap = cloudmap::CloudMap::load(part(world, "servicediscovery")?, state.ec2.vpcs_without_dns())?;
         state.elbv2 = elbv2::Elbv2::load(part(world, "elbv2")?)?;
         ecs::load(state, part(world, "ecs")?)?;
@@ -117,6 +119,7 @@ impl State {
             scaling: scaling::Scaling::default(),
             ledger: Vec::new(),
             faults: Faults::default(),
+            unseen: Unseen::load(members.get("missing"))?,
             limits: Limits::default(),
             request_ids: 0,
             extra,
@@ -146,12 +149,66 @@ fn check_format(members: &Map<String, Value>) -> Result<(), String> {
     }
 }
 
+/// What a service's part is made of.
+struct Shapes {
+    part: &'static str,
+    lists: &'static [&'static str],
+    /// Lists by name, id or ARN.
+    maps_of_lists: &'static [&'static str],
+    /// Maps by name, id or ARN.
+    maps_of_maps: &'static [&'static str],
+}
+
+/// ECS sees to its own.
+const SHAPES: [Shapes; 4] = [
+    Shapes { part: "logs", lists: &["logGroups"], maps_of_lists: &["logStreams", "logEvents"], maps_of_maps: &["tags"] },
+    Shapes {
+        part: "servicediscovery",
+        lists: &["namespaces", "services"],
+        maps_of_lists: &["instances", "tags"],
+        maps_of_maps: &["instancesHealth"],
+    },
+    Shapes {
+        part: "elbv2",
+        lists: &["loadBalancers", "listeners", "rules", "targetGroups"],
+        maps_of_lists: &["targetGroupAttributes", "targetHealth", "tags"],
+        maps_of_maps: &[],
+    },
+    Shapes { part: "ec2", lists: &["securityGroups", "subnets", "vpcs", "routeTables"], maps_of_lists: &[], maps_of_maps: &[] },
+];
+
+/// Refuses a member of a wrong type: read as absent, it would be missed without a word.
+fn shapes(part: &str, members: &Map<String, Value>) -> Result<(), String> {
+    let Some(shapes) = SHAPES.iter().find(|shapes| shapes.part == part) else { return Ok(()) };
+    let told = |names: &'static [&'static str]| {
+        let there = names.iter().filter_map(|name| Some((*name, members.get(*name)?)));
+        there.filter(|(_, value)| !value.is_null())
+    };
+    for (name, value) in told(shapes.lists) {
+        if !value.is_array() {
+            return Err(format!("`{part}.{name}` is not a list"));
+        }
+    }
+    for (names, inner, fits) in [
+        (shapes.maps_of_lists, "a list", Value::is_array as fn(&Value) -> bool),
+        (shapes.maps_of_maps, "an object", Value::is_object as fn(&Value) -> bool),
+    ] {
+        for (name, value) in told(names) {
+            let entries = value.as_object().ok_or_else(|| format!("`{part}.{name}` is not an object"))?;
+            if let Some((key, _)) = entries.iter().find(|(_, value)| !fits(value)) {
+                return Err(format!("`{part}.{name}` of {key} is not {inner}"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A service's part; absent is empty.
 fn part<'a>(world: &'a Value, name: &str) -> Result<&'a Value, String> {
     const EMPTY: &Value = &Value::Null;
     match world.get(name) {
         None | Some(Value::Null) => Ok(EMPTY),
-        Some(part @ Value::Object(_)) => Ok(part),
+        Some(part @ Value::Object(members)) => shapes(name, members).map(|()| part),
         Some(_) => Err(format!("`{name}` of the world must be an object")),
     }
 }

@@ -24,6 +24,7 @@ mod plan_json;
 pub mod plan_view;
 mod progress;
 pub mod prompt;
+pub mod proof_view;
 mod remains_view;
 pub mod runs_view;
 pub mod status_view;

@@ -231,14 +231,14 @@ fn the_command_line() {
     "#);
     let path = desk.write("text.json", "not a world");
     assert_snapshot!(said(&["rehearse", "--world", &path]), @r#"
-    exit 2
-    error: cannot read world file `DIR/text.json`
-      Caused by: not JSON: expected ident at line 1 column 2
+    exit 3
+    error: world file `DIR/text.json` cannot be used
+      Caused by: it is not JSON: expected ident at line 1 column 2
     "#);
     let path = desk.write("other.json", r#"{"format": "something else", "version": 1}"#);
     assert_snapshot!(said(&["simulate", "--world", &path]), @r#"
-    exit 2
-    error: cannot read world file `DIR/other.json`
+    exit 3
+    error: world file `DIR/other.json` cannot be used
       Caused by: not a world file: `format` is "something else", expected "sidestep-world"
     "#);
     let mut command = desk.command(&["plan"]);

@@ -241,3 +241,19 @@ fn nothing_secret_is_written_by_a_rehearsal() {
     let left: Vec<_> = std::fs::read_dir(marked.desk.dir.path().join("tmp")).expect("a directory").collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// Tags stay readable in a capture: they are names and marks of tools, and planning looks at them.
+#[test]
+fn nothing_secret_is_written_by_a_capture() {
+    let marked = Marked::new();
+    let path = marked.world.path().join("capture.json").display().to_string();
+    marked.live(&["snapshot", "--out", &path], 0);
+    marked.live(&["snapshot", "--out", &path, "--output", "json"], 0);
+    let capture = std::fs::read_to_string(&path).expect("a capture");
+    let around: Vec<&str> = capture.match_indices(MARK).map(|(at, _)| &capture[at..(at + 60).min(capture.len())]).collect();
+    assert!(around.iter().any(|mark| mark.contains("-tag-")), "the tags are there");
+    assert_eq!(around.into_iter().filter(|mark| !mark.contains("-tag-")).collect::<Vec<_>>(), Vec::<&str>::new());
+    assert!(capture.contains(r#""value": "http://localhost:16686/?<masked>""#), "where it points to is readable");
+    marked.call(&["rehearse", "--world", &path], 0);
+    marked.assert_no_mark();
+}

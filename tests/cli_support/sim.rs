@@ -110,9 +110,11 @@ impl Sim {
 
     /// Waits until a request has come in.
     pub fn until_asked(&self, action: &str) {
-        // Whether it would be permitted is asked before, by its name.
-        let is_it = |request: &Value| request["action"].as_str().is_some_and(|asked| asked.ends_with(&format!(":{action}")));
-        until(&format!("{action} is asked"), || self.requests().iter().any(is_it).then_some(()));
+        let suffix = format!(":{action}");
+        let asked = || {
+            self.lines("requests").iter().any(|request| request["action"].as_str().is_some_and(|known| known.ends_with(&suffix)))
+        };
+        until(&format!("{action} is asked"), || asked().then_some(()));
     }
 
     /// How many requests came in that were signed with this access key.

@@ -93,7 +93,8 @@ fn make_two_apis() -> State {
         .as_array()
         .and_then(|rules| rules.iter().find(|rule| rule.to_string().contains(GROUP)).map(renamed))
         .expect("a rule forwards to the API");
-    rule["RuleArn"] = json!(rule["RuleArn"].as_str().unwrap_or_default().replace('a', "b"));
+    let (listener, _) = rule["RuleArn"].as_str().and_then(|arn| arn.rsplit_once('/')).expect("an ARN");
+    rule["RuleArn"] = json!(format!("{listener}/8b1fe2ceebc71522"));
     rule["Priority"] = json!("150");
     world["elbv2"]["rules"].as_array_mut().expect("rules").insert(0, rule);
     let like = renamed(&world["ecs"]["services"][0]);
@@ -146,4 +147,20 @@ pub fn dns_first() -> Runbook {
         },
         "",
     )
+}
+
+const DEV: &str = include_str!("../worlds/nexus-ai-dev.json");
+const DEV_VARIABLES: &str = include_str!("../worlds/nexus-ai-dev.tfvars");
+
+/// The world whose security group lets no span in.
+pub fn dev() -> State {
+    State::load(&serde_json::from_str(DEV).expect("JSON"), 1).expect("the world is one")
+}
+
+/// The shipped runbook for [`dev`].
+pub fn for_dev(more: &str) -> Runbook {
+    let file = built_in("jaeger-sidecar-to-shared").expect("it is shipped");
+    let var_files = vec![("dev.tfvars".to_owned(), DEV_VARIABLES.to_owned()), ("more.tfvars".to_owned(), more.to_owned())];
+    let sources = VariableSources { var_files, ..VariableSources::default() };
+    resolve(file, &sources).unwrap_or_else(|problems| panic!("{problems:?}"))
 }

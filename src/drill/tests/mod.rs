@@ -1,6 +1,7 @@
 //! What the sweep finds when a promise is broken, and that a drill is the same each time.
 
 pub(super) mod behind;
+mod proof;
 mod users;
 
 use std::sync::OnceLock;

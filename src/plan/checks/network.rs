@@ -119,6 +119,10 @@ fn covers(rule: &SecurityRule, port: i64) -> bool {
 /// Whether a rule's ranges hold every address that the peer may have: those of its subnets, or where these are not known, those it
 /// has now.
 fn in_ranges(rule: &SecurityRule, peer: &Peer, addresses: &[String]) -> bool {
+    // One for everybody holds the peer's too, whatever they are.
+    if rule.ranges.iter().any(|range| range == "0.0.0.0/0") {
+        return true;
+    }
     let held = |range: &str| rule.ranges.iter().any(|outer| holds(outer, range));
     if peer.subnets_unknown() {
         return !addresses.is_empty() && addresses.iter().all(|address| held(&format!("{address}/32")));

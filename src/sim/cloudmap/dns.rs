@@ -24,7 +24,8 @@ impl CloudMap {
             .iter()
             .filter(|namespace| member(namespace, "Type") == "DNS_PRIVATE")
             .filter(|namespace| {
-                namespace.get("VpcIds").is_some_and(|ids| ids.as_array().is_some_and(|ids| ids.contains(&json!(vpc_id))))
+                // Cloud Map does not say which VPCs a zone belongs to: where nobody does, it is the one that asks.
+                namespace.get("VpcIds").is_none_or(|ids| ids.as_array().is_some_and(|ids| ids.contains(&json!(vpc_id))))
             })
             .filter(|namespace| host.ends_with(&format!(".{}", member(namespace, "Name").to_lowercase())))
             .max_by_key(|namespace| member(namespace, "Name").len())?;

@@ -16,6 +16,8 @@ pub(super) struct Ec2 {
     security_groups: Vec<Object>,
     subnets: Vec<Object>,
     vpcs: Vec<Object>,
+    /// Whoever wrote the world file could not read security groups: they let everything through.
+    groups_unseen: bool,
     route_tables: Vec<Object>,
     /// Members of the world file that nothing here knows.
     extra: Object,
@@ -50,8 +52,8 @@ pub(super) fn call(state: &mut State, call: &Call, input: &Value) -> Result<Valu
 }
 
 impl Ec2 {
-    /// Reads the part.
-    pub(super) fn load(part: &Value) -> Result<Self, String> {
+    /// Reads the part. `groups_seen`: whether whoever wrote it could read security groups.
+    pub(super) fn load(part: &Value, groups_seen: bool) -> Result<Self, String> {
         let objects = |name: &str, id: &str| -> Result<Vec<Object>, String> {
             let read = |(index, value): (usize, &Value)| {
                 let object = value.as_object().filter(|object| object.get(id).is_some_and(Value::is_string));
@@ -66,6 +68,7 @@ impl Ec2 {
             security_groups: objects("securityGroups", "GroupId")?,
             subnets: objects("subnets", "SubnetId")?,
             vpcs: objects("vpcs", "VpcId")?,
+            groups_unseen: !groups_seen,
             route_tables: objects("routeTables", "RouteTableId")?,
             extra,
         })
@@ -92,7 +95,7 @@ impl Ec2 {
 
     /// Whether a security group of this id exists.
     pub(super) fn security_group_exists(&self, id: &str) -> bool {
-        self.security_groups.iter().any(|group| member(group, "GroupId") == id)
+        self.groups_unseen || self.security_groups.iter().any(|group| member(group, "GroupId") == id)
     }
 
     /// The VPCs whose resolver does not answer names of private zones.
@@ -112,6 +115,9 @@ impl Ec2 {
                 .flat_map(|group| group.get(direction).and_then(Value::as_array).into_iter().flatten())
                 .any(|permission| rules::covers_port(permission, port) && rules::names_peer(permission, other_ip, other_groups))
         };
+        if self.groups_unseen {
+            return true;
+        }
         let leaves = from_groups.is_empty() || open(from_groups, "IpPermissionsEgress", to_ip, to_groups);
         leaves && open(to_groups, "IpPermissions", from_ip, from_groups)
     }

@@ -81,11 +81,22 @@ pub(in crate::sim) fn load(state: &mut State, part: &Value) -> Result<(), String
             return Err(format!("`ecs.services[{index}]` has no `serviceArn`, `serviceName` or `clusterArn`"));
         }
         let most = state.assume.compute.tasks_per_service;
-        let wants = |object: &Value| (0..=most).contains(&number(object, "desiredCount").unwrap_or(0));
+        let wants = |object: &Value| {
+            let said = has(object, "desiredCount");
+            number(object, "desiredCount").map_or(!said, |count| (0..=most).contains(&count))
+        };
         if !wants(&item) || !list(&item, "deployments").iter().all(wants) {
             return Err(format!("`ecs.services[{index}]`: a `desiredCount` is not a number from 0 to {most}"));
         }
         state.ecs.services.push(load_service(item));
+    }
+    for (index, item) in items("services").enumerate().filter(|(_, item)| text(item, "status") != "INACTIVE") {
+        let deployed = list(&item, "deployments").iter().map(|deployment| text(deployment, "taskDefinition"));
+        let mut named = deployed.chain([text(&item, "taskDefinition")]).filter(|name| !name.is_empty());
+        if let Some(unknown) = named.find(|name| state.ecs.definition(name).is_none()) {
+            let name = text(&item, "serviceName");
+            return Err(format!("`ecs.services[{index}]` (`{name}`) runs `{unknown}`, which `ecs.taskDefinitions` does not have"));
+        }
     }
     for (index, item) in items("tasks").enumerate() {
         let task =

@@ -52,6 +52,16 @@ samples! {
         why: text("No such file or directory (os error 2)"),
         hint: Some(text("name another with `--var-file FILE`")),
     };
+    FileUnwritable => Error::FileUnwritable {
+        what: text("world file"),
+        path: text("runbook.hcl"),
+        why: text("it is there already, and is no world file: only a world file is replaced"),
+    };
+    WorldInvalid => Error::WorldInvalid {
+        path: text("staging.json"),
+        why: text("`region` is us-west-2, and runbook `r` is for eu-west-1"),
+        hint: Some(text("capture the right account and Region, or set variable `aws_region`")),
+    };
     RunNotFound => Error::RunNotFound { wanted: text("x9"), state_dir: text("/srv/state"), known: vec![text("r7k2"), text("m4xd")] };
     RunAmbiguous => Error::RunAmbiguous { wanted: Some(text("r7")), candidates: vec![text("r7k2"), text("r7mm")] };
     NoOpenRun => Error::NoOpenRun { state_dir: text("/srv/state") };
@@ -195,6 +205,16 @@ fn every_variant_has_its_message() {
       Caused by: No such file or directory (os error 2)
 
     hint: name another with `--var-file FILE`
+
+    ── FileUnwritable, exit code 2
+    error: cannot write world file `runbook.hcl`
+      Caused by: it is there already, and is no world file: only a world file is replaced
+
+    ── WorldInvalid, exit code 3
+    error: world file `staging.json` cannot be used
+      Caused by: `region` is us-west-2, and runbook `r` is for eu-west-1
+
+    hint: capture the right account and Region, or set variable `aws_region`
 
     ── RunNotFound, exit code 2
     error: no run `x9`
