@@ -119,6 +119,9 @@ fn what_may_not_be_read_is_said_there_and_at_the_rehearsal() {
     let before = ran.err.split("Stage").next().unwrap_or_default();
     assert!(before.contains("ec2:DescribeSecurityGroups"), "{before}");
     assert!(ran.err.contains("security-groups-unread"), "{}", ran.err);
+    let ran = desk.call(&["rehearse", "--world", &path, "--output", "json"]);
+    let first: Value = serde_json::from_str(ran.out.lines().next().unwrap_or_default()).expect("a line of JSON");
+    assert_eq!((&first["event"], &first["missing"][0]["operation"]), (&json!("world"), &json!("ec2:DescribeSecurityGroups")));
     // What the run itself needs stops it there as it would stop it on the account.
     desk.sim.fault(&json!({ "deny": "ecs:ListServiceDeployments" }));
     let ran = desk.end(desk.live(&["snapshot", "--out", &path, "--output", "json"]));
