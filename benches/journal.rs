@@ -195,8 +195,10 @@ fn plan(run: &str) -> Plan {
             warnings: Vec::new(),
             confirm: false,
             blocked_by: Vec::new(),
+            way_back: String::new(),
         }],
         findings: Vec::new(),
+        outlook: Default::default(),
         closing: BTreeMap::new(),
     }
 }

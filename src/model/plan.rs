@@ -41,8 +41,23 @@ pub struct Plan {
     pub stages: Vec<StagePlan>,
     /// What was noticed while planning.
     pub findings: Vec<Finding>,
+    /// What it takes, roughly.
+    #[serde(default)]
+    pub outlook: Outlook,
     /// Values for the closing words: names, addresses and commands, as `plan/` knows them.
     pub closing: BTreeMap<String, Value>,
+}
+
+/// What carrying a plan out takes, roughly: for people, never for a decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outlook {
+    /// Expected duration in seconds; 0: nothing is known.
+    pub seconds: u64,
+    /// Expected number of AWS calls.
+    pub calls: u64,
+    /// What becomes of capacity, one sentence each.
+    pub capacity: Vec<String>,
 }
 
 /// What a plan is bound to. Resume and rollback refuse another one.
@@ -79,6 +94,9 @@ pub struct StagePlan {
     pub warnings: Vec<String>,
     /// Whether the operator is asked again before it starts (at a terminal).
     pub confirm: bool,
+    /// How a rollback takes it back, and what it cannot bring back.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub way_back: String,
     /// Findings, by id, that keep the stage or a part of it out of the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked_by: Vec<String>,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::model::{Outlook, StepClass};
 use crate::stages::facts::Facts;
 use crate::stages::kind::LANE_CONCURRENCY;
 use crate::stages::subject::Subject;
@@ -42,6 +43,44 @@ pub fn room(service: &Value) -> (u64, u64, u64) {
     let (most, least) =
         (desired * percent("maximumPercent", 200) / 100, (desired * percent("minimumHealthyPercent", 100)).div_ceil(100));
     (desired, most.saturating_sub(desired), desired.saturating_sub(least))
+}
+
+/// What a run takes; nothing where it has no steps.
+pub fn outlook(facts: &Facts, subject: &Subject<'_>, steps: &[StepClass]) -> Outlook {
+    if steps.is_empty() {
+        return Outlook::default();
+    }
+    let seconds = seconds(facts, subject);
+    let mutations = steps.iter().filter(|class| **class == StepClass::Mutation).count() as u64;
+    // Waits ask every few seconds; a mutation is read before and after; the rest reads a little.
+    let calls = seconds / 4 + 4 * mutations + 2 * (steps.len() as u64 - mutations);
+    Outlook { seconds, calls, capacity: capacity(facts, subject) }
+}
+
+/// What the sidecars free, and what the shared services take.
+fn capacity(facts: &Facts, subject: &Subject<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (name, moved) in subject.moved.iter().filter(|(_, moved)| moved.strip.as_ref().is_some_and(|strip| strip.due)) {
+        let (Some(service), Some(definition)) = (facts.services.get(name), facts.definition_of(name)) else { continue };
+        let Some(sidecar) = definition.container(moved.sidecar()) else { continue };
+        let tasks = service["desiredCount"].as_u64().unwrap_or(0);
+        let cpu = sidecar["cpu"].as_u64().unwrap_or(0);
+        let memory = sidecar["memory"].as_u64().or(sidecar["memoryReservation"].as_u64()).unwrap_or(0);
+        let size = |member: &str| definition.body[member].as_str().unwrap_or("?").to_owned();
+        let kept = format!("whose tasks keep their size ({} CPU units, {} MiB)", size("cpu"), size("memory"));
+        lines.push(if cpu == 0 && memory == 0 {
+            format!("freed: whatever {tasks} sidecars use of {name}, {kept}; they reserve nothing")
+        } else {
+            format!("freed: {} CPU units and {} MiB that {tasks} sidecars reserve in {name}, {kept}", tasks * cpu, tasks * memory)
+        });
+    }
+    for shared in subject.shared.iter().filter(|shared| shared.due) {
+        let Some(definition) = subject.definitions.iter().find(|definition| definition.family == shared.family) else { continue };
+        let (cpu, memory) = (shared.desired * definition.cpu, shared.desired * definition.memory);
+        let tasks = if shared.desired == 1 { "1 task".to_owned() } else { format!("{} tasks", shared.desired) };
+        lines.push(format!("taken: {cpu} CPU units and {memory} MiB by {} ({tasks})", shared.name));
+    }
+    lines
 }
 
 #[cfg(test)]

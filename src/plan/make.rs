@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::checks::{self, Scene};
-use super::closing;
-use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, StagePlan, Target};
+use super::{closing, estimate};
+use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, StagePlan, StepClass, Target};
 use crate::runbook::near_miss;
 use crate::stages::claim::if_dead;
 use crate::stages::facts::Facts;
@@ -86,10 +86,14 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
             let mut stage = kind.plan(decl, &mut planning);
             common(decl, &mut stage);
             stage.blocked_by = std::mem::take(&mut planning.blocking);
+            if stage.steps().next().is_some() {
+                stage.way_back = kind.way_back().to_owned();
+            }
             stages.push(stage);
         }
     }
     let Planning { mut findings, closing: mut values, .. } = planning;
+    let steps: Vec<StepClass> = stages.iter().flat_map(StagePlan::steps).map(|step| step.class).collect();
     findings.splice(..0, claimed(facts, run, &stages));
     // Where nothing is left to do, what the variables say matters no more.
     if stages.iter().any(|stage| stage.steps().next().is_some()) {
@@ -135,6 +139,7 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
         },
         stages,
         findings,
+        outlook: estimate::outlook(facts, &subject, &steps),
         closing: values,
     }
 }

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use super::newest::{MovedOn, Newest};
 use super::users::Own;
 use crate::model::{
-    Direction, Disposition, Extent, Finding, Input, Lane, LaneId, Mutation, Plan, Resource, RunView, StageId, StagePlan, StepClass,
-    StepId, StepPlan, Wave,
+    Direction, Disposition, Extent, Finding, Input, Lane, LaneId, Mutation, Outlook, Plan, Resource, RunView, StageId, StagePlan,
+    StepClass, StepId, StepPlan, Wave,
 };
 use crate::stages::registry;
 use crate::stages::step::{Step, UndoStep};
@@ -88,7 +88,14 @@ pub fn undo(view: &RunView, extent: &Extent, newest: &Newest) -> Plan {
     }
     let stages = stages.into_values().rev().filter_map(stage_plan).collect();
     let findings: Vec<Finding> = newest.values().map(MovedOn::finding).collect();
-    Plan { direction: Direction::Back, stages, findings, closing: BTreeMap::new(), ..view.forward.clone() }
+    Plan {
+        direction: Direction::Back,
+        stages,
+        findings,
+        outlook: Outlook::default(),
+        closing: BTreeMap::new(),
+        ..view.forward.clone()
+    }
 }
 
 pub(super) fn service(mutation: &Mutation) -> Option<&str> {
@@ -252,5 +259,6 @@ fn stage_plan(lanes: BTreeMap<String, LaneOfUndo>) -> Option<StagePlan> {
         warnings: Vec::new(),
         confirm: false,
         blocked_by: Vec::new(),
+        way_back: String::new(),
     })
 }

@@ -87,6 +87,10 @@ impl StageKind for Dns {
         subject.names.push(Name { decl, namespace: settings.namespace, service: settings.service });
     }
 
+    fn way_back(&self) -> &'static str {
+        "detaches the service, waits until no instance is left, and deletes the name if the run created it"
+    }
+
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
         let settings: Settings = checked(decl);
         let Some(namespace) = namespace(decl, &settings, planning) else { return stage_plan(decl, Vec::new(), Vec::new()) };

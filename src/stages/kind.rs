@@ -29,6 +29,9 @@ pub trait StageKind {
     /// Adds what it does to which services, for the checks. The block has passed [`StageKind::check`].
     fn subject<'a>(&self, decl: &'a StageDecl, facts: &Facts, subject: &mut Subject<'a>);
 
+    /// How a rollback takes a stage of this kind back, and what it cannot bring back: a clause.
+    fn way_back(&self) -> &'static str;
+
     /// Plans it. Stages are planned in order; what one leaves for the next is in [`Planning::sketch`].
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan;
 }
@@ -187,6 +190,7 @@ pub fn stage_plan(decl: &StageDecl, resources: Vec<Resource>, lanes: Vec<Lane>) 
         warnings: Vec::new(),
         confirm: false,
         blocked_by: Vec::new(),
+        way_back: String::new(),
     }
 }
 

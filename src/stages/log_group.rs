@@ -70,6 +70,10 @@ impl StageKind for LogGroup {
 
     fn subject<'a>(&self, _decl: &'a StageDecl, _facts: &Facts, _subject: &mut Subject<'a>) {}
 
+    fn way_back(&self) -> &'static str {
+        "deletes the log group if the run created it, with the log lines in it; else gives it its retention back"
+    }
+
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
         let Settings { name, retention_in_days, tags } = checked(decl);
         planning.closing.insert("log_group".to_owned(), json!(name));

@@ -5,6 +5,7 @@
 
 mod api_service;
 pub mod claim;
+mod diff;
 mod dns;
 pub mod edit;
 pub mod facts;

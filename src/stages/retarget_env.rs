@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api_service::edited;
 use super::edit::Edit;
 use super::facts::{self, Facts, Wants};
 use super::findings::{ENDPOINT_UNEXPECTED, Seen};
 use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
 use super::spans_arrive::{self, Rollout, Sender, SpansArrive};
 use super::subject::{self, Receiver, Retarget, Subject};
-use crate::model::{Change, Disposition, Lane, Problem, Resource, StageDecl, StagePlan, StepClass};
+use crate::model::{Disposition, Lane, Problem, Resource, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
 pub struct RetargetEnv;
@@ -95,6 +96,10 @@ impl StageKind for RetargetEnv {
         }
     }
 
+    fn way_back(&self) -> &'static str {
+        "puts each service back on the revision that it runs now: one rollout"
+    }
+
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
         let settings: Settings = checked(decl);
         let mut resources = Vec::new();
@@ -112,8 +117,8 @@ impl StageKind for RetargetEnv {
 
 /// What a service's containers say now.
 enum Now {
-    /// They have the expected value: these changes.
-    Expected(Vec<Change>),
+    /// They have the expected value.
+    Expected,
     /// They have the new value already.
     Already,
     /// Neither: what was found.
@@ -122,8 +127,7 @@ enum Now {
 
 fn look(facts: &Facts, settings: &Settings, service: &str) -> Now {
     let Some(definition) = facts.definition_of(service) else { return Now::Other("its task definition cannot be read".to_owned()) };
-    let mut changes = Vec::new();
-    let mut already = 0;
+    let (mut expected, mut already) = (0_u32, 0_u32);
     for (variable, set) in &settings.set {
         for container in definition.containers().filter(|container| container["name"] != *settings.sidecar) {
             let name = container["name"].as_str().unwrap_or_default();
@@ -131,8 +135,7 @@ fn look(facts: &Facts, settings: &Settings, service: &str) -> Now {
             for pair in pairs.filter(|pair| pair["name"] == **variable) {
                 let value = pair["value"].as_str().unwrap_or_default();
                 if value == set.from {
-                    let path = format!("containerDefinitions[{name}].environment[{variable}]");
-                    changes.push(Change { path, from: Some(json!(set.from)), to: Some(json!(set.to)) });
+                    expected += 1;
                 } else if value == set.to {
                     already += 1;
                 } else {
@@ -141,20 +144,20 @@ fn look(facts: &Facts, settings: &Settings, service: &str) -> Now {
             }
         }
     }
-    match (changes.is_empty(), already) {
-        (false, _) => Now::Expected(changes),
-        (true, 0) => Now::Other(format!(
+    match (expected, already) {
+        (1.., _) => Now::Expected,
+        (0, 0) => Now::Other(format!(
             "no container but `{}` has {}",
             settings.sidecar,
             settings.set.keys().cloned().collect::<Vec<_>>().join(", ")
         )),
-        (true, _) => Now::Already,
+        (0, _) => Now::Already,
     }
 }
 
 fn plan_service(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, service: &str) -> (Resource, Option<Lane>) {
     let resource = |disposition, changes| Resource { kind: "service".to_owned(), name: service.to_owned(), disposition, changes };
-    let changes = match look(planning.facts, settings, service) {
+    match look(planning.facts, settings, service) {
         // Whoever pointed it there: while the sidecar is still beside it, the gate before the next stage stands.
         Now::Already => return (resource(Disposition::AlreadySo, Vec::new()), gate(decl, settings, planning, service)),
         Now::Other(found) => {
@@ -164,20 +167,20 @@ fn plan_service(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'
                 .raise(&ENDPOINT_UNEXPECTED, Seen::new(service, found, "the service would not be pointed at the shared one", fix));
             return (resource(Disposition::Foreign, Vec::new()), None);
         }
-        Now::Expected(changes) => changes,
-    };
+        Now::Expected => {}
+    }
     if planning.is_hindered(service) {
         return (resource(Disposition::Foreign, Vec::new()), None);
     }
+    let own = |name: &str| settings.set.contains_key(name);
+    let changes = edited(planning.facts, service, &edits(settings), &own);
     let lane = lane(decl, settings, planning, service);
     (resource(Disposition::Update, changes), lane)
 }
 
-fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, service: &str) -> Option<Lane> {
-    let cluster = planning.facts.cluster.clone();
-    let found = planning.facts.services.get(service).cloned().unwrap_or(Value::Null);
-    let digest = planning.facts.definition_of(service).map(|definition| definition.content_digest());
-    let edits: Vec<Edit> = settings
+/// The edits of a service's task definition.
+fn edits(settings: &Settings) -> Vec<Edit> {
+    settings
         .set
         .iter()
         .map(|(name, set)| Edit::SetEnv {
@@ -186,7 +189,14 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
             from: set.from.clone(),
             to: set.to.clone(),
         })
-        .collect();
+        .collect()
+}
+
+fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, service: &str) -> Option<Lane> {
+    let cluster = planning.facts.cluster.clone();
+    let found = planning.facts.services.get(service).cloned().unwrap_or(Value::Null);
+    let digest = planning.facts.definition_of(service).map(|definition| definition.content_digest());
+    let edits = edits(settings);
     let mut lane = LaneBuilder::new(decl, service);
     let verify = settings.verify.get(spans_arrive::NAME);
     let traffic = verify.map(|verify| verify.before(&mut lane, &sender(settings, planning, service)));

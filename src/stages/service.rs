@@ -158,6 +158,10 @@ impl StageKind for Service {
         });
     }
 
+    fn way_back(&self) -> &'static str {
+        "takes the service to 0 tasks and deletes it if the run created it; what it kept in memory goes with it"
+    }
+
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
         let settings: Settings = checked(decl);
         let group = settings.load_balancer.as_ref().and_then(|balancer| target_group(decl, &settings, balancer, planning));

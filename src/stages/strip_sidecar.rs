@@ -58,6 +58,10 @@ impl StageKind for StripSidecar {
         }
     }
 
+    fn way_back(&self) -> &'static str {
+        "puts each service back on its revision and load-balancer entries in one update; what the sidecars kept in memory is gone for good"
+    }
+
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
         let settings: Settings = checked(decl);
         let mut resources = Vec::new();
@@ -97,8 +101,8 @@ fn plan_service(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'
     if planning.is_hindered(service) {
         return (resource(Disposition::Foreign, Vec::new()), None);
     }
-    let container = Change { path: format!("containerDefinitions[{}]", settings.sidecar), from: Some(json!("present")), to: None };
-    let mut changes = vec![container];
+    let edits = [Edit::Strip { container: settings.sidecar.clone() }];
+    let mut changes = api_service::edited(planning.facts, service, &edits, &|_| false);
     for entry in &dropped {
         let group = entry["targetGroupArn"].as_str().and_then(|arn| arn.rsplit(':').next()).unwrap_or_default();
         let path = format!("loadBalancers[{}:{}]", settings.sidecar, entry["containerPort"]);

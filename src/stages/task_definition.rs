@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::diff;
 use super::facts::{self, Facts, Roles, Wants};
 use super::findings::{NO_EXECUTION_ROLE, Seen};
 use super::kind::{Known, LaneBuilder, Planning, StageKind, checked, later, settings, stage_plan};
@@ -190,6 +191,10 @@ impl StageKind for TaskDefinition {
         subject.definitions.push(Definition { decl, family, cpu, memory, ports, images });
     }
 
+    fn way_back(&self) -> &'static str {
+        "deregisters the revision; its number stays used"
+    }
+
     fn plan(&self, decl: &StageDecl, planning: &mut Planning<'_>) -> StagePlan {
         let settings: Settings = checked(decl);
         let family = settings.family.clone();
@@ -216,7 +221,8 @@ impl StageKind for TaskDefinition {
         lane.step("verify", "ecs.verify-task-definition", StepClass::Verify, title, json!({ "content": content }), inputs);
         planning.sketch.revisions.insert(family.clone(), revision);
         let disposition = if newest.is_some() { Disposition::Update } else { Disposition::Create };
-        let resource = Resource { kind: "task definition".to_owned(), name: family, disposition, changes: changes(&content) };
+        let changes = changes(&settings, newest.map(|found| normalised(&found.register_input())).as_ref(), &content);
+        let resource = Resource { kind: "task definition".to_owned(), name: family, disposition, changes };
         stage_plan(decl, vec![resource], lane.build().into_iter().collect())
     }
 }
@@ -275,20 +281,10 @@ fn definition(name: &str, container: &Container, region: &str) -> Value {
     value
 }
 
-fn changes(content: &Value) -> Vec<Change> {
-    let added = |path: String, value: &Value| Change { path, from: None, to: Some(value.clone()) };
-    let mut changes = vec![added("cpu".to_owned(), &content["cpu"]), added("memory".to_owned(), &content["memory"])];
-    for container in content["containerDefinitions"].as_array().into_iter().flatten() {
-        let at = format!("containerDefinitions[{}]", container["name"].as_str().unwrap_or_default());
-        changes.push(added(format!("{at}.image"), &container["image"]));
-        let ports: Vec<_> =
-            container["portMappings"].as_array().into_iter().flatten().map(|port| port["containerPort"].clone()).collect();
-        changes.push(added(format!("{at}.portMappings"), &json!(ports)));
-        if container["healthCheck"].is_object() {
-            changes.push(added(format!("{at}.healthCheck"), &container["healthCheck"]["command"]));
-        }
-    }
-    changes
+/// What is new about it; the runbook's own variables are the only ones whose values are told.
+fn changes(settings: &Settings, newest: Option<&Value>, content: &Value) -> Vec<Change> {
+    let own = |name: &str| settings.container.values().any(|container| container.environment.contains_key(name));
+    diff::changes(newest, &normalised(content), &own)
 }
 
 #[cfg(test)]

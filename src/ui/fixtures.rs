@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::model::{
-    Actor, Adoption, Change, Direction, Disposition, Event, Failure, FailureKind, Finding, Holder, Lane, LaneId, Outcome, Plan,
-    Progress, Record, RecordBody, Resource, RunId, RunView, Severity, StageId, StagePlan, StepClass, StepId, StepPlan, Target,
-    Verdict, Wave,
+    Actor, Adoption, Change, Direction, Disposition, Event, Failure, FailureKind, Finding, Holder, Lane, LaneId, Outcome, Outlook,
+    Plan, Progress, Record, RecordBody, Resource, RunId, RunView, Severity, StageId, StagePlan, StepClass, StepId, StepPlan,
+    Target, Verdict, Wave,
 };
 
 pub(crate) const API: &str = "nexus-ai-api-staging";
@@ -79,6 +79,7 @@ fn stage(id: &str, kind: &str, resources: Vec<Resource>, lanes: Vec<Lane>) -> St
         warnings: Vec::new(),
         confirm: false,
         blocked_by: Vec::new(),
+        way_back: String::new(),
     }
 }
 
@@ -246,6 +247,7 @@ pub(crate) fn plan() -> Plan {
         target: target(),
         stages: vec![log_group(), task_definition(), service(), dns(), retarget(&[API]), strip()],
         findings: vec![],
+        outlook: outlook(),
         closing: closing(),
     }
 }
@@ -256,6 +258,15 @@ pub(crate) fn plan_with_lanes() -> Plan {
     plan.target.services.push("nexus-ai-worker-staging".to_owned());
     plan.stages[4] = retarget(&[API, "nexus-ai-worker-staging"]);
     plan
+}
+
+/// What a plan of the fixtures takes.
+fn outlook() -> Outlook {
+    let capacity = [
+        "freed: 512 CPU units and 1024 MiB that 2 sidecars reserve in nexus-ai-api-staging, whose tasks keep their size (4096 CPU units, 8192 MiB)",
+        "taken: 1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)",
+    ];
+    Outlook { seconds: 520, calls: 198, capacity: capacity.map(str::to_owned).to_vec() }
 }
 
 /// A finding of each severity.

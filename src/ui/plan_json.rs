@@ -28,6 +28,7 @@ pub fn json(plan: &Plan) -> Value {
             "foreign": counts.foreign,
             "alreadySo": counts.already,
         },
+        "outlook": plan.outlook,
         "findings": plan.findings.iter().map(finding).collect::<Vec<_>>(),
         "stages": plan.stages.iter().map(stage).collect::<Vec<_>>(),
     })
@@ -74,6 +75,9 @@ fn stage(stage: &StagePlan) -> Value {
             json!({ "lanes": wave.lanes.iter().map(lane).collect::<Vec<_>>() })
         }).collect::<Vec<_>>(),
     });
+    if !stage.way_back.is_empty() {
+        value["wayBack"] = json!(stage.way_back);
+    }
     if !stage.blocked_by.is_empty() {
         value["blockedBy"] = json!(stage.blocked_by);
     }

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Change, Direction, Disposition, Finding, Plan, Resource, Severity, StagePlan, StepClass, StepPlan};
+use crate::model::{Change, Direction, Disposition, Finding, Outlook, Plan, Resource, Severity, StagePlan, StepClass, StepPlan};
 
 use super::style::{Style, Tone};
 use super::text;
@@ -23,6 +23,9 @@ pub fn render(plan: &Plan, style: &Style) -> String {
     }
     for number in 1..=plan.stages.len() {
         parts.push(stage(plan, number, style));
+    }
+    if plan.outlook.seconds > 0 && !plan.is_empty() {
+        parts.push(outlook(plan, style));
     }
     parts.push(verdict(plan, style));
     parts.join("\n\n")
@@ -108,6 +111,10 @@ fn stage(plan: &Plan, number: usize, style: &Style) -> String {
         lines.push(text::wrap(&text::clean(warning), style.width, &first, 4));
     }
     lines.extend(steps(stage, style));
+    if !stage.way_back.is_empty() {
+        let first = format!("    {}  ", style.paint(Tone::Faint, "undo  "));
+        lines.push(text::wrap(&text::clean(&stage.way_back), style.width, &first, 12));
+    }
     lines.join("\n")
 }
 
@@ -183,6 +190,19 @@ fn step(step: &StepPlan, indent: usize, style: &Style) -> String {
         step.deadline_s.map(|seconds| format!(" {}", text::glue(&format!("(up to {})", text::limit(seconds))))).unwrap_or_default();
     let first = format!("{}{class}  ", " ".repeat(indent));
     text::wrap(&format!("{}{}", text::clean(&step.title), limit), style.width, &first, indent + 8)
+}
+
+/// What carrying it out takes.
+fn outlook(plan: &Plan, style: &Style) -> String {
+    let Outlook { seconds, calls, capacity } = &plan.outlook;
+    let takes = format!("about {} min and {calls} AWS calls, where nothing is in the way", seconds.div_ceil(60));
+    let mut lines = vec![style.paint(Tone::Strong, "Outlook"), text::wrap(&takes, style.width, "  takes     ", 12)];
+    for line in capacity {
+        let line = text::clean(line);
+        let (word, rest) = line.split_once(": ").unwrap_or(("", &line));
+        lines.push(text::wrap(rest, style.width, &format!("  {}", text::pad(word, 10)), 12));
+    }
+    lines.join("\n")
 }
 
 /// What becomes of how many resources.

@@ -75,8 +75,10 @@ fn plan(run: &str, service: &str) -> Plan {
             warnings: Vec::new(),
             confirm: true,
             blocked_by: Vec::new(),
+            way_back: String::new(),
         }],
         findings: Vec::new(),
+        outlook: Default::default(),
         closing: BTreeMap::new(),
     }
 }

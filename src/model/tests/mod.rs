@@ -74,6 +74,7 @@ fn plan() -> Plan {
         warnings: Vec::new(),
         confirm: false,
         blocked_by: Vec::new(),
+        way_back: String::new(),
     };
     Plan {
         run: RunId::new("r7k2"),
@@ -93,6 +94,7 @@ fn plan() -> Plan {
         },
         stages: vec![stage("first", &["shared"]), stage("second", &["api", "web"])],
         findings: Vec::new(),
+        outlook: Default::default(),
         closing: BTreeMap::new(),
     }
 }

@@ -66,8 +66,14 @@ fn the_whole_migration() {
         read    wait for the rollout of nexus-ai-api-staging (up to 30m)
         read    wait until no sidecar is a target any more (up to 30m)
 
+    Outlook
+      takes     about 9 min and 198 AWS calls, where nothing is in the way
+      freed     512 CPU units and 1024 MiB that 2 sidecars reserve in nexus-ai-api-staging, whose tasks
+                keep their size (4096 CPU units, 8192 MiB)
+      taken     1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)
+
     Plan: 4 to create, 2 to change, 0 to remove, 1 already so.
-    Digest: a2301df43825bb77
+    Digest: 4ccc414d2f56ec02
     "#);
 }
 
@@ -114,9 +120,16 @@ fn findings_come_first_and_the_worst_of_them_first() {
         change  create log group /ecs/nexus-ai-jaeger-staging
         change  keep its logs for 7 days
 
+    Outlook
+      takes     about 9 min and 198 AWS calls, where nothing is in the way
+      freed     512 CPU units and 1024 MiB that 2 sidecars reserve in
+                nexus-ai-api-staging, whose tasks keep their size (4096 CPU units,
+                8192 MiB)
+      taken     1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)
+
     Plan: 1 to create, 0 to change, 0 to remove, 0 already so.
     Blocked: 1 finding blocks this plan.
-    Digest: 464caade586dad00
+    Digest: febcec9f874bf253
     "#);
 }
 
@@ -223,7 +236,7 @@ fn each_disposition_has_its_sign() {
 
 #[test]
 fn nothing_to_do() {
-    insta::assert_snapshot!(render(&fixtures::empty_plan(), &narrow(80)), @r#"
+    insta::assert_snapshot!(render(&fixtures::empty_plan(), &narrow(80)), @r"
     Plan of run r7k2: jaeger-sidecar-to-shared
 
       environment  staging
@@ -253,8 +266,8 @@ fn nothing_to_do() {
       = service nexus-ai-api-staging (already so)
 
     Nothing to do: 7 already so.
-    Digest: b5b3c201d208a888
-    "#);
+    Digest: facd8c3fa1416375
+    ");
 }
 
 #[test]
@@ -275,8 +288,15 @@ fn a_rollback_says_so() {
         change  point nexus-ai-api-staging back at revision 2
         read    wait for the rollout of nexus-ai-api-staging (up to 30m)
 
+    Outlook
+      takes     about 9 min and 198 AWS calls, where nothing is in the way
+      freed     512 CPU units and 1024 MiB that 2 sidecars reserve in
+                nexus-ai-api-staging, whose tasks keep their size (4096 CPU units,
+                8192 MiB)
+      taken     1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)
+
     Plan: 0 to create, 1 to change, 0 to remove, 0 already so.
-    Digest: 8fd70b49367644d6
+    Digest: 184705b8cee09804
     "#);
     let nothing = Plan { stages: vec![], ..fixtures::back_plan() };
     assert!(render(&nothing, &Style::plain()).contains("Nothing to undo"));
@@ -346,6 +366,14 @@ fn json_is_a_contract() {
       ],
       "format": "sidestep-plan",
       "nothingToDo": false,
+      "outlook": {
+        "calls": 198,
+        "capacity": [
+          "freed: 512 CPU units and 1024 MiB that 2 sidecars reserve in nexus-ai-api-staging, whose tasks keep their size (4096 CPU units, 8192 MiB)",
+          "taken: 1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)"
+        ],
+        "seconds": 520
+      },
       "run": "r7k2",
       "runbook": "jaeger-sidecar-to-shared",
       "runbookDigest": "…",
