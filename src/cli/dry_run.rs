@@ -160,8 +160,7 @@ fn stopped(context: &Context, proof: &Proof) -> Option<Error> {
             (format!("the run would stop before its first change: {message}"), causes)
         }
         Stop::Held(step, _) => {
-            let trouble = proof.view.steps.get(step).and_then(|step| step.trouble.as_ref());
-            let why = trouble.map(|trouble| trouble.message.clone());
+            let why = proof.view.steps.get(step).and_then(|step| step.held.as_ref()).map(|(_, why)| why.clone());
             let title = proof.view.plan.step(step).map_or_else(|| step.to_string(), |planned| planned.title.clone());
             (format!("paused: the run would wait for a person at `{title}`"), why.into_iter().collect())
         }
