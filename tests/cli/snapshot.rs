@@ -133,6 +133,9 @@ fn what_may_not_be_read_is_said_there_and_at_the_rehearsal() {
     assert!(ran.err.contains("`register-dns` stopped: ListServiceDeployments for nexus-ai-jaeger-staging"), "{}", ran.err);
 }
 
+/// A name for the file, and what is done to it.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
+
 #[test]
 fn a_capture_that_says_what_cannot_be_is_refused() {
     let desk = Desk::new();
@@ -149,7 +152,7 @@ fn a_capture_that_says_what_cannot_be_is_refused() {
     let gone: &dyn Fn(&mut Value) = &|world| {
         world["ecs"]["taskDefinitions"].as_array_mut().expect("a list").retain(|found| !found.to_string().contains("frontend"))
     };
-    let changes: [(&str, &dyn Fn(&mut Value)); 9] = [
+    let changes: [Change<'_>; 9] = [
         ("definition.json", gone),
         ("groups.json", &|world| world["ec2"]["securityGroups"] = json!({})),
         ("health.json", &|world| world["elbv2"]["targetHealth"] = json!([])),
