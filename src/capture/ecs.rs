@@ -63,10 +63,13 @@ async fn read_services(reader: &Reader<'_>, scope: &Scope) -> Result<Vec<Value>,
     Ok(found.filter(|service| service["status"] != "INACTIVE").collect())
 }
 
-/// Those that a service started and that are to run.
+/// Those that a service started and that have not stopped: one that is told to still holds its place.
 async fn read_tasks(reader: &Reader<'_>, cluster: &str) -> Result<Vec<Value>, CallError> {
-    let input = json!({ "cluster": cluster, "desiredStatus": "RUNNING", "maxResults": 100 });
-    let arns = reader.list("ListTasks", cluster, input, "taskArns", "nextToken").await?;
+    let mut arns = Vec::new();
+    for desired in ["RUNNING", "STOPPED"] {
+        let input = json!({ "cluster": cluster, "desiredStatus": desired, "maxResults": 100 });
+        arns.extend(reader.list("ListTasks", cluster, input, "taskArns", "nextToken").await?);
+    }
     let answers = each(arns.chunks(TASKS), async |arns| {
         let input = json!({ "cluster": cluster, "tasks": arns, "include": ["TAGS"] });
         reader.read("DescribeTasks", cluster, input).await
@@ -76,7 +79,8 @@ async fn read_tasks(reader: &Reader<'_>, cluster: &str) -> Result<Vec<Value>, Ca
         Value::Array(tasks) => tasks,
         _ => Vec::new(),
     });
-    Ok(found.filter(|task| task["group"].as_str().is_some_and(|group| group.starts_with("service:"))).collect())
+    let of_service = |task: &Value| task["group"].as_str().is_some_and(|group| group.starts_with("service:"));
+    Ok(found.filter(|task| of_service(task) && task["lastStatus"] != "STOPPED").collect())
 }
 
 /// What services and tasks run, and the newest ACTIVE revisions of the families that the runbook registers.

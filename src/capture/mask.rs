@@ -6,9 +6,9 @@
 //! | values of environment variables | those of the variables that the runbook retargets, the settings in [`SETTINGS`], `true` and `false`, addresses (below) | everything else |
 //! | `OTEL_RESOURCE_ATTRIBUTES` | `service.name` | the other attributes' values |
 //! | arguments of `command`, `entryPoint` and health checks | options' names, the words in [`WORDS`], base paths, addresses | every other word |
-//! | options of log drivers | `awslogs-…` | the rest |
+//! | options of log drivers | `awslogs-…`, addresses | the rest |
 //! | `secrets`, registry credentials, environment files | what the ARN says of service, Region and account | the resource in it |
-//! | docker labels, options of volume drivers, FireLens options | their names | their values |
+//! | docker labels, options of volume drivers, FireLens options | their names; `true`, `false`, addresses | their values |
 //! | listener rules on headers, cookies and query strings | that they are there | what they compare with |
 //! | attributes of Cloud Map instances | AWS's own | the rest |
 //!
@@ -165,7 +165,7 @@ fn mask_member(name: &str, member: &mut Value, known: &Known) {
         "options" | "dockerLabels" | "labels" | "driverOpts" => {
             let entries = member.as_object_mut().into_iter().flatten();
             for (_, value) in entries.filter(|(key, _)| name != "options" || !key.starts_with("awslogs-")) {
-                *value = Value::from(MASK);
+                *value = Value::from(value.as_str().map_or_else(|| MASK.to_owned(), |found| text(found, known)));
             }
         }
         "secrets" | "secretOptions" => {

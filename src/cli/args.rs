@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "sidestep", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 runbook or variables invalid, 4 blocked by findings, \
+    after_help = "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 runbook, variables or world file invalid, 4 blocked by findings, \
     5 stopped and resumable, 6 paused, 7 ended by rolling back, 8 stuck, 9 held by another."
 )]
 pub struct Cli {

@@ -72,11 +72,17 @@ fn of_what_is_left(context: &Context, args: &RunArgs, wanted: Option<&str>) -> R
         return Err(Error::NotApplicable { run: view.id.clone(), verb: "resumed".to_owned(), why, hint });
     }
     let runbook = resume::journaled_runbook(&view)?;
+    let reads_as_then = runbook.digest == view.forward.runbook_digest;
+    if !reads_as_then {
+        let words = "has another text now: tried is the plan as it was agreed to, and findings are not read again";
+        context.out.status(&format!("note: runbook `{}` {words}", runbook.name));
+    }
     let (news, captured) = context.runtime()?.block_on(async {
         let aws = account::connect_bound(context, &view, Access::ReadOnly).await?;
         let identity = aws.identity().await?;
         let (now, facts) = planned(context, &aws, &identity, &runbook, &view.id).await?;
-        let news = if view.plan.direction == Direction::Forward { resume::new_blockers(&view, &now) } else { Vec::new() };
+        let looks = reads_as_then && view.plan.direction == Direction::Forward;
+        let news = if looks { resume::new_blockers(&view, &now) } else { Vec::new() };
         Ok::<_, Error>((news, capture(&aws, &runbook, &facts).await?))
     })?;
     let findings: Vec<_> = news.into_iter().filter(|finding| !finding.is_accepted(&args.accept)).collect();
@@ -154,8 +160,7 @@ fn stopped(context: &Context, proof: &Proof) -> Option<Error> {
             (format!("the run would stop before its first change: {message}"), causes)
         }
         Stop::Held(step, _) => {
-            let trouble = proof.view.steps.get(step).and_then(|step| step.trouble.as_ref());
-            let why = trouble.map(|trouble| trouble.message.clone());
+            let why = proof.view.steps.get(step).and_then(|step| step.held.as_ref()).map(|(_, why)| why.clone());
             let title = proof.view.plan.step(step).map_or_else(|| step.to_string(), |planned| planned.title.clone());
             (format!("paused: the run would wait for a person at `{title}`"), why.into_iter().collect())
         }

@@ -27,9 +27,7 @@ pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
     // It must be one before anything in it is believed.
     let state = file.load(args.seed)?;
     let runbook = fitting_runbook(context, args, &file)?;
-    if !context.json() {
-        file.tell_missing(context);
-    }
+    file.tell_missing(context);
     match args.faults {
         Faults::None => {}
         Faults::Crashes => return crashes::call(context, args, &runbook, &file),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::context::Context;
 use super::runbooks;
@@ -80,6 +80,10 @@ impl WorldFile {
     pub fn tell_missing(&self, context: &Context) {
         let entries: Vec<&Value> = self.world["missing"].as_array().into_iter().flatten().collect();
         if entries.is_empty() {
+            return;
+        }
+        if context.json() {
+            context.out.data(&json!({ "event": "world", "path": self.path, "missing": entries }).to_string());
             return;
         }
         context.out.status(&format!("`{}` lacks what could not be read when it was captured:", self.path));

@@ -66,7 +66,7 @@ impl Sealed {
             facts: rests_on(facts),
             digest: String::new(),
         };
-        sealed.digest = sealed.computed();
+        sealed.digest = computed(&json!(sealed));
         sealed
     }
 
@@ -83,9 +83,10 @@ impl Sealed {
         if value["version"] != VERSION {
             return Err(format!("its version is {}, this program reads {VERSION}: seal the plan again", value["version"]));
         }
+        let computed = computed(&value);
         let sealed: Self =
             serde_path_to_error::deserialize(value).map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
-        if sealed.digest != sealed.computed() {
+        if sealed.digest != computed {
             return Err("it was altered: its content does not have the digest that it was sealed with".to_owned());
         }
         Ok(sealed)
@@ -94,11 +95,6 @@ impl Sealed {
     /// The file's text.
     pub fn text(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
-    }
-
-    fn computed(&self) -> String {
-        let unsigned = Self { digest: String::new(), ..self.clone() };
-        digest(&json!(unsigned))
     }
 
     /// What the plan rests on and is no longer so: one line each, the resource and what became of it.
@@ -128,6 +124,15 @@ impl Sealed {
         now.target.identity.clear();
         essence(&sealed) == essence(&now)
     }
+}
+
+/// The digest of a file's content: all of it but the digest itself.
+fn computed(file: &Value) -> String {
+    let mut file = file.clone();
+    if let Some(members) = file.as_object_mut() {
+        members.remove("digest");
+    }
+    digest(&file)
 }
 
 /// The members in which two values differ, `from → to` where that is short.

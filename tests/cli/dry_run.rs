@@ -104,12 +104,13 @@ fn a_blocked_plan_is_not_tried() {
     let accepted: Vec<&str> = blockers.iter().flat_map(|id| ["--accept", id]).collect();
     let ran = dev(&accepted);
     assert_eq!(ran.code, Some(6), "{}{}", ran.out, ran.err);
-    assert_snapshot!(redacted(&ran.err), @r"
+    assert_snapshot!(redacted(&ran.err), @r#"
     paused: the run would wait for a person at `see that spans arrive`
+      Caused by: the shared Jaeger has no trace of `api` begun after the rollout within 2 min, although the sidecars had spans before it: to strip the sidecar now would lose traces
 
     state: stages 1-4 done, stage 5 (retarget-api-env) not done
     hint: this was a dry run: nothing was changed, and nothing remains of it
-    ");
+    "#);
     let lost: Vec<&str> = ran.out.lines().filter(|line| line.contains(" lost during ")).collect();
     assert!(
         lost.iter().any(|line| line.contains("retarget-api-env") && line.ends_with("a security group blocks the port")),
@@ -136,12 +137,12 @@ fn what_is_left_of_a_run_is_tried_on_a_copy_of_its_journal() {
     };
     let ran = dry(&[]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
-    assert_snapshot!(proof(&ran), @r"
+    assert_snapshot!(proof(&ran), @r#"
     ✓ killed right after UpdateService took effect in retarget-api-env, and taken up again: it ended the
       same, each change made once
     ✓ rolled back in T, 0 spans lost: every change of the run was taken back
     Nothing was changed: the account was only read, and the journal is as it was.
-    ");
+    "#);
     let timeline = ran.out.split("Predicted timeline").nth(1).expect("a timeline").split("\n\n").next().expect("lines");
     assert_snapshot!(redacted(timeline), @r#"
     create-service        T

@@ -87,10 +87,10 @@ fn a_plan_begins_with_where_it_would_run_and_what_was_found() {
 }
 
 #[test]
-fn a_plan_is_shown_and_changes_nothing() {
+fn a_plan_shows_what_is_created() {
     let (desk, text) = planned();
-    let stages = text.find("Stage 1/6").expect("stages");
-    assert_snapshot!(desk.shown(&text[stages..]), @r#"
+    let (from, to) = (text.find("Stage 1/6").expect("stages"), text.find("Stage 4/6").expect("more stages"));
+    assert_snapshot!(desk.shown(text[from..to].trim_end()), @r#"
     Stage 1/6 create-log-group
       + log group /ecs/nexus-ai-jaeger-staging
           retentionInDays: 7
@@ -136,7 +136,14 @@ fn a_plan_is_shown_and_changes_nothing() {
         read    wait until nexus-ai-jaeger-staging's own task is healthy on 16686 (up to T)
         undo    takes the service to 0 tasks and deletes it if the run created it; what it kept in
                 memory goes with it
+    "#);
+}
 
+#[test]
+fn a_plan_shows_what_is_changed_and_changes_nothing() {
+    let (desk, text) = planned();
+    let from = text.find("Stage 4/6").expect("stages");
+    assert_snapshot!(desk.shown(&text[from..]), @r#"
     Stage 4/6 register-dns
       + DNS name jaeger.nexus-ai.local
           routingPolicy: "MULTIVALUE"

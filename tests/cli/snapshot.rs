@@ -119,6 +119,9 @@ fn what_may_not_be_read_is_said_there_and_at_the_rehearsal() {
     let before = ran.err.split("Stage").next().unwrap_or_default();
     assert!(before.contains("ec2:DescribeSecurityGroups"), "{before}");
     assert!(ran.err.contains("security-groups-unread"), "{}", ran.err);
+    let ran = desk.call(&["rehearse", "--world", &path, "--output", "json"]);
+    let first: Value = serde_json::from_str(ran.out.lines().next().unwrap_or_default()).expect("a line of JSON");
+    assert_eq!((&first["event"], &first["missing"][0]["operation"]), (&json!("world"), &json!("ec2:DescribeSecurityGroups")));
     // What the run itself needs stops it there as it would stop it on the account.
     desk.sim.fault(&json!({ "deny": "ecs:ListServiceDeployments" }));
     let ran = desk.end(desk.live(&["snapshot", "--out", &path, "--output", "json"]));
@@ -129,6 +132,9 @@ fn what_may_not_be_read_is_said_there_and_at_the_rehearsal() {
     assert_eq!(ran.code, Some(5), "{}", ran.err);
     assert!(ran.err.contains("`register-dns` stopped: ListServiceDeployments for nexus-ai-jaeger-staging"), "{}", ran.err);
 }
+
+/// A name for the file, and what is done to it.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
 
 #[test]
 fn a_capture_that_says_what_cannot_be_is_refused() {
@@ -146,7 +152,7 @@ fn a_capture_that_says_what_cannot_be_is_refused() {
     let gone: &dyn Fn(&mut Value) = &|world| {
         world["ecs"]["taskDefinitions"].as_array_mut().expect("a list").retain(|found| !found.to_string().contains("frontend"))
     };
-    let changes: [(&str, &dyn Fn(&mut Value)); 9] = [
+    let changes: [Change<'_>; 9] = [
         ("definition.json", gone),
         ("groups.json", &|world| world["ec2"]["securityGroups"] = json!({})),
         ("health.json", &|world| world["elbv2"]["targetHealth"] = json!([])),

@@ -150,6 +150,25 @@ fn the_plan_over_a_capture_is_the_plan_over_the_account() {
     }
 }
 
+/// Whatever is to be found on an account is found on its capture, in the same words.
+#[test]
+fn what_is_found_on_the_account_is_found_on_its_capture() {
+    let mut wrong = Vec::new();
+    for (id, world, runbook) in crate::findings::all() {
+        let state = State::load(&world, 1).expect("a world");
+        paused(async {
+            let lab = Lab::on(state.clone(), &runbook, 1);
+            let world = masked(&captured(&lab).await.world, &runbook);
+            let again = State::load(&world, 1).unwrap_or_else(|why| panic!("{id}: {why}"));
+            let (live, rehearsed) = (plan(state, &runbook).await, plan(again, &runbook).await);
+            let (live, rehearsed) = (without_digests(&live), without_digests(&rehearsed));
+            let first = live.lines().zip(rehearsed.lines()).find(|(one, other)| one != other);
+            wrong.extend(first.map(|(one, other)| format!("{id}: {one}\n    on the capture: {other}")));
+        });
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn a_capture_of_a_capture_is_the_same() {
     let runbook = worlds::shipped("");

@@ -310,7 +310,8 @@ fn breaker(world: &mut Value, rollback: bool) {
     api(world)["deploymentConfiguration"]["deploymentCircuitBreaker"] = json!({ "enable": true, "rollback": rollback });
 }
 
-fn plan(change: Change) -> Plan {
+/// The world and the runbook of a trial. The base path matters only to a runbook that has one.
+fn made(trial: &Trial, change: Change) -> (Value, Runbook) {
     let (mut world, mut book): (Value, Runbook) = (worlds::staging(), worlds::shipped(""));
     match change {
         Change::No => {}
@@ -318,20 +319,23 @@ fn plan(change: Change) -> Plan {
         Change::Variables(lines) => book = worlds::shipped(lines),
         Change::Runbook(change) => book = worlds::rewritten(change, ""),
     }
-    paused(async { Lab::new(&world, &book, 1).plan(&RunId::new("t1")).await }).expect("it can be planned")
+    if let ("health-path-redirects", Change::World(_)) = (trial.id, change) {
+        book = worlds::shipped(BASE_PATH);
+    }
+    (world, book)
 }
 
-/// The base path matters only to a runbook that has one.
+/// Every world in which a finding appears, with the runbook for it.
+pub fn all() -> impl Iterator<Item = (&'static str, Value, Runbook)> {
+    TRIALS.iter().map(|trial| {
+        let (world, book) = made(trial, trial.with);
+        (trial.id, world, book)
+    })
+}
+
 fn plan_of(trial: &Trial, change: Change) -> Plan {
-    match (trial.id, change) {
-        ("health-path-redirects", Change::World(change)) => {
-            let mut world = worlds::staging();
-            change(&mut world);
-            let book = worlds::shipped(BASE_PATH);
-            paused(async { Lab::new(&world, &book, 1).plan(&RunId::new("t1")).await }).expect("it can be planned")
-        }
-        _ => plan(change),
-    }
+    let (world, book) = made(trial, change);
+    paused(async { Lab::new(&world, &book, 1).plan(&RunId::new("t1")).await }).expect("it can be planned")
 }
 
 fn has(plan: &Plan, id: &str) -> bool {
