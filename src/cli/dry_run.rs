@@ -82,7 +82,7 @@ fn of_what_is_left(context: &Context, args: &RunArgs, wanted: Option<&str>) -> R
         let identity = aws.identity().await?;
         let (now, facts) = planned(context, &aws, &identity, &runbook, &view.id).await?;
         let looks = reads_as_then && view.plan.direction == Direction::Forward;
-        let news = if looks { resume::new_blockers(&view, &now) } else { Vec::new() };
+        let news = if looks { resume::news(&view, &now).0 } else { Vec::new() };
         Ok::<_, Error>((news, capture(&aws, &runbook, &facts).await?))
     })?;
     let findings: Vec<_> = news.into_iter().filter(|finding| !finding.is_accepted(&args.accept)).collect();

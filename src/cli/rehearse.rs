@@ -93,7 +93,7 @@ async fn rehearse(
     let plan = account::plan(context, &aws, &identity, runbook, &id).await?;
     plan::blocked(&plan, &args.accept)?;
     if !plan.findings.is_empty() && !context.json() {
-        context.out.status(&plan_view::findings(&plan, &context.err_style));
+        context.out.status(&plan_view::findings(&plan.findings, &context.err_style));
     }
     if plan.is_empty() {
         context.out.status(&plan_view::render(&plan, &context.err_style));

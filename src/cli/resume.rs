@@ -186,7 +186,7 @@ async fn amend(
 }
 
 /// A blocker that our own rollout under way would give.
-const OUR_OWN_DEPLOYMENT: &str = "deployment-in-flight";
+const OUR_OWN: &[&str] = &["deployment-in-flight", "service-unsteady"];
 
 /// AWS may have changed while the run stood still: what would block the remaining stages now, and did not when the run was agreed
 /// to, stops it. Where the runbook does not read as it did when the run was agreed to, this cannot be known, and is said: the run
@@ -219,7 +219,10 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
     let now = account::plan(context, aws, &identity, &runbook, &view.id).await?;
     let mut named = view.clone();
     named.lanes = lanes_named(view, &args.lanes)?;
-    let new = new_blockers(&named, &now);
+    let (new, warnings) = news(&named, &now);
+    if !warnings.is_empty() {
+        context.out.status(&plan_view::findings(&warnings, &context.err_style));
+    }
     let (accepted, findings): (Vec<_>, Vec<_>) = new.into_iter().partition(|finding| finding.is_accepted(&args.accept));
     if !findings.is_empty() {
         return Err(plan::refused(findings, Some(when_over(context, open.view()))));
@@ -240,13 +243,13 @@ pub fn journaled_runbook(view: &RunView) -> Result<Runbook, Error> {
     runbooks::load(noted(&view.forward), &journaled)
 }
 
-/// What blocks a plan made now, and did not when the run was agreed to.
-pub fn new_blockers(view: &RunView, now: &Plan) -> Vec<Finding> {
-    let new = now.blockers(&[]).filter(|finding| {
+/// What blocks a plan made now, or may go wrong, and was not found when the run was agreed to; first the blockers.
+pub fn news(view: &RunView, now: &Plan) -> (Vec<Finding>, Vec<Finding>) {
+    let new = now.findings.iter().filter(|finding| {
         let known = view.forward.findings.iter().any(|old| old.id == finding.id) || view.accepted.contains(&finding.id);
-        !known && finding.id != OUR_OWN_DEPLOYMENT && concerns(view, &finding.resource)
+        finding.severity != Severity::Note && !known && !OUR_OWN.contains(&finding.id.as_str()) && concerns(view, &finding.resource)
     });
-    new.cloned().collect()
+    new.cloned().partition(|finding| finding.severity == Severity::Blocker)
 }
 
 /// Whether a finding about this resource matters to the lanes that are to run: one about a service in another lane does not.

@@ -19,7 +19,7 @@ pub(super) const CANNOT_BE_ACCEPTED: &str = "not possible: because of it a part 
 pub fn render(plan: &Plan, style: &Style) -> String {
     let mut parts = vec![header(plan, style)];
     if !plan.findings.is_empty() {
-        parts.push(findings(plan, style));
+        parts.push(findings(&plan.findings, style));
     }
     for number in 1..=plan.stages.len() {
         parts.push(stage(plan, number, style));
@@ -62,10 +62,10 @@ pub fn place(plan: &Plan, style: &Style) -> String {
     rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The findings alone, the worst first.
-pub fn findings(plan: &Plan, style: &Style) -> String {
+/// Findings, the worst first.
+pub fn findings(all: &[Finding], style: &Style) -> String {
     // The worst first: it is what the operator must act on. The order among equals is the plan's.
-    let mut findings: Vec<&Finding> = plan.findings.iter().collect();
+    let mut findings: Vec<&Finding> = all.iter().collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let mut lines = vec![style.paint(Tone::Strong, "Findings")];
     for each in findings {

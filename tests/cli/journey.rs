@@ -483,3 +483,18 @@ fn programs_get_the_run_as_lines_of_json() {
     to undo what was done, run `sidestep rollback RUN`
     "#);
 }
+
+#[test]
+fn what_is_found_since_is_told_when_a_run_is_taken_up() {
+    let desk = Desk::new();
+    let ran = desk.end(desk.live(&["run", "--yes", "--pause-before", "register-task-definition"]));
+    assert_eq!(ran.code, Some(6), "{}", ran.err);
+    assert!(!ran.err.contains("managed-elsewhere"), "{}", ran.err);
+    let arn = desk.sim.service(API).expect("the API")["serviceArn"].clone();
+    let tags = serde_json::json!([{ "key": "ManagedBy", "value": "Terraform" }]);
+    desk.sim.foreign("TagResource", &serde_json::json!({ "resourceArn": arn, "tags": tags }));
+    let ran = desk.call(&["resume", "--yes", "--pause-before", "create-service"]);
+    assert_eq!(ran.code, Some(6), "{}", ran.err);
+    assert_eq!(ran.err.matches("warning managed-elsewhere: nexus-ai-api-staging").count(), 1, "{}", ran.err);
+    assert!(!ran.err.contains("image-end-of-life"), "what was known is not told again: {}", ran.err);
+}

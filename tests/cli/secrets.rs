@@ -257,3 +257,13 @@ fn nothing_secret_is_written_by_a_capture() {
     marked.call(&["rehearse", "--world", &path], 0);
     marked.assert_no_mark();
 }
+
+#[test]
+fn nothing_secret_is_written_by_a_sealed_plan() {
+    let marked = Marked::new();
+    let path = marked.world.path().join("plan.json").display().to_string();
+    marked.live(&["plan", "--out", &path], 0);
+    let sealed = std::fs::read_to_string(&path).expect("a sealed plan");
+    assert_eq!(sealed.match_indices(MARK).map(|(at, _)| &sealed[at..at + 40]).collect::<Vec<_>>(), Vec::<&str>::new());
+    marked.assert_no_mark();
+}

@@ -142,7 +142,7 @@ fn a_stage_that_cannot_be_planned_says_what_blocks_it() {
     plan.stages[4].resources.clear();
     plan.stages[4].blocked_by = vec!["otlp-port-closed".to_owned()];
     assert_eq!(stage(&plan, 5, &narrow(80)), "Stage 5/6 retarget-api-env  (blocked by otlp-port-closed)");
-    let shown = findings(&plan, &narrow(80));
+    let shown = findings(&plan.findings, &narrow(80));
     assert!(shown.ends_with("    --accept     not possible: because of it a part of the plan is missing"), "{shown}");
     let json = json(&plan);
     assert_eq!(json["findings"][0]["acceptable"], false);
