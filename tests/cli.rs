@@ -23,6 +23,8 @@ mod lanes;
 mod rehearse;
 #[path = "cli/resistance.rs"]
 mod resistance;
+#[path = "cli/sealed.rs"]
+mod sealed;
 #[path = "cli/secrets.rs"]
 mod secrets;
 #[path = "cli/snapshot.rs"]

@@ -216,7 +216,7 @@ fn request(path: String) -> Result<HttpRequest, BoxError> {
     let mut request = HttpRequest::new(SdkBody::empty());
     request.set_method("GET")?;
     request.set_uri(path)?;
-    request.headers_mut().insert("accept", "application/json");
+    request.headers_mut().insert("accept", "application/json, */*;q=0.5");
     Ok(request)
 }
 

@@ -4,7 +4,7 @@ use super::context::{Context, live_seed};
 use super::runbooks::target;
 use crate::aws::{Access, Aws, Identity};
 use crate::journal::Journal;
-use crate::model::{Error, Plan, RunId, RunView, Runbook};
+use crate::model::{Error, Plan, RunId, RunView, Runbook, Target};
 use crate::stages::facts::Facts;
 
 /// Connects, and asks who the credentials belong to.
@@ -24,6 +24,21 @@ pub async fn plan(context: &Context, aws: &Aws, identity: &Identity, runbook: &R
     Ok(crate::plan::make(runbook, &facts(context, aws, identity, runbook).await?, run))
 }
 
+/// Connects to where a sealed plan was made, unless an option says otherwise.
+pub async fn connect_as_planned(context: &Context, plan: &Plan) -> Result<(Aws, Identity), Error> {
+    let aws = connect_there(context, &plan.target, Access::ReadWrite).await?;
+    let identity = aws.identity().await.map_err(|error| in_place(context, error.into(), &aws))?;
+    Ok((aws, identity))
+}
+
+async fn connect_there(context: &Context, target: &Target, access: Access) -> Result<Aws, Error> {
+    let mut options = context.connect_options(&target.region);
+    if options.endpoint_url.is_none() {
+        options.endpoint_url.clone_from(&target.endpoint);
+    }
+    Aws::connect(&options, access, context.clock()?, live_seed()).await
+}
+
 /// Connects for a runbook.
 pub async fn connect_for(context: &Context, runbook: &Runbook, access: Access) -> Result<(Aws, Identity), Error> {
     connect(context, target(runbook, "region"), access).await
@@ -32,11 +47,7 @@ pub async fn connect_for(context: &Context, runbook: &Runbook, access: Access) -
 /// Connects for a run; another account, Region or endpoint than it is bound to is refused.
 pub async fn connect_bound(context: &Context, view: &RunView, access: Access) -> Result<Aws, Error> {
     let bound = &view.plan.target;
-    let mut options = context.connect_options(&bound.region);
-    if options.endpoint_url.is_none() {
-        options.endpoint_url.clone_from(&bound.endpoint);
-    }
-    let aws = Aws::connect(&options, access, context.clock()?, live_seed()).await?;
+    let aws = connect_there(context, bound, access).await?;
     let identity = aws.identity().await.map_err(|error| in_place(context, error.into(), &aws))?;
     let words = |account: &str, region: &str, endpoint: Option<&str>| {
         let endpoint = endpoint.map(|url| format!(", endpoint {url}")).unwrap_or_default();

@@ -95,6 +95,9 @@ pub struct RunbookArgs {
 pub struct PlanArgs {
     #[command(flatten)]
     pub runbook: RunbookArgs,
+    /// Seal the plan in a file: `run --plan FILE` carries out exactly it, or says what changed since
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -104,6 +107,9 @@ pub struct RunArgs {
     /// Plan, and try the plan on a simulated AWS loaded with what was read; a guard lets no changing call out
     #[arg(long, conflicts_with_all = ["yes", "pause_before"])]
     pub dry_run: bool,
+    /// Carry out the plan that was sealed in this file with `plan --out`, or say what changed since
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["runbook", "dry_run", "resume"])]
+    pub plan: Option<PathBuf>,
     /// Go on with a run instead of starting one
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
     pub resume: Option<String>,

@@ -36,7 +36,7 @@ fn from_the_start(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
         let (aws, identity) = account::connect_for(context, &runbook, Access::ReadOnly).await?;
         let run = account::fresh_run(None, live_seed())?;
         let (plan, facts) = planned(context, &aws, &identity, &runbook, &run).await?;
-        plan::print(context, &plan);
+        plan::print(context, &plan, None);
         plan::blocked(&plan, &args.accept)?;
         Ok::<_, Error>((plan, capture(&aws, &runbook, &facts).await?))
     })?;

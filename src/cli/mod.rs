@@ -10,6 +10,7 @@ mod crashes;
 mod drive;
 mod dry_run;
 mod ending;
+mod files;
 mod holds;
 mod pause;
 mod plan;

@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::context::Context;
-use crate::model::{Error, Runbook, SourceFile};
+use crate::model::{Error, Plan, Runbook, SourceFile};
+use crate::plan::sealed::RunbookText;
 use crate::runbook::{VariableSources, built_in, built_in_names, near_miss, resolve};
 
 /// The runbook when none is named.
@@ -60,11 +61,20 @@ fn utf8((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(Stri
 
 /// Finds, resolves and checks a runbook: every problem at once.
 pub fn load(wanted: &str, sources: &VariableSources) -> Result<Runbook, Error> {
-    let mut runbook = resolve(open(wanted)?, sources).map_err(|problems| Error::RunbookInvalid { problems })?;
-    if built_in(wanted).is_none() {
-        let path = std::path::absolute(wanted).unwrap_or_else(|_| wanted.into());
-        runbook.path = Some(path.display().to_string());
-    }
+    let path = || std::path::absolute(wanted).unwrap_or_else(|_| wanted.into()).display().to_string();
+    checked(open(wanted)?, built_in(wanted).is_none().then(path), sources)
+}
+
+/// The runbook of a sealed plan, with the plan's variables.
+pub fn sealed(plan: &Plan, runbook: &RunbookText) -> Result<Runbook, Error> {
+    let var_files = vec![("<the sealed plan's variables>".to_owned(), variables_as_hcl(&plan.variables))];
+    let file = SourceFile { path: runbook.path.clone(), text: runbook.text.clone() };
+    checked(file, plan.runbook_path.clone(), &VariableSources { var_files, ..VariableSources::default() })
+}
+
+fn checked(file: SourceFile, path: Option<String>, sources: &VariableSources) -> Result<Runbook, Error> {
+    let mut runbook = resolve(file, sources).map_err(|problems| Error::RunbookInvalid { problems })?;
+    runbook.path = path;
     let problems = crate::plan::check(&runbook);
     if !problems.is_empty() {
         return Err(Error::RunbookInvalid { problems });

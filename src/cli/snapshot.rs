@@ -1,13 +1,11 @@
 //! `sidestep snapshot`: captures what the runbook can see of the live account, as a world file to rehearse on. It reads AWS and
 //! changes nothing there.
 
-use std::io::Write as _;
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::args::SnapshotArgs;
 use super::context::Context;
+use super::files::Sort;
 use super::world::missing;
 use super::{account, runbooks};
 use crate::aws::Access;
@@ -18,8 +16,10 @@ use crate::sim::State;
 use crate::stages::facts::Facts;
 use crate::ui::text::{count, shell_word};
 
+const WORLD_FILE: Sort = Sort { what: "world file", format: "sidestep-world" };
+
 pub fn call(context: &Context, args: &SnapshotArgs) -> Result<Exit, Error> {
-    may_be_written(&args.out)?;
+    WORLD_FILE.may_be_written(&args.out)?;
     let runbook = runbooks::load(&args.runbook.runbook, &runbooks::sources(context, Vec::new())?)?;
     let (captured, unfit) = context.runtime()?.block_on(async {
         let (aws, identity) = account::connect_for(context, &runbook, Access::ReadOnly).await?;
@@ -33,47 +33,10 @@ pub fn call(context: &Context, args: &SnapshotArgs) -> Result<Exit, Error> {
     })?;
     let world = masked(&captured.world, &runbook);
     State::load(&world, 1).map_err(|why| Error::Internal { message: format!("the capture cannot be loaded again: {why}") })?;
-    write(&args.out, &world)?;
+    let text = serde_json::to_string_pretty(&world).map_err(|error| Error::Internal { message: error.to_string() })?;
+    WORLD_FILE.write(&args.out, &text)?;
     tell(context, args, &captured, unfit.as_ref());
     Ok(Exit::Done)
-}
-
-/// Where the file is to be.
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Only a world file is replaced: a slip of the keyboard shall not cost a runbook.
-fn may_be_written(path: &Path) -> Result<(), Error> {
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(_) if !directory(path).is_dir() => {
-            return Err(unwritable(path, &format!("there is no directory `{}`", directory(path).display())));
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(unwritable(path, &error.to_string())),
-    };
-    let there: Value = serde_json::from_slice(&text).unwrap_or_default();
-    if there["format"] == "sidestep-world" {
-        return Ok(());
-    }
-    Err(unwritable(path, "it is there already, and is no world file: only a world file is replaced"))
-}
-
-fn unwritable(path: &Path, why: &str) -> Error {
-    Error::FileUnwritable { what: "world file".to_owned(), path: path.display().to_string(), why: why.to_owned() }
-}
-
-/// Whole or not at all, and for its owner alone.
-fn write(path: &Path, world: &Value) -> Result<(), Error> {
-    let refused = |error: std::io::Error| unwritable(path, &error.to_string());
-    // Made with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(directory(path)).map_err(refused)?;
-    let text = serde_json::to_string_pretty(world).map_err(|error| Error::Internal { message: error.to_string() })?;
-    file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(refused)?;
-    file.as_file().sync_all().map_err(refused)?;
-    file.persist(path).map_err(|error| refused(error.error))?;
-    Ok(())
 }
 
 /// What is in it, in the words that AWS uses: the world's member, one, many.

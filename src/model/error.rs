@@ -77,6 +77,22 @@ pub enum Error {
         /// The operating system's words, or why it is left alone.
         why: String,
     },
+    /// A file that is no sealed plan, or not the one that was sealed.
+    #[error("`{path}` is no sealed plan that can be carried out")]
+    SealedPlanInvalid {
+        /// The path as given.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What a sealed plan rests on is no longer so.
+    #[error("the sealed plan `{path}` does not fit the account any more")]
+    SealedPlanOutdated {
+        /// The path as given.
+        path: String,
+        /// What changed, one line each.
+        changes: Vec<String>,
+    },
     /// A run id that no run has.
     #[error("no run `{wanted}`")]
     RunNotFound {
@@ -394,10 +410,12 @@ impl Error {
             | Self::WrongPlace { .. }
             | Self::JournalUnusable { .. }
             | Self::JournalNewer { .. } => Exit::Usage,
-            Self::RunbookInvalid { .. } | Self::RunbookRefuses { .. } | Self::RunbookChanged { .. } | Self::WorldInvalid { .. } => {
-                Exit::RunbookInvalid
-            }
-            Self::Blocked { .. } | Self::NotFound { .. } => Exit::Blocked,
+            Self::RunbookInvalid { .. }
+            | Self::RunbookRefuses { .. }
+            | Self::RunbookChanged { .. }
+            | Self::WorldInvalid { .. }
+            | Self::SealedPlanInvalid { .. } => Exit::RunbookInvalid,
+            Self::Blocked { .. } | Self::NotFound { .. } | Self::SealedPlanOutdated { .. } => Exit::Blocked,
             Self::Credentials { .. } | Self::Paused { .. } => Exit::Paused,
             Self::Unreachable { .. }
             | Self::Refused { .. }
@@ -419,6 +437,7 @@ impl Error {
             Self::FileUnreadable { why, .. }
             | Self::FileUnwritable { why, .. }
             | Self::WorldInvalid { why, .. }
+            | Self::SealedPlanInvalid { why, .. }
             | Self::Credentials { why, .. }
             | Self::JournalUnusable { why, .. }
             | Self::JournalDamaged { why, .. }
@@ -432,7 +451,7 @@ impl Error {
             | Self::Claimed { causes, .. }
             | Self::DrillUnfit { causes } => causes.clone(),
             Self::DrillFailed { first, .. } => first.clone(),
-            Self::RunbookChanged { changes, .. } => changes.clone(),
+            Self::RunbookChanged { changes, .. } | Self::SealedPlanOutdated { changes, .. } => changes.clone(),
             Self::RunAmbiguous { candidates, .. } => vec![format!("they are {}", candidates.join(", "))],
             Self::TargetTaken { holder: Some(holder), run, .. } => vec![format!("`{run}` is under way: {holder} holds it")],
             Self::RunNotFound { state_dir, known, .. } => {
@@ -474,6 +493,9 @@ impl Error {
             | Self::Refused { hint, .. }
             | Self::NotFound { hint, .. }
             | Self::JournalUnusable { hint, .. } => hint.iter().cloned().collect(),
+            Self::SealedPlanInvalid { .. } | Self::SealedPlanOutdated { .. } => {
+                one("plan anew, read it, and seal it again: `sidestep plan … --out FILE`")
+            }
             Self::NobodyToAsk => one("read the plan with `sidestep plan`, then run again with `--yes`"),
             Self::RunNotFound { .. } => one("list the runs with `sidestep runs`, or name another directory with `--state DIR`"),
             Self::RunAmbiguous { .. } => one("add the id of the one that is meant; `sidestep runs` tells them apart"),

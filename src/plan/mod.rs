@@ -9,6 +9,7 @@ mod inventory;
 mod make;
 mod newest;
 mod observe;
+pub mod sealed;
 mod undo;
 mod users;
 

@@ -186,6 +186,7 @@ fn a_plan_is_shown_and_changes_nothing() {
 
     Plan: 4 to create, 3 to change, 0 to remove, 0 already so.
     Digest: HEX
+    Carry it out with `sidestep run` and the same options; `--out FILE` seals it, so that exactly it is run.
     "#);
     assert_eq!(desk.sim.effects(), Vec::<String>::new());
     assert!(!desk.dir.path().join("state").exists(), "planning makes no journal");

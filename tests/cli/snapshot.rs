@@ -105,7 +105,7 @@ fn what_may_not_be_read_is_said_there_and_at_the_rehearsal() {
     desk.sim.fault(&json!({ "deny": "elasticloadbalancing:DescribeTags" }));
     let path = desk.path("capture.json");
     let ran = desk.end(desk.live(&["snapshot", "--out", &path]));
-    assert_snapshot!(said(&desk, &ran), @r#"
+    assert_snapshot!(said(&desk, &ran), @r"
     exit 0
     It lacks what could not be read:
       ec2:DescribeSecurityGroups: UnauthorizedOperation: You are not authorized to perform this operation.
@@ -113,7 +113,7 @@ fn what_may_not_be_read_is_said_there_and_at_the_rehearsal() {
     Captured account 111122223333, Region us-west-2 in `DIR/capture.json`: 2 services, 3 tasks, 3 task definitions, 3 target groups, 1 load balancer, 0 security groups, 1 namespace, 2 log groups.
     What may be secret in it is masked; names, ARNs, addresses and tags are not.
     Rehearse on it with `sidestep rehearse --world DIR/capture.json`.
-    "#);
+    ");
     let ran = desk.call(&["rehearse", "--world", &path]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let before = ran.err.split("Stage").next().unwrap_or_default();

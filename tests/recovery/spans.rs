@@ -160,14 +160,7 @@ fn under_a_base_path() -> Value {
 
 /// The shared Jaeger stands under a base path, the sidecars do not.
 fn based(more: &str) -> Runbook {
-    let with = |text: String| {
-        text.replace(
-            "{ COLLECTOR_OTLP_ENABLED = \"true\" }",
-            "{ COLLECTOR_OTLP_ENABLED = \"true\", QUERY_BASE_PATH = \"/jaeger\" }",
-        )
-        .replace("    port    = 16686\n", "    port    = 16686\n    base_path = \"jaeger/\"\n")
-    };
-    worlds::rewritten(with, more)
+    worlds::shipped(&format!("jaeger_base_path = \"/jaeger\"\n{more}"))
 }
 
 #[test]
@@ -182,6 +175,8 @@ fn every_release_is_asked_by_the_api_that_it_has() {
         (staging(), image("jaeger:2.20.0"), "/api/v3/traces"),
         (staging(), image("jaeger:2.21.0"), "/api/v3/traces"),
         (under_a_base_path(), based(""), "/jaeger/api/v3/traces"),
+        (under_a_base_path(), based("jaeger_image = \"jaegertracing/all-in-one:1.50\"\n"), "/jaeger/api/services"),
+        (under_a_base_path(), based("jaeger_image = \"jaegertracing/jaeger:2.20.0\"\n"), "/jaeger/api/v3/traces"),
     ] {
         paused(async {
             let lab = Lab::on(State::load(&world, 7).expect("the world is one"), &runbook, 1);

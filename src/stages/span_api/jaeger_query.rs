@@ -150,7 +150,11 @@ fn not_the_api(misses: [Option<Miss>; 2]) -> String {
             Miss::Other(words) => words,
         })
         .collect();
-    format!("something answers, but not as Jaeger's query API does: {}", words.join(", "))
+    let words = words.join(", ");
+    // Jaeger's own page, or a proxy's.
+    let hint =
+        if words.contains("HTTP 200, text/html") { "; a page where the API should be may mean another base path" } else { "" };
+    format!("something answers, but not as Jaeger's query API does: {words}{hint}")
 }
 
 fn names(list: &Value) -> Vec<String> {

@@ -44,6 +44,8 @@ pub struct TrafficBefore;
 const INTERVAL: Duration = Duration::from_secs(5);
 /// How often in one look a name is asked for where each request may meet another store.
 const TURNS: usize = 4;
+/// How long one such look may take: where nobody answers, each request takes its time.
+const LONGEST_LOOK: Duration = Duration::from_secs(20);
 /// How often the probe address is asked in one wait.
 const MOST_PROBES: u32 = 5;
 /// From one probe to the next: a span needs a while to be exported.
@@ -136,7 +138,7 @@ struct Arriving {
     wanted: Wanted,
     /// Names of which a trace was found so far.
     arrived: BTreeSet<String>,
-    /// Names that were listed at an address where several stores answer.
+    /// Names that were listed so far.
     listed: BTreeSet<String>,
     probe: Probe,
 }
@@ -212,6 +214,7 @@ impl Arriving {
 
     async fn look_at(&mut self, cx: &Context<'_>, address: &str, since: Timestamp) -> Result<(), String> {
         let (base, names) = services(self.api, cx, address, &self.params["basePath"]).await?;
+        self.listed.extend(names.iter().cloned());
         for name in names {
             if !self.arrived.contains(&name) && self.wanted.includes(&name) {
                 let found = self.api.has_trace_since(cx.aws, &base, &name, since).await;
@@ -226,6 +229,7 @@ impl Arriving {
     /// The same where each request may meet another store: who lists a name need not be who is asked for its traces next. It is
     /// asked again and again, and whoever answers at all has answered.
     async fn look_at_several(&mut self, cx: &Context<'_>, address: &str, since: Timestamp) -> Result<(), String> {
+        let began = cx.aws.clock.elapsed();
         let mut outcome =
             services(self.api, cx, address, &self.params["basePath"]).await.map(|(_, names)| self.listed.extend(names));
         let names: Vec<String> = match self.wanted.names.is_empty() {
@@ -235,6 +239,9 @@ impl Arriving {
         for name in names.into_iter().filter(|name| !self.arrived.contains(name)).collect::<Vec<_>>() {
             let bases = bases(address, &self.params["basePath"]);
             for base in bases.iter().cycle().take(bases.len() * TURNS) {
+                if cx.aws.clock.elapsed().saturating_sub(began) >= LONGEST_LOOK {
+                    return outcome;
+                }
                 match self.api.has_trace_since(cx.aws, base, &name, since).await {
                     Ok(true) => {
                         self.arrived.insert(name);
@@ -287,6 +294,17 @@ impl Arriving {
         }
     }
 
+    /// What else is listed, where names are looked for: one of them may be the right one.
+    fn listed(&self) -> String {
+        let ignored = |name: &String| self.wanted.ignore.contains(name);
+        let others = self.listed.iter().filter(|name| !self.wanted.names.contains(name) && !ignored(name));
+        let others: Vec<String> = others.map(|name| format!("`{name}`")).collect();
+        match self.wanted.names.is_empty() || others.is_empty() {
+            true => String::new(),
+            false => format!(" (it lists {})", others.join(", ")),
+        }
+    }
+
     /// The result and what it means, once there is no more waiting.
     fn conclude(&self, look: &Look, within: Duration) -> (&'static str, String) {
         let (who, found, within) = (self.api.name(), self.not_found(), spell(within));
@@ -322,7 +340,8 @@ impl Arriving {
                     (false, _) => "; whether the application has traffic is not known",
                 };
                 let has = if self.arrived.is_empty() { format!("the shared {who} has {found}") } else { found };
-                let why = format!("{has} within {within}{traffic}{probed}: to strip the sidecar now would lose traces");
+                let listed = self.listed();
+                let why = format!("{has} within {within}{listed}{traffic}{probed}: to strip the sidecar now would lose traces");
                 ("none", why)
             }
         }

@@ -62,6 +62,14 @@ samples! {
         why: text("`region` is us-west-2, and runbook `r` is for eu-west-1"),
         hint: Some(text("capture the right account and Region, or set variable `aws_region`")),
     };
+    SealedPlanInvalid => Error::SealedPlanInvalid {
+        path: text("plan.json"),
+        why: text("it was altered: its content does not have the digest that it was sealed with"),
+    };
+    SealedPlanOutdated => Error::SealedPlanOutdated {
+        path: text("plan.json"),
+        changes: vec![text("service nexus-ai-api-staging: desiredCount 2 → 4")],
+    };
     RunNotFound => Error::RunNotFound { wanted: text("x9"), state_dir: text("/srv/state"), known: vec![text("r7k2"), text("m4xd")] };
     RunAmbiguous => Error::RunAmbiguous { wanted: Some(text("r7")), candidates: vec![text("r7k2"), text("r7mm")] };
     NoOpenRun => Error::NoOpenRun { state_dir: text("/srv/state") };
@@ -215,6 +223,18 @@ fn every_variant_has_its_message() {
       Caused by: `region` is us-west-2, and runbook `r` is for eu-west-1
 
     hint: capture the right account and Region, or set variable `aws_region`
+
+    ── SealedPlanInvalid, exit code 3
+    error: `plan.json` is no sealed plan that can be carried out
+      Caused by: it was altered: its content does not have the digest that it was sealed with
+
+    hint: plan anew, read it, and seal it again: `sidestep plan … --out FILE`
+
+    ── SealedPlanOutdated, exit code 4
+    error: the sealed plan `plan.json` does not fit the account any more
+      Caused by: service nexus-ai-api-staging: desiredCount 2 → 4
+
+    hint: plan anew, read it, and seal it again: `sidestep plan … --out FILE`
 
     ── RunNotFound, exit code 2
     error: no run `x9`

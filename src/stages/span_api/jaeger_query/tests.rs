@@ -3,6 +3,9 @@ use crate::aws::scripted::{Scripted, Server, over_sockets};
 
 const SINCE: i64 = 1_764_000_000;
 
+/// A name, what a server answers, and what is made of it.
+type Case<'a, T> = (&'a str, Vec<(&'a str, Scripted)>, Result<T, String>);
+
 fn json(body: &str) -> Scripted {
     Scripted::json(body)
 }
@@ -39,7 +42,7 @@ fn older(traces: &[&[i64]]) -> String {
 async fn services_are_read_from_either_api_and_from_nothing_else() {
     let aws = over_sockets();
     let not = "something answers, but not as Jaeger's query API does: /api/v3/services gave ";
-    let cases: &[(&str, Vec<(&str, Scripted)>, Result<&[&str], String>)] = &[
+    let cases: &[Case<'_, &[&str]>] = &[
         ("both", vec![(NEWER_SERVICES, json(r#"{"services":["api","jaeger"]}"#))], Ok(&["api", "jaeger"])),
         (
             "the older one alone, on an image without a base path",
@@ -56,7 +59,10 @@ async fn services_are_read_from_either_api_and_from_nothing_else() {
         (
             "a start page for everything: a base path that is missing",
             vec![("*", Scripted::html())],
-            Err(format!("{not}HTTP 200, text/html, /api/services gave HTTP 200, text/html")),
+            Err(format!(
+                "{not}HTTP 200, text/html, /api/services gave HTTP 200, text/html; a page where the API should be may mean \
+                 another base path"
+            )),
         ),
         (
             "somebody else's JSON",
@@ -123,7 +129,7 @@ async fn a_trace_counts_when_all_of_it_began_since() {
     let aws = over_sockets();
     let since = Timestamp::from_second(SINCE).expect("a time");
     let not = "something answers, but not as Jaeger's query API does: ";
-    let cases: &[(&str, Vec<(&str, Scripted)>, Result<bool, String>)] = &[
+    let cases: &[Case<'_, bool>] = &[
         ("since", vec![(NEWER_TRACES, json(&newer(&[("a", 0)])))], Ok(true)),
         ("before, with a span since", vec![(NEWER_TRACES, json(&newer(&[("a", 5), ("a", -1)])))], Ok(false)),
         ("one before and one since", vec![(NEWER_TRACES, json(&newer(&[("a", -1), ("b", 1)])))], Ok(true)),

@@ -76,7 +76,7 @@ async fn each_name_that_is_known_must_arrive() {
         // Only one of them had spans before.
         (json!(["a", "b"]), json!(["a", "c"]), Ok(&["a"])),
         // What they are called is not known but by what the sidecars had.
-        (json!([]), json!(["b"]), Err("the shared Jaeger has no trace of `b` begun after the rollout within 0 s")),
+        (json!([]), json!(["b"]), Err("the shared Jaeger has no trace of `b` begun after the rollout within 0 s (it lists `a`)")),
         // What is named counts, whatever else is ignored.
         (json!(["jaeger"]), json!(null), Ok(&["jaeger"])),
     ] {
@@ -99,8 +99,9 @@ async fn each_name_that_is_known_must_arrive() {
 async fn what_is_no_answer_is_told_and_proves_nothing() {
     let says = "Jaeger cannot be asked from here whether spans arrive: URL";
     let not = "something answers, but not as Jaeger's query API does: /api/v3/services gave";
+    let page = "; a page where the API should be may mean another base path";
     let cases = [
-        (vec![("*", Scripted::html())], format!("{says}: {not} HTTP 200, text/html, /api/services gave HTTP 200, text/html")),
+        (vec![("*", Scripted::html())], format!("{says}: {not} HTTP 200, text/html, /api/services gave HTTP 200, text/html{page}")),
         (vec![], format!("{says}: {not} HTTP 404, text/plain, /api/services gave HTTP 404, text/plain")),
         (vec![("*", Scripted::Hang)], format!("{says}: no answer within 5 s")),
         (vec![("*", Scripted::Raw(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()))], format!("{says}: no connection")),
@@ -108,7 +109,7 @@ async fn what_is_no_answer_is_told_and_proves_nothing() {
             vec![("/api/v3/services", Scripted::json(r#"{"services":["api"]}"#)), ("*", Scripted::html())],
             format!(
                 "{says}: something answers, but not as Jaeger's query API does: /api/v3/traces gave HTTP 200, text/html, \
-                     /api/traces gave HTTP 200, text/html"
+                     /api/traces gave HTTP 200, text/html{page}"
             ),
         ),
     ];
@@ -117,6 +118,14 @@ async fn what_is_no_answer_is_told_and_proves_nothing() {
         let (result, why) = held(look(&server.url(), json!({})).await);
         assert_eq!((result.as_str(), why), ("not-provable", wanted.replace("URL", &server.url())));
     }
+}
+
+#[tokio::test]
+async fn who_is_silent_is_not_asked_for_ever() {
+    let server = Server::of(&[("*", Scripted::Hang)]).await;
+    let (result, why) = held(look(&server.url(), json!({ "throughLoadBalancer": true, "names": ["api"] })).await);
+    assert!(result == "not-provable" && why.ends_with("no answer within 5 s"), "{why}");
+    assert_eq!(server.asked(), ["/api/v3/services"]);
 }
 
 #[tokio::test]
