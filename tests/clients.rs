@@ -196,3 +196,47 @@ async fn nothing_changes_after_the_machine_slept_until_the_run_is_checked_again(
     aws.note_lease();
     aws.mutate("CreateLogGroup", "/a", &json!({ "logGroupName": "/a" })).await.expect("checked again");
 }
+
+/// What is denied is denied in the words of its protocol, until that is taken away; what a world file could not see stays unseen.
+#[tokio::test(start_paused = true)]
+async fn a_denied_read_is_told_from_every_other_refusal() {
+    let mut world: Value = serde_json::from_str(WORLD).expect("the shipped world is JSON");
+    world["missing"] = json!([{ "operation": "ec2:DescribeSubnets", "resource": "*", "why": "not allowed" },
+        { "operation": "ec2:DescribeVpcs", "resource": "vpc-1", "why": "this one only" }]);
+    let sim = Sim::new(State::load(&world, 7).expect("it loads"));
+    let aws = client(&sim, Access::ReadOnly);
+    let group = "arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/nexus-ai-jaeger-tg-staging/463f1f079d37efd5";
+    let ask = async || -> Vec<Option<Reason>> {
+        vec![
+            aws.read("DescribeClusters", "x", json!({ "clusters": [CLUSTER] })).await.err().map(|error| error.reason),
+            aws.read("DescribeLogGroups", "x", json!({})).await.err().map(|error| error.reason),
+            aws.read("servicediscovery:ListNamespaces", "x", json!({})).await.err().map(|error| error.reason),
+            aws.target_health(group).await.err().map(|error| error.reason),
+            aws.security_groups(&["sg-05687f8926f501d48".to_owned()]).await.err().map(|error| error.reason),
+            aws.scalable_targets(CLUSTER, &["x".to_owned()]).await.err().map(|error| error.reason),
+            aws.zone_vpcs("Z09C9BC4B44ED5").await.err().map(|error| error.reason),
+        ]
+    };
+    assert_eq!(ask().await, [None; 7]);
+    let actions = [
+        "ecs:DescribeClusters",
+        "logs:DescribeLogGroups",
+        "servicediscovery:ListNamespaces",
+        "elasticloadbalancing:DescribeTargetHealth",
+        "ec2:DescribeSecurityGroups",
+        "application-autoscaling:DescribeScalableTargets",
+        "route53:GetHostedZone",
+    ];
+    for action in actions {
+        sim.with(|state| state.add_fault(Fault::from_json(&json!({ "deny": action })).expect("a fault")));
+    }
+    assert_eq!(ask().await, [Some(Reason::Denied); 7]);
+    let unseen = || aws.subnets(&[]);
+    assert_eq!(unseen().await.expect_err("refused").reason, Reason::Denied);
+    sim.with(|state| state.add_fault(Fault::from_json(&json!({ "deny": "ecs:DescribeClusters", "on": false })).expect("a fault")));
+    assert_eq!(ask().await.iter().filter(|reason| reason.is_none()).count(), 1);
+    sim.with(State::heal);
+    assert_eq!(ask().await, [None; 7]);
+    assert_eq!(unseen().await.expect_err("still refused").reason, Reason::Denied);
+    assert!(Fault::from_json(&json!({ "deny": "DescribeClusters" })).is_err(), "whose operation is not said");
+}

@@ -215,3 +215,18 @@ fn another_place_than_the_runbook_names_is_not_captured() {
     hint: check the Region, and set the name with variables `cluster_name`, `project_name` or `environment`
     "#);
 }
+
+/// A capture is written all the same: whoever may read more can add what is missing, and the file says what that is.
+#[test]
+fn where_nothing_could_be_planned_the_capture_says_so() {
+    let desk = Desk::new();
+    desk.sim.fault(&json!({ "deny": "elasticloadbalancing:DescribeTargetGroups" }));
+    let path = desk.path("capture.json");
+    let ran = desk.end(desk.live(&["snapshot", "--out", &path]));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let words = "A rehearsal on it would not begin, nor would a run: AWS refused DescribeTargetGroups for ";
+    assert!(ran.err.contains(words) && !ran.out.contains("Rehearse on it"), "{}{}", ran.err, ran.out);
+    let ran = desk.call(&["rehearse", "--world", &path]);
+    assert_eq!(ran.code, Some(5), "{}", ran.err);
+    assert!(ran.err.contains("error: AWS refused DescribeTargetGroups for "), "{}", ran.err);
+}
