@@ -10,7 +10,7 @@ use super::plan_view::Counts;
 /// `{"format": "sidestep-plan", "version": 1, …}`.
 pub fn json(plan: &Plan) -> Value {
     let counts = Counts::of(plan);
-    json!({
+    let mut value = json!({
         "format": "sidestep-plan",
         "version": 1,
         "run": plan.run,
@@ -31,7 +31,11 @@ pub fn json(plan: &Plan) -> Value {
         "outlook": plan.outlook,
         "findings": plan.findings.iter().map(finding).collect::<Vec<_>>(),
         "stages": plan.stages.iter().map(stage).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(url) = plan.closing.get("ui_url") {
+        value["uiUrl"] = url.clone();
+    }
+    value
 }
 
 pub(super) fn target(target: &Target) -> Value {

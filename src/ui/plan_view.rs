@@ -202,6 +202,9 @@ fn outlook(plan: &Plan, style: &Style) -> String {
         let (word, rest) = line.split_once(": ").unwrap_or(("", &line));
         lines.push(text::wrap(rest, style.width, &format!("  {}", text::pad(word, 10)), 12));
     }
+    if let Some(url) = plan.closing.get("ui_url").and_then(Value::as_str) {
+        lines.push(text::wrap(&text::clean(url), style.width, "  UI        ", 12));
+    }
     lines.join("\n")
 }
 

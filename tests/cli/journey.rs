@@ -190,6 +190,7 @@ fn a_plan_shows_what_is_changed_and_changes_nothing() {
       freed     whatever 2 sidecars use of nexus-ai-api-staging, whose tasks keep their size (4096 CPU
                 units, 8192 MiB); they reserve nothing
       taken     1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)
+      UI        http://nexus-ai-alb-staging-459449098.us-west-2.elb.amazonaws.com/jaeger/
 
     Plan: 4 to create, 3 to change, 0 to remove, 0 already so.
     Digest: HEX

@@ -71,6 +71,7 @@ fn the_whole_migration() {
       freed     512 CPU units and 1024 MiB that 2 sidecars reserve in nexus-ai-api-staging, whose tasks
                 keep their size (4096 CPU units, 8192 MiB)
       taken     1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)
+      UI        http://nexus-ai-alb-staging-1234567890.us-west-2.elb.amazonaws.com/jaeger/
 
     Plan: 4 to create, 2 to change, 0 to remove, 1 already so.
     Digest: 4ccc414d2f56ec02
@@ -126,6 +127,7 @@ fn findings_come_first_and_the_worst_of_them_first() {
                 nexus-ai-api-staging, whose tasks keep their size (4096 CPU units,
                 8192 MiB)
       taken     1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)
+      UI        http://nexus-ai-alb-staging-1234567890.us-west-2.elb.amazonaws.com/jaeger/
 
     Plan: 1 to create, 0 to change, 0 to remove, 0 already so.
     Blocked: 1 finding blocks this plan.
@@ -294,6 +296,7 @@ fn a_rollback_says_so() {
                 nexus-ai-api-staging, whose tasks keep their size (4096 CPU units,
                 8192 MiB)
       taken     1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)
+      UI        http://nexus-ai-alb-staging-1234567890.us-west-2.elb.amazonaws.com/jaeger/
 
     Plan: 0 to create, 1 to change, 0 to remove, 0 already so.
     Digest: 184705b8cee09804
@@ -446,6 +449,7 @@ fn json_is_a_contract() {
           "nexus-ai-api-staging"
         ]
       },
+      "uiUrl": "http://nexus-ai-alb-staging-1234567890.us-west-2.elb.amazonaws.com/jaeger/",
       "version": 1
     }
     "#);
