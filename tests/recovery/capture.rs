@@ -154,7 +154,10 @@ fn the_plan_over_a_capture_is_the_plan_over_the_account() {
 #[test]
 fn what_is_found_on_the_account_is_found_on_its_capture() {
     let mut wrong = Vec::new();
-    for (id, world, runbook) in crate::findings::all() {
+    // Some of them; SIDESTEP_EVERY tries all, which takes most of a minute without optimisation.
+    let every = std::env::var_os("SIDESTEP_EVERY").is_some();
+    let worlds = crate::findings::all().enumerate().filter(|(number, _)| every || number % 5 == 0);
+    for (_, (id, world, runbook)) in worlds {
         let state = State::load(&world, 1).expect("a world");
         paused(async {
             let lab = Lab::on(state.clone(), &runbook, 1);
