@@ -169,9 +169,8 @@ impl Desk {
     pub fn frozen_in_stage_3(&self) -> Running {
         let mut command = self.live(&["run", "--yes"]);
         command.env("SIDESTEP_TIME_SCALE", "4");
+        self.sim.freeze_after("CreateService");
         let running = self.start(command);
-        self.sim.until_done("CreateService");
-        self.sim.freeze();
         self.until_step("create-service/nexus-ai-jaeger-staging/rollout", "started");
         running
     }

@@ -153,6 +153,11 @@ impl Sim {
         self.ask("POST", "clock", &json!({ "pause": true }).to_string());
     }
 
+    /// Stops it in the instant in which a mutation takes effect.
+    pub fn freeze_after(&self, action: &str) {
+        self.ask("POST", "clock", &json!({ "pause_after": action }).to_string());
+    }
+
     /// Lets it go on.
     pub fn thaw(&self) {
         self.ask("POST", "clock", &json!({ "resume": true }).to_string());

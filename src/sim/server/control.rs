@@ -1,6 +1,7 @@
 //! What checkers ask beside AWS's wire, under `/_sim/`.
 
 use std::fmt::Display;
+use std::sync::PoisonError;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State as Shared};
@@ -55,15 +56,16 @@ pub(super) async fn now(Shared(front): Shared<Front>) -> Response {
     answered(&json!({"now": iso(front.look(|state| state.now()))}))
 }
 
-/// `POST clock`: `{"pause": true}`, `{"advance_s": N}`, `{"resume": true}`, in this order when several are given.
+/// `POST clock`: `{"pause": true}`, `{"advance_s": N}`, `{"resume": true}`, in this order when several are given; or
+/// `{"pause_after": "CreateService"}`, which stops it with the next such effect, before anybody is told of it.
 pub(super) async fn clock(Shared(front): Shared<Front>, body: Bytes) -> Response {
     let wanted = match object(&body) {
         Ok(wanted) => wanted,
         Err(problem) => return refused(problem),
     };
-    let known = ["pause", "advance_s", "resume"];
+    let known = ["pause", "advance_s", "resume", "pause_after"];
     if let Some(unknown) = wanted.as_object().and_then(|members| members.keys().find(|name| !known.contains(&name.as_str()))) {
-        return refused(format!("unknown member `{unknown}`; known are pause, advance_s and resume"));
+        return refused(format!("unknown member `{unknown}`; known are pause, advance_s, resume and pause_after"));
     }
     let seconds = match wanted.get("advance_s") {
         None => 0.0,
@@ -72,6 +74,11 @@ pub(super) async fn clock(Shared(front): Shared<Front>, body: Bytes) -> Response
             None => return refused(format!("`advance_s` must be a number of seconds from 0 to {MOST_ADVANCE_S}")),
         },
     };
+    match wanted.get("pause_after").map(Value::as_str) {
+        None => {}
+        Some(Some(action)) => *front.pause_after.lock().unwrap_or_else(PoisonError::into_inner) = Some(action.to_owned()),
+        Some(None) => return refused("`pause_after` must be the name of a mutation, CreateService say".to_owned()),
+    }
     if wanted.get("pause") == Some(&json!(true)) {
         front.clock.pause();
     }

@@ -12,6 +12,7 @@ mod tests;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
@@ -49,8 +50,21 @@ impl Default for Options {
 struct Front {
     sim: Sim,
     clock: SimClock,
+    /// The mutation after whose next effect the clock stops.
+    pause_after: Arc<Mutex<Option<String>>>,
     /// Done when serving shall end; a request that is held goes with it.
     stop: future::Shared<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Front {
+    /// Stops the clock if the mutation that it waits for is among the effects from the given one on.
+    fn pause_if_awaited(&self, from: usize) {
+        let mut awaited = self.pause_after.lock().unwrap_or_else(PoisonError::into_inner);
+        if awaited.is_some() && self.sim.with(|state| state.ledger.iter().skip(from).any(|effect| Some(&effect.action) == awaited.as_ref())) {
+            self.clock.pause();
+            *awaited = None;
+        }
+    }
 }
 
 /// Serves the account on the listener until it is told to stop. Virtual time starts at the world's and follows the wall's.
@@ -60,7 +74,7 @@ struct Front {
 pub async fn serve(listener: tokio::net::TcpListener, sim: Sim, options: Options) -> io::Result<()> {
     let clock = SimClock::new(sim.with(|state| state.now), options.speed);
     let stop = options.stop.shared();
-    let front = Front { sim, clock, stop: stop.clone() };
+    let front = Front { sim, clock, pause_after: Arc::default(), stop: stop.clone() };
     // The length of a request's head is bounded by hyper (some 400 KB, a hundred headers): 431.
     let router = Router::new()
         .route("/_sim/world", get(control::world))
@@ -96,7 +110,9 @@ async fn aws(Shared(front): Shared<Front>, request: Request) -> Response {
     let Ok(bytes) = axum::body::to_bytes(body, MOST_BODY_BYTES).await else {
         return too_long();
     };
+    let effects = front.sim.effects();
     let handled = front.sim.handle(front.clock.now_millis(), http::Request::from_parts(parts, bytes));
+    front.pause_if_awaited(effects);
     match handled {
         Handled::Respond(response) => response.map(Body::from),
         Handled::Late(by, response) => {

@@ -123,6 +123,19 @@ async fn the_clock_stops_and_jumps_by_hand() {
 }
 
 #[tokio::test]
+async fn the_clock_stops_with_an_effect() {
+    let sim = served(1000.0).await;
+    assert_eq!(sim.control("POST", "/_sim/clock", r#"{"pause_after": "CreateLogGroup"}"#).await.0, 200);
+    let (_, begun) = sim.control("GET", "/_sim/clock", "").await;
+    let (_, going) = sim.control("GET", "/_sim/clock", "").await;
+    assert_ne!(begun, going);
+    assert!(sim.create_group("/ecs/new").await.starts_with("HTTP/1.1 200 OK"));
+    let (_, stopped) = sim.control("GET", "/_sim/clock", "").await;
+    let (_, still) = sim.control("GET", "/_sim/clock", "").await;
+    assert_eq!(stopped, still);
+}
+
+#[tokio::test]
 async fn wrong_control_requests_are_told_so() {
     let sim = served(1.0).await;
     for (path, body, words) in [
@@ -132,6 +145,7 @@ async fn wrong_control_requests_are_told_so() {
         ("/_sim/faults", r#"{"clear": false}"#, "`clear` stands alone"),
         ("/_sim/clock", r#"{"forward": 1}"#, "unknown member `forward`"),
         ("/_sim/clock", r#"{"advance_s": -1}"#, "`advance_s` must be"),
+        ("/_sim/clock", r#"{"pause_after": 3}"#, "`pause_after` must be the name"),
         ("/_sim/mark", "{}", "a mark needs the member `label`"),
     ] {
         let (status, answer) = sim.control("POST", path, body).await;

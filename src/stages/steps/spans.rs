@@ -42,6 +42,9 @@ pub struct SpansArrive;
 pub struct TrafficBefore;
 
 const INTERVAL: Duration = Duration::from_secs(5);
+/// How often it is looked at the least before the wait is given up, however late the looks come: where several stores answer, one
+/// look alone may meet the others.
+const FEWEST_LOOKS: u32 = 8;
 /// How often in one look a name is asked for where each request may meet another store.
 const TURNS: usize = 4;
 /// How long one such look may take: where nobody answers, each request takes its time.
@@ -92,6 +95,7 @@ impl WaitStep for SpansArrive {
             params: params.clone(),
             arrived: BTreeSet::new(),
             listed: BTreeSet::new(),
+            looks: 0,
             probe: Probe::default(),
         }))
     }
@@ -140,6 +144,8 @@ struct Arriving {
     arrived: BTreeSet<String>,
     /// Names that were listed so far.
     listed: BTreeSet<String>,
+    /// How often it was looked and everybody answered.
+    looks: u32,
     probe: Probe,
 }
 
@@ -166,7 +172,14 @@ impl Waiter for Arriving {
             return Ok(Polled::Done(json!({ "result": "arrived", "services": self.arrived })));
         }
         let within = Duration::from_secs(self.params["withinS"].as_u64().unwrap_or(120));
-        if waited >= within {
+        let looked_enough = match look {
+            Look::Answered { .. } => {
+                self.looks += 1;
+                self.looks >= FEWEST_LOOKS
+            }
+            Look::Unanswered(_) => true,
+        };
+        if waited >= within && looked_enough {
             let (result, why) = self.conclude(&look, within);
             return Ok(Polled::Held(result.to_owned(), why));
         }
