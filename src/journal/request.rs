@@ -40,6 +40,11 @@ pub enum Request {
         /// Who asks.
         by: Actor,
     },
+    /// Go on, where the process that works on the run asks the person at its terminal.
+    GoOn {
+        /// Who answers.
+        by: Actor,
+    },
     /// Stop going forward and go back.
     Rollback {
         /// Who asks.
@@ -57,6 +62,7 @@ impl Request {
             Self::Pause { .. } => "paused",
             Self::Approve { .. } => "approved",
             Self::HoldBefore { .. } | Self::ClearHold { .. } => "held",
+            Self::GoOn { .. } => "resumed",
             Self::Rollback { .. } => "rolled back",
         }
     }

@@ -115,7 +115,7 @@ fn back(view: &RunView, step: &StepPlan) -> Option<String> {
     let position = view.plan.stages.iter().position(|known| known.id == stage.id)?;
     let before = view.plan.stages.get(position.checked_sub(1)?)?;
     let made = view.mutations.iter().any(|mutation| mutation.stage == stage.id && mutation.target == lane.target);
-    let only = if stage.lanes().count() > 1 { format!(" --lane {}", shell_word(&lane.target)) } else { String::new() };
+    let only = if stage.work().count() > 1 { format!(" --lane {}", shell_word(&lane.target)) } else { String::new() };
     made.then(|| format!("sidestep rollback {} --to {}{only}", view.id, before.id))
 }
 
