@@ -73,7 +73,7 @@ pub fn name_stage(view: &RunView, stage: &StageId) -> String {
 }
 
 /// What AWS goes on doing by itself: a request without an answer, or a rollout that nobody waits for any more.
-fn meanwhile(view: &RunView) -> Option<String> {
+pub fn meanwhile(view: &RunView) -> Option<String> {
     let unknown = |step: &&StepPlan| {
         step.class == StepClass::Mutation && matches!(view.state(&step.id), StepState::Started | StepState::InDoubt)
     };

@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Actor, Adoption, CallNote, ClaimView, Direction, Extent, Failure, FailureKind, GATE_BAKE, Holder, IllegalTransition, Noted, Outcome, Plan,
-    Record, RecordBody, RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
+    Actor, Adoption, CallNote, ClaimView, Direction, Extent, Failure, FailureKind, GATE_BAKE, Holder, IllegalTransition, Noted,
+    Outcome, Plan, Record, RecordBody, RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest,
+    next_state,
 };
 
 /// Where a run stands.

@@ -42,7 +42,8 @@ fn rollout(service: &Value) -> u64 {
 
 /// Says of each step of a plan that waits for a while how long that usually takes.
 pub fn expect(facts: &Facts, stages: &mut [StagePlan]) {
-    let steps = stages.iter_mut().flat_map(|stage| &mut stage.waves).flat_map(|wave| &mut wave.lanes).flat_map(|lane| &mut lane.steps);
+    let steps =
+        stages.iter_mut().flat_map(|stage| &mut stage.waves).flat_map(|wave| &mut wave.lanes).flat_map(|lane| &mut lane.steps);
     for step in steps.filter(|step| step.expected_s.is_none()) {
         step.expected_s = match step.action.as_str() {
             ROLLOUT => {

@@ -135,7 +135,16 @@ impl LaneBuilder {
             }
         }
         let params = params.into();
-        self.steps.push(StepPlan { id: id.clone(), action: action.to_owned(), class, title, params, inputs, expected_s: None, deadline_s: None });
+        self.steps.push(StepPlan {
+            id: id.clone(),
+            action: action.to_owned(),
+            class,
+            title,
+            params,
+            inputs,
+            expected_s: None,
+            deadline_s: None,
+        });
         id
     }
 

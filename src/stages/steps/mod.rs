@@ -26,6 +26,6 @@ pub use rollout::{AwaitInactive, AwaitRollout};
 pub use service::{CreateService, DeleteService};
 pub use service_update::{UpdateService, same as same_list};
 pub use spans::{SpansArrive, TrafficBefore};
-pub use targets::{AwaitNoTargets, AwaitOwnTargets};
+pub use targets::{AwaitNoTargets, AwaitOwnTargets, seen as targets_seen};
 pub use tasks::addresses as task_addresses;
 pub use users::LookForUsers;
