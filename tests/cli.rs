@@ -15,6 +15,8 @@ mod claims;
 mod dry_run;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/gates.rs"]
+mod gates;
 #[path = "cli/journey.rs"]
 mod journey;
 #[path = "cli/lanes.rs"]
@@ -25,6 +27,8 @@ mod rehearse;
 mod resistance;
 #[path = "cli/sealed.rs"]
 mod sealed;
+#[path = "cli/seat.rs"]
+mod seat;
 #[path = "cli/secrets.rs"]
 mod secrets;
 #[path = "cli/snapshot.rs"]
