@@ -27,7 +27,7 @@ use crate::plan::inventory;
 use crate::session;
 use crate::stages::steps::{last_log_lines, logged_service};
 use crate::ui::prompt::{FailureChoice, HeldChoice, Offers};
-use crate::ui::{Ask, advice, plan_view, progress_lines};
+use crate::ui::{Ask, advice, progress_lines};
 
 /// Who else hears of each event, after it is shown.
 type Also<'a> = Box<dyn Fn(&RunView, &Event) + 'a>;
@@ -399,7 +399,7 @@ impl<'a> Drive<'a> {
 
     /// Shows the plan of the way back and asks whether to go. `true` without a terminal: the caller has seen to `--yes`.
     pub fn agree_back(&mut self, plan: &Plan) -> bool {
-        self.context.out.status(&plan_view::render(plan, &self.context.err_style));
+        self.context.show_plan(plan, self.ask.is_some());
         match &mut self.ask {
             Some(ask) => self.screen.suspend(|| ask.confirm_rollback(plan)),
             None => true,

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::context::Context;
 use crate::model::{Event, RunView};
-use crate::ui::{LinePrinter, LiveScreen, json};
+use crate::ui::{LinePrinter, LiveScreen, is_trouble, json};
 
 /// One of the three.
 pub enum Screen<'a> {
@@ -24,7 +24,7 @@ impl<'a> Screen<'a> {
         if context.json() {
             return Self::Json(context);
         }
-        if context.interactive {
+        if context.has_bars() {
             let screen = LiveScreen::on_terminal(context.err_style);
             context.out.share_with(Some(screen.bars()));
             return Self::Live(context, Box::new(RefCell::new(screen)));
@@ -46,11 +46,12 @@ impl<'a> Screen<'a> {
         match self {
             Self::Live(_, screen) => screen.borrow_mut().event(view, event),
             Self::Lines(context, printer) | Self::Rehearsal(context, printer) => {
+                let trouble = is_trouble(event);
                 for line in printer.borrow_mut().event(view, event) {
-                    context.out.status(&line);
+                    if trouble { context.out.status(&line) } else { context.out.progress(&line) }
                 }
             }
-            Self::Json(context) => context.out.data(&json::event(event)),
+            Self::Json(context) => context.line(json::event(event)),
         }
     }
 
@@ -65,7 +66,7 @@ impl<'a> Screen<'a> {
             Self::Live(_, screen) => screen.borrow_mut().tick(at),
             Self::Lines(context, printer) => {
                 for line in printer.borrow_mut().tick(at) {
-                    context.out.status(&line);
+                    context.out.progress(&line);
                 }
             }
             Self::Rehearsal(..) | Self::Json(_) => {}

@@ -14,6 +14,7 @@
 
 pub mod advice;
 pub mod bars;
+pub mod calls;
 pub mod closing;
 pub mod error;
 pub mod json;
@@ -37,7 +38,7 @@ pub mod text;
 pub(crate) mod fixtures;
 
 pub use bars::LiveScreen;
-pub use lines::{LineOptions, LinePrinter};
+pub use lines::{LineOptions, LinePrinter, is_trouble};
 pub use out::Out;
 pub use progress::said as progress_lines;
 pub use prompt::Ask;
