@@ -54,7 +54,7 @@ pub(super) const TEXTS: &[Text] = &[
         ],
         examples: &[
             example("Go on with the unfinished run", "sidestep resume"),
-            example("Go on with a repaired image", "sidestep resume r7k2 --var jaeger_image=jaegertracing/all-in-one:1.57"),
+            example("Go on with a repaired value", "sidestep resume r7k2 --var-file repaired.tfvars"),
             example("Take the run from a laptop that went to sleep", "sidestep resume r7k2 --take-over --reason 'bastion hangs'"),
         ],
     },
