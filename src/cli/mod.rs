@@ -2,6 +2,8 @@
 
 mod abandon;
 mod account;
+mod agree;
+mod amend;
 mod approve;
 mod args;
 mod check;
@@ -13,6 +15,7 @@ mod dry_run;
 mod ending;
 mod files;
 mod help;
+mod hold_before;
 mod holds;
 mod man;
 mod pause;
@@ -29,8 +32,10 @@ mod simulate;
 mod snapshot;
 mod standing;
 mod status;
+mod steer;
 mod swarm;
 mod take_over;
+mod watch;
 mod world;
 
 use std::process::ExitCode;
@@ -74,6 +79,7 @@ fn call(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Resume(args) => resume::call(context, &args),
         Verb::Rollback(args) => rollback::call(context, &args),
         Verb::Pause(args) => pause::call(context, &args),
+        Verb::HoldBefore(args) => hold_before::call(context, &args),
         Verb::Approve(args) => approve::call(context, &args),
         Verb::Abandon(args) => abandon::call(context, &args),
         Verb::Status(args) => status::call(context, &args),

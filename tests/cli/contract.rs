@@ -65,7 +65,9 @@ fn documents(checker: &mut Checker) {
     let kinds: BTreeSet<usize> = told.iter().map(records::kind).collect();
     assert_eq!(kinds, (0..records::KINDS).collect(), "one event of each kind");
     let (view, holder) = records::troubled(&plan);
-    checker.document("status", &status_view::json(&view, Some(&holder), &[records::remainder()]));
+    let step = plan.steps().next().expect("a step").2.id.clone();
+    let seen: Vec<_> = records::progress().into_iter().map(|seen| (step.clone(), seen)).collect();
+    checker.document("status", &status_view::json(&view, Some(&holder), &[records::remainder()], &seen));
 }
 
 /// There, with a pause, and back, on an account over HTTP.
@@ -96,11 +98,7 @@ fn rehearsals(checker: &mut Checker) {
             .expect("JSON");
     world["missing"] = json!([{ "operation": "iam:GetRole", "resource": "*", "why": "AccessDenied" }]);
     let world = desk.write("world.json", &world.to_string());
-    for more in [
-        &[][..],
-        &["--faults", "crashes", "--point", "100", "--way-back"],
-        &["--faults", "all", "--runs", "2"],
-    ] {
+    for more in [&[][..], &["--faults", "crashes", "--point", "100", "--way-back"], &["--faults", "all", "--runs", "2"]] {
         let words: Vec<&str> = ["rehearse", "--output", "json", "--world", &world].iter().chain(more).copied().collect();
         let variables = file("runbooks/worlds/nexus-ai-staging.tfvars");
         let ran = desk.call(&words.iter().copied().chain(["--var-file", &variables]).collect::<Vec<_>>());

@@ -83,6 +83,17 @@ pub(super) const TEXTS: &[Text] = &[
         examples: &[example("Pause the live run", "sidestep pause")],
     },
     Text {
+        verb: "hold-before",
+        paragraphs: &[
+            "The run ends with exit code 6 when it comes to the stage, and goes on from there with `sidestep resume`. A live run is told, one that \
+             stands still has it noted. A stage that the run has reached already can't be held any more.",
+        ],
+        examples: &[
+            example("Stop before the sidecar goes", "sidestep hold-before strip-sidecar"),
+            example("Let it go on after all", "sidestep hold-before strip-sidecar r7k2 --lift"),
+        ],
+    },
+    Text {
         verb: "approve",
         paragraphs: &[
             "A step that can't prove what it must, such as that spans arrive, waits for a person. Approving it is journaled with who said so, \
@@ -107,10 +118,12 @@ pub(super) const TEXTS: &[Text] = &[
     Text {
         verb: "status",
         paragraphs: &[
-            "It reads the journal and needs no AWS: each stage with its state, what is in the way, and the next command.",
+            "It reads the journal: each stage with its state, what is in the way, and the next command. With --watch it follows a live run on the \
+             same screen, read-only. AWS is asked only with --live.",
         ],
         examples: &[
             example("Show where the unfinished run stands", "sidestep status"),
+            example("Follow it from another terminal", "sidestep status --watch"),
             example("Read it with another program", "sidestep status r7k2 --output json"),
         ],
     },

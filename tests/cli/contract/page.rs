@@ -68,7 +68,11 @@ impl<'p> Checker<'p> {
     pub fn event(&mut self, line: &Value) {
         let event = line["event"].as_str().unwrap_or_else(|| panic!("every line says what happened: {line}"));
         let own = if event == "claim" { "claim changed" } else { event };
-        let tables = if line.get("seq").is_some() { vec!["Event lines", "record", own] } else { vec!["Event lines", own] };
+        let tables = match event {
+            "progress" => vec!["Event lines", own, "what is seen"],
+            _ if line.get("seq").is_some() => vec!["Event lines", "record", own],
+            _ => vec!["Event lines", own],
+        };
         self.object(&tables, line, event);
     }
 

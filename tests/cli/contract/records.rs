@@ -91,15 +91,28 @@ fn bodies(plan: &Plan) -> Vec<RecordBody> {
         claim(ClaimChange::Removing),
         claim(ClaimChange::Removed),
         claim(ClaimChange::Left { why: text("AccessDeniedException"), remove: text("aws ecs untag-resource …") }),
+        RecordBody::Asked { question: text("go on?"), stage: Some(stage()) },
+        RecordBody::Asked { question: text("go on?"), stage: None },
+        RecordBody::Answered { question: text("go on?"), answer: text("yes"), by: alice() },
+        RecordBody::RequestRefused { request: text("approve"), by: alice(), why: text("nothing waits") },
         RecordBody::PauseAsked { by: alice(), how: text("Ctrl-C") },
         RecordBody::RunEnded { outcome: Outcome::RolledBack, why: text("rolled back") },
     ]
 }
 
-fn progress() -> Vec<Progress> {
+pub fn progress() -> Vec<Progress> {
     let text = |text: &str| text.to_owned();
     vec![
-        Progress::Rollout { desired: 2, pending: 1, running: 1, failed: 0, old: 2 },
+        Progress::Rollout {
+            desired: 2,
+            pending: 1,
+            running: 1,
+            failed: 0,
+            old: 2,
+            revision: text("api:8"),
+            replaces: text("api:7"),
+        },
+        Progress::Countdown { left_s: 60, seen: text("2 of 2 targets healthy") },
         Progress::ServiceEvent { message: text("has started 1 tasks") },
         Progress::Targets { healthy: 1, total: 2, draining: 1 },
         Progress::Instances { healthy: 1, total: 1 },
@@ -116,7 +129,7 @@ pub fn every_event(plan: &Plan) -> Vec<Event> {
     records.chain(progress().into_iter().map(|progress| Event::Progress { step: step.clone(), at: at(), progress })).collect()
 }
 
-/// The kinds in the order of the types: a new one does not compile until it is here, and is asked for until it is above.
+/// The kinds by number: a new one does not compile until it is here, and is asked for until it is above.
 pub fn kind(event: &Event) -> usize {
     match event {
         Event::Record(record) => match record.body {
@@ -140,6 +153,9 @@ pub fn kind(event: &Event) -> usize {
             RecordBody::Claim { .. } => 17,
             RecordBody::PauseAsked { .. } => 18,
             RecordBody::RunEnded { .. } => 19,
+            RecordBody::Asked { .. } => 28,
+            RecordBody::Answered { .. } => 29,
+            RecordBody::RequestRefused { .. } => 30,
         },
         Event::Progress { progress, .. } => match progress {
             Progress::Rollout { .. } => 20,
@@ -149,12 +165,13 @@ pub fn kind(event: &Event) -> usize {
             Progress::Retry { .. } => 24,
             Progress::Log { .. } => 25,
             Progress::Note { .. } => 26,
+            Progress::Countdown { .. } => 27,
         },
     }
 }
 
 /// How many there are.
-pub const KINDS: usize = 27;
+pub const KINDS: usize = 31;
 
 /// A run with a step in every sort of trouble, a claim and an end, and the process that holds it.
 pub fn troubled(plan: &Plan) -> (RunView, Holder) {
@@ -171,6 +188,7 @@ pub fn troubled(plan: &Plan) -> (RunView, Holder) {
             service: "nexus-ai-api-staging".to_owned(),
             change: ClaimChange::Writing { since: at(), by: "alice@bastion".to_owned(), arn: "arn:aws:ecs:…".to_owned() },
         },
+        RecordBody::Asked { question: "go on?".to_owned(), stage: None },
         started(&mutations[0]),
         RecordBody::StepFailed { step: mutations[0].clone(), failure: failure() },
         started(&verified),
