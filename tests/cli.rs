@@ -11,6 +11,8 @@ mod bad_runbook;
 mod broken_journal;
 #[path = "cli/claims.rs"]
 mod claims;
+#[path = "cli/contract.rs"]
+mod contract;
 #[path = "cli/dry_run.rs"]
 mod dry_run;
 #[path = "cli/failures.rs"]
@@ -25,6 +27,8 @@ mod lanes;
 mod rehearse;
 #[path = "cli/resistance.rs"]
 mod resistance;
+#[path = "cli/saying.rs"]
+mod saying;
 #[path = "cli/sealed.rs"]
 mod sealed;
 #[path = "cli/seat.rs"]

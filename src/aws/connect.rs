@@ -16,9 +16,10 @@ use aws_types::region::Region;
 use super::clock::time_asleep;
 use super::fresh::OwnWrites;
 use super::guard::{Lease, ReadOnlyGuard};
+use super::tell::Teller;
 use super::watch::ServiceWatch;
 use super::{ATTEMPT_TIMEOUT, CallError, Clock, SETTLE_WINDOW};
-use crate::model::Error;
+use crate::model::{ApiWatch, Error};
 
 /// What calls may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,7 @@ pub struct Aws {
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) watch: ServiceWatch,
     pub(super) own_writes: OwnWrites,
+    pub(super) teller: Option<Teller>,
     random: Mutex<fastrand::Rng>,
     sleep_meter: fn() -> Duration,
     lease: Mutex<Option<Lease>>,
@@ -73,11 +75,15 @@ pub struct Aws {
 
 /// One client of a service, with our settings over the shared ones.
 macro_rules! client {
-    ($sdk:ident, $config:expr, $access:expr) => {{
+    ($sdk:ident, $config:expr, $access:expr, $teller:expr) => {{
         let builder = $sdk::config::Builder::from($config);
         let builder = match $access {
             Access::ReadOnly => builder.interceptor(ReadOnlyGuard),
             Access::ReadWrite => builder,
+        };
+        let builder = match $teller {
+            Some(teller) => builder.interceptor(Teller::clone(teller)),
+            None => builder,
         };
         $sdk::Client::from_conf(builder.build())
     }};
@@ -133,12 +139,14 @@ impl Aws {
 
     pub(super) fn over(config: SdkConfig, access: Access, clock: Clock, seed: u64) -> Self {
         let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
+        let nobody: Option<&Teller> = None;
         Self {
-            ecs: client!(aws_sdk_ecs, &config, access),
-            logs: client!(aws_sdk_cloudwatchlogs, &config, access),
-            names: client!(aws_sdk_servicediscovery, &config, access),
-            elb: client!(aws_sdk_elasticloadbalancingv2, &config, access),
-            sts: client!(aws_sdk_sts, &config, access),
+            ecs: client!(aws_sdk_ecs, &config, access, nobody),
+            logs: client!(aws_sdk_cloudwatchlogs, &config, access, nobody),
+            names: client!(aws_sdk_servicediscovery, &config, access, nobody),
+            elb: client!(aws_sdk_elasticloadbalancingv2, &config, access, nobody),
+            sts: client!(aws_sdk_sts, &config, access, nobody),
+            teller: None,
             endpoint_url: config.endpoint_url().map(str::to_owned),
             watch: ServiceWatch::default(),
             own_writes: OwnWrites::default(),
@@ -150,6 +158,21 @@ impl Aws {
             config,
             access,
         }
+    }
+
+    /// Tells `watch`, where there is one, of each attempt of every call from now on, and of each wait before the next.
+    #[must_use]
+    pub fn watched(mut self, watch: Option<ApiWatch>) -> Self {
+        let Some(watch) = watch else { return self };
+        let teller = Teller { watch, clock: self.clock.clone() };
+        let (config, access, told) = (&self.config, self.access, Some(&teller));
+        self.ecs = client!(aws_sdk_ecs, config, access, told);
+        self.logs = client!(aws_sdk_cloudwatchlogs, config, access, told);
+        self.names = client!(aws_sdk_servicediscovery, config, access, told);
+        self.elb = client!(aws_sdk_elasticloadbalancingv2, config, access, told);
+        self.sts = client!(aws_sdk_sts, config, access, told);
+        self.teller = Some(teller);
+        self
     }
 
     /// Reads the time asleep from somewhere else, for tests.
