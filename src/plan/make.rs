@@ -71,6 +71,11 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
             kind.subject(decl, facts, &mut subject);
         }
     }
+    for decl in &runbook.off {
+        if let Some(kind) = registry::kind(&decl.kind) {
+            kind.offers(decl, facts, &mut subject);
+        }
+    }
     let account_named = runbook.target.get("account").and_then(Value::as_str).is_some_and(|account| !account.is_empty());
     let mut planning = Planning {
         facts,

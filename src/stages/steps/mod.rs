@@ -1,6 +1,8 @@
 //! The steps themselves, by the AWS resource that they change or look at.
 
 mod edited_revision;
+mod health_path;
+mod ingress;
 mod instances;
 mod log_group;
 mod logs;
@@ -15,6 +17,8 @@ mod tasks;
 mod users;
 
 pub use edited_revision::{RegisterEdited, VerifyRevision, read_originals};
+pub use health_path::{SetHealthPath, WatchTargets};
+pub use ingress::{Authorize, Revoke};
 pub use instances::{AwaitInstances, AwaitNoInstances};
 pub use log_group::{CreateLogGroup, DeleteLogGroup, PutRetention, find as find_log_group};
 pub use logs::{last_lines as last_log_lines, service_of as logged_service};
