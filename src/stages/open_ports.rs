@@ -200,7 +200,7 @@ fn lane(decl: &StageDecl, settings: &Settings, group: &str, rules: &[&Missing]) 
             "tags": settings.tags,
         });
         let whom = if rule.source == group { "itself".to_owned() } else { rule.source.clone() };
-        let title = format!("let {group} let {whom} in on {}", rule.what);
+        let title = format!("open {} of {group} to {whom}", rule.what);
         let name = format!("{}-{}-from-{}", settings.protocol, rule.port, rule.source);
         lane.step(&name, "ec2.authorize-ingress", StepClass::Mutation, title, params, Vec::new());
     }

@@ -131,9 +131,8 @@ fn the_system_that_needs_both_migrates_shows_its_ui_and_comes_back() {
         assert_eq!((ports_open(&world), health_path(&world).as_str()), (vec![4317, 4318], "/jaeger/"));
         assert!((0..6).all(|_| ui_loads(&lab, "/jaeger/") && ui_loads(&lab, "/jaeger")), "the UI loads");
         assert_eq!(get(&lab, &format!("http://{BALANCER}/jaeger/static/gone.js")).0, 404);
-        assert!(get(&lab, &format!("http://{BALANCER}/jaeger/api/services")).3.contains("nexus-ai-api"), "and shows traces");
-        let stopped = start["ecs"]["tasks"].as_array().map(Vec::len);
-        assert!(stopped.is_some(), "there are tasks");
+        let (_, _, _, services) = get(&lab, &format!("http://{BALANCER}/jaeger/api/services"));
+        assert!(services.contains("\"api\""), "and shows traces: {services}");
         back_to(&lab, &start).await;
         assert_eq!((ports_open(&lab.world()), health_path(&lab.world()).as_str()), (Vec::new(), "/"));
         assert_eq!([AUTHORIZE, REVOKE, MODIFY].map(|action| count(&lab, action)), [2, 2, 2]);
@@ -324,7 +323,7 @@ fn targets_that_fall_are_seen_and_the_way_back_saves_them() {
         let lab = Lab::on(world, &runbook, 1);
         let failure = lab.run().await.failure();
         assert_eq!(failure.kind, FailureKind::Mismatch, "{failure:?}");
-        assert!(failure.causes.iter().any(|cause| cause.contains("[404]")), "{failure:?}");
+        assert!(failure.causes.iter().any(|cause| cause.contains("roll back")), "{failure:?}");
         back_to(&lab, &start).await;
     });
 }

@@ -32,6 +32,11 @@ pub fn shipped(more: &str) -> Runbook {
     resolved(built_in("jaeger-sidecar-to-shared").expect("it is shipped"), more)
 }
 
+/// The shipped runbook's text.
+pub fn shipped_text() -> String {
+    built_in("jaeger-sidecar-to-shared").expect("it is shipped").text
+}
+
 /// The shipped runbook with its text changed.
 pub fn rewritten(change: impl FnOnce(String) -> String, more: &str) -> Runbook {
     let file = built_in("jaeger-sidecar-to-shared").expect("it is shipped");

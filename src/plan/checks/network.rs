@@ -199,7 +199,7 @@ fn port_opened(scene: &Scene<'_>) -> Vec<Seen> {
         let ports = closed(scene, due, receiver, ports, true);
         let Some(stage) = ports.first().and_then(|port| opener(scene, due, receiver, *port, true)) else { continue };
         let to = scene.groups_of(&receiver.service);
-        let consequence = format!("none: stage `{}` opens it before anything is sent there", stage.decl.id);
+        let consequence = format!("none: stage `{}` opens what is closed before anything is sent there", stage.decl.id);
         all.push(Seen::new(&to[0], nobody_let_in(scene, due, receiver, &ports), &consequence, "none needed".to_owned()));
     }
     all

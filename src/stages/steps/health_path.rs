@@ -1,6 +1,6 @@
 //! The path that a target group's health checks ask for: changing it, and watching what becomes of the targets.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -112,44 +112,61 @@ impl MutationStep for SetHealthPath {
 #[async_trait(?Send)]
 impl WaitStep for WatchTargets {
     fn begin(&self, params: &Value) -> Result<Box<dyn Waiter>, StepError> {
-        Ok(Box::new(Watch { params: params.clone(), sick: None }))
+        Ok(Box::new(Watch { params: params.clone(), first: None }))
     }
 }
 
 struct Watch {
     params: Value,
-    /// The targets that were unhealthy at the first look.
-    sick: Option<BTreeSet<String>>,
+    /// What the targets were at the first look, by address.
+    first: Option<BTreeMap<String, String>>,
 }
 
 fn address(target: &TargetHealth) -> String {
     format!("{}:{}", target.ip, target.port.unwrap_or_default())
 }
 
+/// What has become worse since the first look, in words. ECS stops the task behind an unhealthy target within seconds, so one that is
+/// gone counts too.
+fn fallen(first: &BTreeMap<String, String>, now: &[TargetHealth]) -> Vec<String> {
+    let mut words = Vec::new();
+    for (address, before) in first.iter().filter(|(_, before)| *before == "healthy") {
+        match now.iter().find(|target| self::address(target) == *address) {
+            Some(target) if target.state == *before => {}
+            Some(target) => {
+                let why = target.description.as_deref().unwrap_or("no reason given");
+                words.push(format!("{address} is {}: {why}", target.state));
+            }
+            None => words.push(format!("{address} is gone: its task was stopped")),
+        }
+    }
+    let known = |target: &&TargetHealth| first.contains_key(&address(target));
+    for target in now.iter().filter(|target| target.state == "unhealthy" && !known(target)) {
+        words.push(format!("{} is unhealthy: {}", address(target), target.description.as_deref().unwrap_or("no reason given")));
+    }
+    words
+}
+
 #[async_trait(?Send)]
 impl Waiter for Watch {
     async fn poll(&mut self, cx: &Context<'_>, waited: Duration) -> Result<Polled, StepError> {
         let health = cx.aws.target_health(text(&self.params, "/targetGroup")?).await?;
-        let unhealthy = || health.iter().filter(|target| target.state == "unhealthy");
-        let sick = self.sick.get_or_insert_with(|| unhealthy().map(address).collect());
-        let fallen: Vec<String> = unhealthy()
-            .filter(|target| !sick.contains(&address(target)))
-            .map(|target| format!("{}: {}", address(target), target.description.as_deref().unwrap_or("no reason given")))
-            .collect();
+        let states = || health.iter().map(|target| (address(target), target.state.clone())).collect();
+        let first = self.first.get_or_insert_with(states);
+        let fallen = fallen(first, &health);
         if !fallen.is_empty() {
             let (name, path) = (text(&self.params, "/name")?, text(&self.params, "/path")?);
-            let message = format!("targets of {name} became unhealthy when the health checks asked for {path}");
-            let consequence = "ECS replaces the tasks behind unhealthy targets: roll back, or see that they answer".to_owned();
-            let failure = Failure::of(FailureKind::Mismatch, message).because(fallen).because([consequence]);
-            return Ok(Polled::Failed(failure));
+            let message = format!("targets of {name} did not stay healthy when the health checks asked for {path}");
+            let consequence = "ECS replaces the tasks behind unhealthy targets, again and again: roll back".to_owned();
+            return Ok(Polled::Failed(Failure::of(FailureKind::Mismatch, message).because(fallen).because([consequence])));
         }
-        let (healthy, draining) =
-            ["healthy", "draining"].map(|state| health.iter().filter(|target| target.state == state).count()).into();
-        (cx.report)(Progress::Targets { healthy, total: health.len(), draining });
+        let in_state = |state: &str| health.iter().filter(|target| target.state == state).count();
+        let (healthy, coming) = (in_state("healthy"), in_state("initial"));
+        (cx.report)(Progress::Targets { healthy, total: health.len(), draining: in_state("draining") });
         let long = Duration::from_secs(self.params["seconds"].as_u64().unwrap_or(0));
-        if waited >= long {
+        if waited >= long && coming == 0 {
             return Ok(Polled::Done(json!({ "healthy": healthy })));
         }
-        Ok(Polled::Again(INTERVAL.min(long - waited)))
+        Ok(Polled::Again(INTERVAL))
     }
 }
