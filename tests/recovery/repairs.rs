@@ -9,7 +9,7 @@ use sidestep::sim::{Fault, Handled, RequestFaultKind, State};
 
 use super::case;
 use super::common::{back_to, done, same};
-use crate::support::compare::How;
+use crate::support::compare::{How, differences};
 use crate::support::{Case, Choice, Course, Depth, Lab, Stop, StopExt, paused, worlds};
 
 const BALANCER: &str = "nexus-ai-alb-dev-4091711398.us-east-1.elb.amazonaws.com";
@@ -343,6 +343,44 @@ fn ports_can_still_be_opened_when_no_span_has_arrived() {
         assert!(matches!(stop, Stop::RolledBack), "{stop:?}");
         same(&start, &lab.settled().await, How::WentBack);
     });
+}
+
+/// A dry run of the way back, on a capture of the account as the run has left it.
+#[test]
+fn a_capture_knows_the_rules_that_a_run_has_added() {
+    let runbook = both();
+    paused(async {
+        let lab = lab_of(&runbook);
+        done(lab.run().await);
+        let identity = lab.aws.identity().await.expect("an identity");
+        let facts = sidestep::plan::observe(&lab.aws, &runbook, &identity).await.expect("the account can be read");
+        let captured = sidestep::capture::capture(&lab.aws, &runbook, &facts).await.expect("it can be captured");
+        let world = sidestep::capture::masked(&captured.world, &runbook);
+        let state = State::load(&world, 1).expect("a capture is a world");
+        let left = lab.leave().expect("the journal can be read");
+        let again = drill::Lab::from_files(state, left.now, &left.files, &runbook, &lab.run_id(), 2).expect("a process");
+        let stop = again.roll_back(None).await;
+        assert!(matches!(stop, Stop::RolledBack), "{stop:?}");
+        assert_eq!((ports_open(&again.world()), health_path(&again.world()).as_str()), (Vec::new(), "/"));
+        let revoked = again.sim.ledger().iter().filter(|effect| effect.action == REVOKE).count();
+        assert_eq!(revoked, 2, "found by the ids that the account gave");
+    });
+}
+
+/// Two runs of the same runbook leave the same, but for their own marks.
+#[test]
+fn which_run_opened_a_port_is_told_by_the_rule() {
+    let left = |seed: u64| {
+        paused(async move {
+            let lab = Lab::on(start(), &both(), seed);
+            done(lab.run().await);
+            (lab.run_id(), lab.settled().await)
+        })
+    };
+    let ((one, first), (other, second)) = (left(1), left(2));
+    assert_ne!(one, other);
+    assert_ne!(differences(&first, &second, How::Whole), Vec::<String>::new());
+    assert_eq!(differences(&first, &second, How::AnotherRun), Vec::<String>::new());
 }
 
 /// What the sweeps die in.
