@@ -50,6 +50,7 @@ pub const GENERATED: &[(&str, &str)] = &[
     ("ecs.services.*.tags.*[sidestep:token].value", "an attempt's token, drawn"),
     ("ecs.taskDefinitions.*.tags.*[sidestep:token].value", "an attempt's token, drawn"),
     ("logs.tags.*.sidestep:token", "an attempt's token, drawn"),
+    ("ec2.securityGroupRules.*.SecurityGroupRuleId", "drawn"),
     ("ec2.securityGroupRules.*.Tags.*[sidestep:token].Value", "an attempt's token, drawn"),
 ];
 
@@ -215,6 +216,11 @@ impl Ids {
         for service in entries(&world["servicediscovery"]["services"]) {
             note(text(&service["Id"]), format!("<name {}>", text(&service["Name"])));
             note(text(&service["CreatorRequestId"]), format!("<creator of {}>", text(&service["Name"])));
+        }
+        for rule in entries(&world["ec2"]["securityGroupRules"]) {
+            let ports = format!("{} {}-{}", text(&rule["IpProtocol"]), rule["FromPort"], rule["ToPort"]);
+            let peer = &rule["ReferencedGroupInfo"]["GroupId"];
+            note(text(&rule["SecurityGroupRuleId"]), format!("<rule {ports} from {peer} to {}>", text(&rule["GroupId"])));
         }
         note_tokens(world, &mut note);
         Self(ids)

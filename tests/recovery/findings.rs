@@ -438,7 +438,8 @@ fn a_stage_that_comes_too_late_repairs_nothing() {
     };
     let mut world = worlds::staging();
     instead_of_spans(&mut world, None);
-    let plan = |world: &Value, book: &Runbook| paused(async { Lab::new(world, book, 1).plan(&RunId::new("t1")).await }).expect("a plan");
+    let plan =
+        |world: &Value, book: &Runbook| paused(async { Lab::new(world, book, 1).plan(&RunId::new("t1")).await }).expect("a plan");
     let ports = plan(&world, &worlds::rewritten(|_| late("open_ports", "retarget_env"), OPEN_PORTS));
     assert!(has(&ports, "otlp-port-closed") && !has(&ports, "otlp-port-opened"));
     let path = plan(&worlds::staging(), &worlds::rewritten(|_| late("health_path", "service"), SET_HEALTH_PATH));
