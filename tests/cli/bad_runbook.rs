@@ -150,9 +150,9 @@ fn values_that_cannot_be() {
     error: 1 problem in the runbook or its variables
 
     error: Fargate has no task of 1024 CPU units with 512 MiB
-       --> runbooks/jaeger-sidecar-to-shared.hcl:254:24
+       --> runbooks/jaeger-sidecar-to-shared.hcl:273:24
         |
-    254 |   memory             = var.jaeger_memory
+    273 |   memory             = var.jaeger_memory
         |                        ^^^^^^^^^^^^^^^^^
       hint: with cpu 1024, memory is 2048 to 8192 in steps of 1024
     ");
