@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Outlook, StepClass};
+use crate::model::{GATE_BAKE, Outlook, StagePlan, StepClass, StepPlan};
 use crate::stages::facts::Facts;
 use crate::stages::kind::LANE_CONCURRENCY;
 use crate::stages::subject::Subject;
@@ -12,6 +12,10 @@ use crate::stages::subject::Subject;
 const BATCH_S: u64 = 140;
 /// The first rollout of a service has nothing to drain.
 const FIRST_S: u64 = 100;
+/// What follows a rollout soon: a target that becomes healthy, an instance that is registered, a first span.
+const LOOK_S: u64 = 30;
+/// The action that waits for a rollout.
+const ROLLOUT: &str = "ecs.await-rollout";
 
 /// The run's expected duration in seconds.
 pub fn seconds(facts: &Facts, subject: &Subject<'_>) -> u64 {
@@ -37,6 +41,27 @@ fn rollout(service: &Value) -> u64 {
     desired.div_ceil((extra + spare).max(1)).max(1) * BATCH_S
 }
 
+/// Says of each step of a plan that waits for a while how long that usually takes.
+pub fn expect(facts: &Facts, stages: &mut [StagePlan]) {
+    let steps =
+        stages.iter_mut().flat_map(|stage| &mut stage.waves).flat_map(|wave| &mut wave.lanes).flat_map(|lane| &mut lane.steps);
+    for step in steps.filter(|step| step.expected_s.is_none()) {
+        step.expected_s = match step.action.as_str() {
+            ROLLOUT => {
+                let service = step.params["service"].as_str().unwrap_or_default();
+                Some(facts.services.get(service).map_or(FIRST_S, rollout))
+            }
+            "elb.await-own-targets" | "servicediscovery.await-instances" | "spans.await-arrival" => Some(LOOK_S),
+            _ => None,
+        };
+    }
+}
+
+/// How long a step of a way back usually takes, where it waits for a while.
+pub fn of_undo(action: &str) -> Option<u64> {
+    (action == ROLLOUT).then_some(BATCH_S)
+}
+
 /// Tasks wanted, tasks that a rollout may add to them, and tasks that it may stop beforehand.
 pub fn room(service: &Value) -> (u64, u64, u64) {
     let desired = service["desiredCount"].as_u64().unwrap_or(0);
@@ -47,12 +72,14 @@ pub fn room(service: &Value) -> (u64, u64, u64) {
 }
 
 /// What a run takes; nothing where it has no steps.
-pub fn outlook(facts: &Facts, subject: &Subject<'_>, steps: &[StepClass]) -> Outlook {
+pub fn outlook(facts: &Facts, subject: &Subject<'_>, stages: &[StagePlan]) -> Outlook {
+    let steps: Vec<&StepPlan> = stages.iter().flat_map(StagePlan::steps).collect();
     if steps.is_empty() {
         return Outlook::default();
     }
-    let seconds = seconds(facts, subject);
-    let mutations = steps.iter().filter(|class| **class == StepClass::Mutation).count() as u64;
+    let bakes: u64 = steps.iter().filter(|step| step.action == GATE_BAKE).filter_map(|step| step.expected_s).sum();
+    let seconds = seconds(facts, subject) + bakes;
+    let mutations = steps.iter().filter(|step| step.class == StepClass::Mutation).count() as u64;
     // Waits ask every few seconds; a mutation is read before and after; the rest reads a little.
     let calls = seconds / 4 + 4 * mutations + 2 * (steps.len() as u64 - mutations);
     Outlook { seconds, calls, capacity: capacity(facts, subject) }

@@ -171,6 +171,7 @@ fn plan_group(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>
     let params = json!({ "targetGroup": group.arn, "name": group.name, "path": settings.path, "seconds": seconds });
     let title = format!("watch its targets for {seconds} s: each must stay healthy");
     lane.step("watch", "elb.watch-targets", StepClass::Verify, title, params, Vec::new());
+    lane.expect(seconds);
     // A look that AWS keeps waiting is still a look.
     lane.deadline(2 * seconds + 60);
     let change = Change { path: "healthCheckPath".to_owned(), from: Some(json!(from)), to: Some(json!(settings.path)) };

@@ -11,6 +11,7 @@ use super::step::{MutationStep, Step, WaitStep};
 use super::steps;
 use super::strip_sidecar::StripSidecar;
 use super::task_definition::TaskDefinition;
+use crate::model::{GATE_APPROVE, GATE_BAKE};
 
 /// Every stage kind.
 pub fn kinds() -> [&'static dyn StageKind; 8] {
@@ -49,6 +50,8 @@ pub fn step(action: &str) -> Option<Step> {
         "elb.await-own-targets" => wait(steps::AwaitOwnTargets),
         "elb.set-health-path" => mutation(steps::SetHealthPath),
         "elb.watch-targets" => wait(steps::WatchTargets),
+        GATE_APPROVE => wait(steps::Approval),
+        GATE_BAKE => wait(steps::Bake),
         "logs.create-log-group" => mutation(steps::CreateLogGroup),
         "logs.delete-log-group" => mutation(steps::DeleteLogGroup),
         "logs.put-retention" => mutation(steps::PutRetention),

@@ -1,6 +1,7 @@
 //! The steps themselves, by the AWS resource that they change or look at.
 
 mod edited_revision;
+mod gates;
 mod health_path;
 mod ingress;
 mod instances;
@@ -17,6 +18,7 @@ mod tasks;
 mod users;
 
 pub use edited_revision::{RegisterEdited, VerifyRevision, read_originals};
+pub use gates::{APPROVAL, Approval, Bake};
 pub use health_path::{SetHealthPath, WatchTargets};
 pub use ingress::{Authorize, Revoke};
 pub use instances::{AwaitInstances, AwaitNoInstances};
@@ -28,6 +30,6 @@ pub use rollout::{AwaitInactive, AwaitRollout};
 pub use service::{CreateService, DeleteService};
 pub use service_update::{UpdateService, same as same_list};
 pub use spans::{SpansArrive, TrafficBefore};
-pub use targets::{AwaitNoTargets, AwaitOwnTargets};
+pub use targets::{AwaitNoTargets, AwaitOwnTargets, seen as targets_seen};
 pub use tasks::addresses as task_addresses;
 pub use users::LookForUsers;

@@ -46,6 +46,10 @@ fn at() -> Where {
 samples! {
     Usage => Error::Usage { message: text("`--pause-before` names no stage: `retarget`"), hint: Some(text("write `--pause-before retarget-api-env`")) };
     NobodyToAsk => Error::NobodyToAsk;
+    NotConfirmed => Error::NotConfirmed {
+        message: text("`--yes` alone does not start a run in prod"),
+        environment: text("prod"),
+    };
     FileUnreadable => Error::FileUnreadable {
         what: text("variable file"),
         path: text("terraform.tfvars"),
@@ -207,6 +211,11 @@ fn every_variant_has_its_message() {
     error: not a terminal: nobody can confirm this run
 
     hint: read the plan with `sidestep plan`, then run again with `--yes`
+
+    ── NotConfirmed, exit code 2
+    error: `--yes` alone does not start a run in prod
+
+    hint: if that is the environment that you mean, add `--confirm prod`
 
     ── FileUnreadable, exit code 2
     error: cannot read variable file `terraform.tfvars`
