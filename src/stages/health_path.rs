@@ -258,8 +258,8 @@ fn told(base_path: &BasePath, container: &Value) -> Told {
             return as_base(path);
         }
     }
-    let environment = container["environment"].as_array().into_iter().flatten();
-    for pair in environment.filter(|pair| base_path.variables.iter().any(|variable| pair["name"] == **variable)) {
+    let mut environment = container["environment"].as_array().into_iter().flatten();
+    if let Some(pair) = environment.find(|pair| base_path.variables.iter().any(|variable| pair["name"] == **variable)) {
         return as_base(pair["value"].as_str().unwrap_or_default());
     }
     let secrets = container["secrets"].as_array().into_iter().flatten().filter_map(|secret| secret["name"].as_str());
