@@ -31,7 +31,8 @@ pub fn seconds(facts: &Facts, subject: &Subject<'_>) -> u64 {
     // Lanes run side by side, so many at a time; the slowest decides.
     rollouts.sort_unstable_by(|one, other| other.cmp(one));
     let moved: u64 = rollouts.chunks(LANE_CONCURRENCY).filter_map(|wave| wave.first()).sum();
-    created + named + moved
+    let watched: u64 = subject.health_paths.iter().filter(|stage| stage.on).map(|stage| stage.watched).sum();
+    created + named + moved + watched
 }
 
 /// One rollout of a service: as many batches as its percents make.
