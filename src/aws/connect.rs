@@ -1,6 +1,7 @@
 //! How clients are made: the one function that builds every one of them, so that none escapes the guard, the time-outs and the
 //! retry setting.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use aws_types::region::Region;
 use super::clock::time_asleep;
 use super::fresh::OwnWrites;
 use super::guard::{Lease, ReadOnlyGuard};
+use super::tally::Tally;
 use super::watch::ServiceWatch;
 use super::{ATTEMPT_TIMEOUT, CallError, Clock, SETTLE_WINDOW};
 use crate::model::Error;
@@ -59,6 +61,7 @@ pub struct Aws {
     pub endpoint_url: Option<String>,
     pub(super) config: SdkConfig,
     pub(super) access: Access,
+    pub(super) tally: Tally,
     pub(super) ecs: aws_sdk_ecs::Client,
     pub(super) logs: aws_sdk_cloudwatchlogs::Client,
     pub(super) names: aws_sdk_servicediscovery::Client,
@@ -73,8 +76,8 @@ pub struct Aws {
 
 /// One client of a service, with our settings over the shared ones.
 macro_rules! client {
-    ($sdk:ident, $config:expr, $access:expr) => {{
-        let builder = $sdk::config::Builder::from($config);
+    ($sdk:ident, $config:expr, $access:expr, $tally:expr) => {{
+        let builder = $sdk::config::Builder::from($config).interceptor($tally.clone());
         let builder = match $access {
             Access::ReadOnly => builder.interceptor(ReadOnlyGuard),
             Access::ReadWrite => builder,
@@ -133,12 +136,13 @@ impl Aws {
 
     pub(super) fn over(config: SdkConfig, access: Access, clock: Clock, seed: u64) -> Self {
         let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
+        let tally = Tally::default();
         Self {
-            ecs: client!(aws_sdk_ecs, &config, access),
-            logs: client!(aws_sdk_cloudwatchlogs, &config, access),
-            names: client!(aws_sdk_servicediscovery, &config, access),
-            elb: client!(aws_sdk_elasticloadbalancingv2, &config, access),
-            sts: client!(aws_sdk_sts, &config, access),
+            ecs: client!(aws_sdk_ecs, &config, access, tally),
+            logs: client!(aws_sdk_cloudwatchlogs, &config, access, tally),
+            names: client!(aws_sdk_servicediscovery, &config, access, tally),
+            elb: client!(aws_sdk_elasticloadbalancingv2, &config, access, tally),
+            sts: client!(aws_sdk_sts, &config, access, tally),
             endpoint_url: config.endpoint_url().map(str::to_owned),
             watch: ServiceWatch::default(),
             own_writes: OwnWrites::default(),
@@ -149,7 +153,13 @@ impl Aws {
             region,
             config,
             access,
+            tally,
         }
+    }
+
+    /// The requests sent since this way to AWS was opened, by action as policies write it: `ecs:DescribeServices` → 61.
+    pub fn calls_made(&self) -> BTreeMap<String, u64> {
+        self.tally.counts()
     }
 
     /// Reads the time asleep from somewhere else, for tests.

@@ -21,6 +21,7 @@ mod governance;
 mod guard;
 mod plain_http;
 mod retry;
+mod tally;
 pub mod task_definition;
 mod watch;
 mod wire;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::args::{Common, Output};
 use crate::aws::{Clock, ConnectOptions};
 use crate::journal::Journal;
-use crate::model::{Actor, Error};
+use crate::model::{Actor, Error, RunId};
 use crate::ui::prompt::Terminal;
 use crate::ui::text::shell_word;
 use crate::ui::{Ask, Out, Style};
@@ -84,6 +84,18 @@ impl Context {
         })
     }
 
+    /// The run that a verb shows which changes nothing: the one that is named, or the unfinished one; the newest where nothing is
+    /// unfinished, for that is what the operator asks about.
+    pub fn run_to_show(&self, journal: &Journal, wanted: Option<&str>) -> Result<RunId, Error> {
+        match journal.find(wanted, false) {
+            Err(Error::NoOpenRun { state_dir }) => match journal.runs()?.into_iter().next() {
+                Some(newest) => Ok(newest.id),
+                None => Err(Error::NoOpenRun { state_dir }),
+            },
+            found => found,
+        }
+    }
+
     /// The state directory's absolute path, for messages.
     pub fn state_dir(&self) -> String {
         let path: PathBuf = std::path::absolute(&self.common.state).unwrap_or_else(|_| self.common.state.clone());
@@ -126,7 +138,7 @@ impl Context {
     fn options(&self, words: &str) -> String {
         let verb = words.split_whitespace().next().unwrap_or_default();
         let mut options = String::new();
-        let journal = ["run", "resume", "rollback", "pause", "approve", "abandon", "status", "runs"].contains(&verb);
+        let journal = ["run", "resume", "rollback", "pause", "approve", "abandon", "status", "runs", "report"].contains(&verb);
         if journal && self.common.state.as_os_str() != "state" && !words.contains("--state") {
             options.push_str(&format!(" --state {}", shell_word(&self.common.state.to_string_lossy())));
         }

@@ -4,7 +4,7 @@
 //!
 //! - A durable record has `seq`, its number in the run's journal, and the record's own members next to it: `step` (an id),
 //!   `attempt`, `intent`, `output`, `call`, `failure`, `verdict`, `result`, `why`, `by`, `comment`, `finding`, `stage`, `holder`,
-//!   `how`, `outcome`. Its `event` is one of `plan-adopted`, `session-opened`, `session-closed`, `step-started`,
+//!   `how`, `outcome`, `calls`. Its `event` is one of `plan-adopted`, `session-opened`, `session-closed`, `step-started`,
 //!   `step-succeeded`, `step-failed`, `step-in-doubt`, `step-observed`, `step-left`, `step-held`, `step-approved`,
 //!   `finding-accepted`, `hold-set`, `hold-cleared`, `pause-asked`, `run-ended`. A `plan` in it has the form of `plan --output
 //!   json`.
