@@ -69,6 +69,10 @@ impl Serialize for Took {
     }
 }
 
+fn changes<S: Serializer>(changes: &[Change], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(changes.iter().map(plan_json::change))
+}
+
 fn target<S: Serializer>(target: &Target, serializer: S) -> Result<S::Ok, S::Error> {
     plan_json::target(target).serialize(serializer)
 }
@@ -78,13 +82,16 @@ fn target<S: Serializer>(target: &Target, serializer: S) -> Result<S::Ok, S::Err
 #[serde(rename_all = "camelCase")]
 pub struct Times {
     /// From the first record to the last.
+    #[serde(rename = "elapsedSeconds")]
     pub elapsed: Took,
     /// The part of it in which a step was under way.
+    #[serde(rename = "atWorkSeconds")]
     pub at_work: Took,
     /// The part of it in which no process held the run.
+    #[serde(rename = "unattendedSeconds")]
     pub unattended: Took,
     /// How long the first plan was expected to take; absent where it did not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "predictedSeconds", skip_serializing_if = "Option::is_none")]
     pub predicted: Option<Took>,
 }
 
@@ -115,9 +122,10 @@ pub struct StageRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Timestamp>,
     /// How long a step of it was under way.
+    #[serde(rename = "atWorkSeconds")]
     pub at_work: Took,
     /// How long the plan expected that.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "predictedSeconds", skip_serializing_if = "Option::is_none")]
     pub predicted: Option<Took>,
     /// Its lanes.
     pub lanes: Vec<LaneRow>,
@@ -134,6 +142,7 @@ pub struct LaneRow {
     /// All steps.
     pub steps: usize,
     /// How long a step of it was under way.
+    #[serde(rename = "atWorkSeconds")]
     pub at_work: Took,
 }
 
@@ -151,6 +160,7 @@ pub struct ResourceRow {
     /// What was to become of it.
     pub disposition: Disposition,
     /// Member by member: before, and as planned.
+    #[serde(serialize_with = "changes")]
     pub changes: Vec<Change>,
     /// How it stands by the journal.
     pub now: Standing,
@@ -290,15 +300,23 @@ pub struct Decision {
 }
 
 /// A finding, and who accepted it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FindingRow {
     /// As the plan has it.
-    #[serde(flatten)]
     pub finding: Finding,
     /// Who accepted it, and when.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Accepted>,
+}
+
+impl Serialize for FindingRow {
+    /// As `plan --output json` has it, with who accepted it.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut value = plan_json::finding(&self.finding);
+        if let Some(accepted) = &self.accepted {
+            value["accepted"] = serde_json::json!(accepted);
+        }
+        value.serialize(serializer)
+    }
 }
 
 /// Who accepted a finding, and when.
@@ -403,7 +421,7 @@ pub struct Entry {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
     /// How long it took, if it has an end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "tookSeconds", skip_serializing_if = "Option::is_none")]
     pub took: Option<Took>,
 }
 
