@@ -168,6 +168,7 @@ fn plan(run: &str) -> Plan {
             title: "update nexus-ai-api-dev".into(),
             params: json!({ "cluster": "nexus-ai-cluster-dev", "to": service("nexus-ai-api-dev:2") }).into(),
             inputs: BTreeMap::new(),
+            expected_s: None,
             deadline_s: None,
         })
         .collect();

@@ -2,16 +2,16 @@
 
 use super::args::ApproveArgs;
 use super::context::Context;
+use super::steer;
 use crate::journal::{Request, Store as _};
-use crate::model::{Error, Exit, RecordBody, StepState};
+use crate::model::{Error, Exit, RecordBody};
 
 pub fn call(context: &Context, args: &ApproveArgs) -> Result<Exit, Error> {
     let wanted = args.run.run.as_deref();
     let journal = context.existing_journal(wanted)?;
     let run = journal.find(wanted, true)?;
     let view = journal.view(&run)?;
-    let held = view.troubled().find(|(_, step)| step.state == StepState::Held).map(|(step, _)| step.clone());
-    let Some(step) = held else {
+    let Some(step) = view.to_approve().cloned() else {
         let hint = Some(format!("see where it stands with `{}`", context.command(&format!("status {run}"))));
         return Err(Error::NotApplicable {
             run,
@@ -23,8 +23,9 @@ pub fn call(context: &Context, args: &ApproveArgs) -> Result<Exit, Error> {
     let (by, at) = (context.actor(None), context.clock()?.now());
     let comment = args.comment.clone();
     if journal.is_live(&run)?.is_some() {
-        journal.post(&run, Request::Approve { by, comment, step: Some(step.id) }, at)?;
-        context.out.status(&format!("Told the process that holds run {run}."));
+        let title = step.title;
+        steer::ask(context, &journal, &run, Request::Approve { by, comment, step: Some(step.id) })?;
+        context.out.status(&format!("Approved: {title}. The process that holds run {run} goes on."));
         return Ok(Exit::Done);
     }
     let mut open = journal.acquire(&run, &by, at)?;

@@ -65,12 +65,14 @@ pub enum Verb {
     Rollback(RollbackArgs),
     /// Ask a live run to pause
     Pause(RunId),
+    /// Have a run stop before a stage
+    HoldBefore(HoldBeforeArgs),
     /// Open a step that waits for a person
     Approve(ApproveArgs),
     /// Give a run up as it stands
     Abandon(AbandonArgs),
     /// Show where a run stands
-    Status(RunId),
+    Status(StatusArgs),
     /// List the runs
     Runs(RunsArgs),
     /// What happened in a run, and what it changed: a record to hand to others
@@ -118,6 +120,9 @@ pub struct RunArgs {
     /// Answer the start and the stage confirmations with yes, and nothing else
     #[arg(long, short)]
     pub yes: bool,
+    /// Confirm the environment by its name, as is wanted for prod and production
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub confirm: Option<String>,
     /// Stop before a stage (repeatable)
     #[arg(long, value_name = "STAGE")]
     pub pause_before: Vec<String>,
@@ -140,6 +145,9 @@ pub struct ResumeArgs {
     /// Answer confirmations (also of an amended plan) with yes, and nothing else
     #[arg(long, short)]
     pub yes: bool,
+    /// Confirm the environment of an amended plan by its name, as is wanted for prod and production
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub confirm: Option<String>,
     /// Stop before a stage (repeatable)
     #[arg(long, value_name = "STAGE")]
     pub pause_before: Vec<String>,
@@ -234,6 +242,30 @@ pub enum ReportFormat {
     Html,
     /// For programs.
     Json,
+}
+
+#[derive(Debug, Args)]
+pub struct HoldBeforeArgs {
+    /// The stage
+    #[arg(value_name = "STAGE")]
+    pub stage: String,
+    #[command(flatten)]
+    pub run: RunId,
+    /// Take the hold away again
+    #[arg(long)]
+    pub lift: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub run: RunId,
+    /// Show the run as it goes on, until it stands or ends; Ctrl-C leaves the run alone
+    #[arg(long)]
+    pub watch: bool,
+    /// Ask AWS as well how the rollouts under way stand
+    #[arg(long)]
+    pub live: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,8 @@
 
 mod abandon;
 mod account;
+mod agree;
+mod amend;
 mod approve;
 mod args;
 mod check;
@@ -11,6 +13,7 @@ mod drive;
 mod dry_run;
 mod ending;
 mod files;
+mod hold_before;
 mod holds;
 mod pause;
 mod plan;
@@ -27,8 +30,10 @@ mod simulate;
 mod snapshot;
 mod standing;
 mod status;
+mod steer;
 mod swarm;
 mod take_over;
+mod watch;
 mod world;
 
 use std::process::ExitCode;
@@ -71,6 +76,7 @@ fn call(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Resume(args) => resume::call(context, &args),
         Verb::Rollback(args) => rollback::call(context, &args),
         Verb::Pause(args) => pause::call(context, &args),
+        Verb::HoldBefore(args) => hold_before::call(context, &args),
         Verb::Approve(args) => approve::call(context, &args),
         Verb::Abandon(args) => abandon::call(context, &args),
         Verb::Status(args) => status::call(context, &args),

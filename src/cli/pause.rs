@@ -2,13 +2,14 @@
 
 use super::args::RunId;
 use super::context::Context;
+use super::steer;
 use crate::journal::Request;
 use crate::model::{Error, Exit};
 
 pub fn call(context: &Context, args: &RunId) -> Result<Exit, Error> {
     let journal = context.existing_journal(args.run.as_deref())?;
     let run = journal.find(args.run.as_deref(), true)?;
-    journal.post(&run, Request::Pause { by: context.actor(None) }, context.clock()?.now())?;
+    steer::ask(context, &journal, &run, Request::Pause { by: context.actor(None) })?;
     context.out.status(&format!("Asked run {run} to pause. Go on later with `{}`.", context.command(&format!("resume {run}"))));
     Ok(Exit::Done)
 }

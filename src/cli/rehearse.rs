@@ -105,7 +105,8 @@ async fn rehearse(
     let open = journal.create(&plan, &by, aws.clock.now(), &accepted)?;
     let screen = Screen::for_rehearsal(context);
     let (_keep, control) = mpsc::unbounded_channel();
-    let mut drive = Drive::new(context, &aws, open, &screen, None, by, control);
+    let mut drive = Drive::new(context, &aws, open, &screen, None, by.clone(), control);
+    drive.approver = Some(by);
     let marks = Marks::on(&sim);
     drive.also = Box::new(move |view: &RunView, event: &Event| marks.event(view, event));
     let (result, view) = drive.run().await;

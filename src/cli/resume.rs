@@ -1,20 +1,23 @@
 //! `sidestep resume`: goes on with a run from its journal. Other variables, or another runbook, amend the plan: shown, agreed to,
 //! and appended to the run as a new plan epoch. So does `--replan`, from what others have made of the account meanwhile.
 
+use super::agree::{self, Said};
+use super::amend::{self, Adopted, Amendment, noted};
 use super::args::ResumeArgs;
 use super::context::Context;
 use super::drive::Drive;
 use super::ending::tell_end_and_record;
 use super::holds::{hold, lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
-use super::standing::when_over;
+use super::standing::{standing, when_over};
+use super::steer;
 use super::take_over::{TakeUp, reason_has_a_use, take_up};
 use super::{account, plan, runbooks, signals};
 use crate::aws::{Access, Aws};
-use crate::journal::{OpenRun, Store as _};
+use crate::journal::{OpenRun, Request, Store as _};
 use crate::model::{Actor, Direction, Error, Exit, Finding, Plan, RecordBody, RunView, Runbook, Severity, StageId};
 use crate::runbook::VariableSources;
-use crate::session::{amended, changes, forward_again};
+use crate::session::forward_again;
 use crate::ui::text::shell_word;
 use crate::ui::{Ask, plan_view};
 
@@ -27,8 +30,16 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
         let hint = Some(format!("to start another, run `{}`", context.command("run")));
         return Err(Error::NotApplicable { run, verb: "resumed".to_owned(), why: format!("it is over: {why}"), hint });
     }
+    if let Some(question) = view.asked.as_ref().filter(|_| !args.take_over.take_over)
+        && journal.is_live(&run)?.is_some()
+    {
+        // It stands at a question at somebody's terminal: this is an answer to it.
+        steer::ask(context, &journal, &run, Request::GoOn { by: context.actor(None) })?;
+        context.out.status(&format!("Told the process that holds run {run} to go on (it asked: {question})."));
+        return Ok(Exit::Done);
+    }
     let holds = stages_named(plan_stages(&view.forward), &args.pause_before)?;
-    let amended = amended_runbook(context, args, &view)?;
+    let amended = amend::runbook(context, &amendment(context, args), &view)?;
     if amended.is_none() {
         lanes_named(&view, &args.lanes)?;
     }
@@ -51,41 +62,6 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
         tell_end_and_record(context, &view, &result);
         result
     })
-}
-
-/// The runbook for an amendment: when variables or a runbook are given, when what others changed is accepted, or when a part of the
-/// way back was gone and forward is planned anew. Where it was gone in some lanes only, the plan that the other lanes stand in goes
-/// on.
-fn amended_runbook(context: &Context, args: &ResumeArgs, view: &RunView) -> Result<Option<Runbook>, Error> {
-    let asked = args.replan || args.runbook.is_some() || !context.common.vars.is_empty() || !context.common.var_files.is_empty();
-    let gone = view.went_back_to();
-    if !asked && gone.is_none_or(|extent| !extent.lanes.is_empty()) {
-        return Ok(None);
-    }
-    if view.plan.direction == Direction::Back && gone.is_none() {
-        let hint = Some(format!("finish it with `{}`, without variables", context.command(&format!("resume {}", view.id))));
-        return Err(Error::NotApplicable {
-            run: view.id.clone(),
-            verb: if args.replan { "planned anew" } else { "amended" }.to_owned(),
-            why: "it is on its way back".to_owned(),
-            hint,
-        });
-    }
-    // What the run was started with, under what is given now.
-    let journaled = runbooks::variables_as_hcl(&view.forward.variables);
-    let sources = runbooks::sources(context, vec![("<the run's variables>".to_owned(), journaled)])?;
-    match runbooks::load(args.runbook.as_deref().unwrap_or(noted(&view.forward)), &sources) {
-        Err(Error::FileUnreadable { what, path, why, .. }) if args.runbook.is_none() => {
-            let hint = format!("if it moved, say where to: `{}`", context.command(&format!("resume {} --runbook FILE", view.id)));
-            Err(Error::FileUnreadable { what, path, why, hint: Some(hint) })
-        }
-        loaded => loaded.map(Some),
-    }
-}
-
-/// Where the runbook of a plan is found: its file, or its name for one that is part of the program.
-fn noted(plan: &Plan) -> &str {
-    plan.runbook_path.as_deref().unwrap_or(&plan.runbook)
 }
 
 #[allow(clippy::too_many_arguments, reason = "one call site: a struct would only name them again")]
@@ -138,51 +114,31 @@ async fn amend(
     by: &Actor,
     ask: &mut Option<Box<dyn Ask>>,
 ) -> Result<(), Error> {
-    let before = open.view().forward.clone();
-    let identity = aws.identity().await?;
-    let new = account::plan(context, aws, &identity, runbook, open.run()).await?;
-    let mut planned = open.view().clone();
-    planned.forward = new.clone();
-    lanes_named(&planned, &args.lanes)?;
-    let changes = changes(&before, &new);
-    if changes.is_empty() && open.view().plan.direction == Direction::Forward && !args.replan {
-        return Ok(());
+    let said = Said { yes: args.yes, confirm: args.confirm.clone() };
+    let agree = |plan: &Plan| agree::to_start(context, plan, &said, ask);
+    let digest = open.view().forward.runbook_digest.clone();
+    match amend::adopt(context, &amendment(context, args), aws, open, runbook, by, agree).await? {
+        Adopted::Yes | Adopted::Unchanged => Ok(()),
+        Adopted::Declined(changes) => Err(Error::Paused {
+            headline: "paused: the amendment was not agreed to, the run is as it was".to_owned(),
+            causes: changes,
+            at: standing(context, open.view(), "to go on"),
+        }),
+        Adopted::NotAsked(changes) if digest != runbook.digest => Err(Error::RunbookChanged { run: open.run().clone(), changes }),
+        Adopted::NotAsked(_) => Err(Error::NobodyToAsk),
     }
-    let heading = match open.view().plan.direction {
-        _ if !changes.is_empty() => format!("Amended: {}", changes.join("; ")),
-        Direction::Forward => "Planned anew from what is there now:".to_owned(),
-        Direction::Back => "Planned anew from where the run went back to:".to_owned(),
-    };
-    context.out.status(&heading);
-    context.out.status(&plan_view::render(&new, &context.err_style));
-    let mut accepted: Vec<String> =
-        open.view().accepted.iter().filter(|id| new.findings.iter().any(|finding| finding.id == **id)).cloned().collect();
-    accepted.extend(args.accept.iter().cloned());
-    plan::blocked(&new, &accepted).map_err(|error| match error {
-        Error::Blocked { findings } => plan::refused(findings, Some(when_over(context, open.view()))),
-        other => other,
-    })?;
-    let agreed = match ask {
-        Some(ask) => ask.confirm_start(&new),
-        None => args.yes,
-    };
-    if !agreed {
-        return Err(match ask {
-            Some(_) => Error::Paused {
-                headline: "paused: the amendment was not agreed to, the run is as it was".to_owned(),
-                causes: changes,
-                at: super::standing::standing(context, open.view(), "to go on"),
-            },
-            None if before.runbook_digest != new.runbook_digest => Error::RunbookChanged { run: open.run().clone(), changes },
-            None => Error::NobodyToAsk,
-        });
+}
+
+/// What the command line amends.
+fn amendment(context: &Context, args: &ResumeArgs) -> Amendment {
+    Amendment {
+        vars: context.common.vars.clone(),
+        var_files: context.common.var_files.clone(),
+        runbook: args.runbook.clone(),
+        replan: args.replan,
+        accept: args.accept.clone(),
+        lanes: args.lanes.clone(),
     }
-    let news =
-        new.findings.iter().filter(|finding| finding.severity == Severity::Blocker && !open.view().accepted.contains(&finding.id));
-    let mut bodies: Vec<RecordBody> =
-        news.map(|finding| RecordBody::FindingAccepted { finding: finding.id.clone(), by: by.clone() }).collect();
-    bodies.push(amended(new, changes, by.clone()));
-    open.append(aws.clock.now(), bodies).map(|_| ())
 }
 
 /// A blocker that our own rollout under way would give.

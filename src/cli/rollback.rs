@@ -6,6 +6,7 @@ use super::drive::Drive;
 use super::ending::tell_end_and_record;
 use super::holds::{lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
+use super::steer;
 use super::take_over::{TakeUp, reason_has_a_use, take_up};
 use super::{account, signals};
 use crate::aws::Access;
@@ -39,7 +40,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
             return Err(Error::NotApplicable { run, verb: "rolled back this way".to_owned(), why, hint });
         }
         let by = context.actor(None);
-        journal.post(&run, Request::Rollback { by, extent }, context.clock()?.now())?;
+        steer::ask(context, &journal, &run, Request::Rollback { by, extent })?;
         context.out.status(&format!(
             "Asked the process that holds run {run} to go back. Watch it with `{}`.",
             context.command(&format!("status {run}"))

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::agree::{self, Said};
 use super::args::{ResumeArgs, RunArgs, RunId, TakeOverArgs};
 use super::context::{Context, live_seed};
 use super::drive::Drive;
@@ -24,6 +25,7 @@ pub fn call(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
         let resume = ResumeArgs {
             run: RunId { run: (!run.is_empty()).then(|| run.clone()) },
             yes: args.yes,
+            confirm: args.confirm.clone(),
             pause_before: args.pause_before.clone(),
             replan: false,
             runbook: None,
@@ -113,12 +115,8 @@ async fn start(
         return Ok(Exit::Done);
     }
     let mut ask = context.ask().filter(|_| !args.yes);
-    let agreed = match &mut ask {
-        Some(ask) => ask.confirm_start(&plan),
-        None if args.yes => true,
-        None => return Err(Error::NobodyToAsk),
-    };
-    if !agreed {
+    let said = Said { yes: args.yes, confirm: args.confirm.clone() };
+    if !agree::to_start(context, &plan, &said, &mut ask)?.ok_or(Error::NobodyToAsk)? {
         context.out.status("Nothing was changed.");
         return Ok(Exit::Done);
     }

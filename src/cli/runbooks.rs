@@ -1,7 +1,7 @@
 //! Finding, reading and resolving a runbook.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -44,15 +44,20 @@ pub fn read(path: &Path, what: &str) -> Result<String, Error> {
 
 /// Where variables come from: the options and the environment; `first` are files that go before those of the options.
 pub fn sources(context: &Context, first: Vec<(String, String)>) -> Result<VariableSources, Error> {
+    sources_with(first, &context.common.var_files, &context.common.vars)
+}
+
+/// The same, with these files and variables in the place of the command line's.
+pub fn sources_with(
+    first: Vec<(String, String)>,
+    files: &[PathBuf],
+    variables: &[(String, String)],
+) -> Result<VariableSources, Error> {
     let mut var_files = first;
-    for path in &context.common.var_files {
+    for path in files {
         var_files.push((path.display().to_string(), read(path, "variable file")?));
     }
-    Ok(VariableSources {
-        var_files,
-        command_line: context.common.vars.clone(),
-        environment: std::env::vars_os().filter_map(utf8).collect(),
-    })
+    Ok(VariableSources { var_files, command_line: variables.to_vec(), environment: std::env::vars_os().filter_map(utf8).collect() })
 }
 
 fn utf8((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {

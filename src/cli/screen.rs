@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use super::context::Context;
-use crate::model::{Event, RunView};
+use super::signals;
+use crate::model::{Event, Progress, RunView, StepId};
 use crate::ui::{LinePrinter, LiveScreen, json};
 
 /// One of the three.
@@ -27,6 +28,7 @@ impl<'a> Screen<'a> {
         if context.interactive {
             let screen = LiveScreen::on_terminal(context.err_style);
             context.out.share_with(Some(screen.bars()));
+            signals::leave_terminal_when_stopped(screen.bars());
             return Self::Live(context, Box::new(RefCell::new(screen)));
         }
         Self::Lines(context, RefCell::new(LinePrinter::new(context.err_style).on_terminal(context.err_terminal)))
@@ -51,6 +53,38 @@ impl<'a> Screen<'a> {
                 }
             }
             Self::Json(context) => context.out.data(&json::event(event)),
+        }
+    }
+
+    /// The run as it stands, where somebody looks on.
+    pub fn stand(&self, view: &RunView, at: jiff::Timestamp) {
+        match self {
+            Self::Live(_, screen) => screen.borrow_mut().show(view, at),
+            _ => self.tick(at),
+        }
+    }
+
+    /// Whether a step under way is on the screen.
+    pub fn shows(&self, step: &StepId) -> bool {
+        matches!(self, Self::Live(_, screen) if screen.borrow().shows(step))
+    }
+
+    /// What is seen of a step by looking, not told by the run.
+    pub fn see(&self, step: &StepId, progress: &Progress) {
+        if let Self::Live(_, screen) = self {
+            screen.borrow_mut().see(step, progress);
+        }
+    }
+
+    /// Whether it is a terminal that somebody sits at.
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Live(..))
+    }
+
+    /// Takes away what moves, until something happens again: a question is asked.
+    pub fn rest(&self) {
+        if let Self::Live(_, screen) = self {
+            screen.borrow_mut().rest();
         }
     }
 

@@ -1,10 +1,11 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks the run to pause, the second stops it at once.
+//! Ctrl-C, SIGTERM and SIGHUP: the first asks the run to pause, the second stops it at once. Ctrl-Z: the screen is left in order.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::engine::Control;
 use crate::model::{Actor, Error};
+use crate::ui::lend_keys;
 
 /// Listens from now on; what arrives goes to the engine.
 pub fn listen(by: Actor) -> Result<mpsc::UnboundedReceiver<Control>, Error> {
@@ -38,4 +39,20 @@ async fn forward(
             return;
         }
     }
+}
+
+/// When the terminal stops this process (Ctrl-Z), takes away what moves on it first; it is drawn again when the process goes on.
+/// Whatever is in flight at AWS meanwhile is not lost: the answer waits, or the step is looked at.
+pub fn leave_terminal_when_stopped(bars: indicatif::MultiProgress) {
+    use rustix::process::{Signal as Raw, getpid, kill_process};
+    // Without the signal the process is stopped all the same, only with the block left on the screen.
+    let Ok(mut stops) = signal(SignalKind::from_raw(Raw::TSTP.as_raw())) else { return };
+    tokio::spawn(async move {
+        while stops.recv().await.is_some() {
+            let _ = bars.clear();
+            lend_keys(|| {
+                let _ = kill_process(getpid(), Raw::STOP);
+            });
+        }
+    });
 }

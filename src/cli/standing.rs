@@ -33,7 +33,7 @@ pub fn lane_options<'a>(targets: impl Iterator<Item = &'a str>) -> String {
 /// the failed one back alone.
 pub fn lane_by_lane(context: &Context, view: &RunView, step: &StepId) -> Vec<String> {
     let of_step = |stage: &&StagePlan| stage.steps().any(|planned| planned.id == *step);
-    let Some(stage) = view.plan.stages.iter().find(of_step).filter(|stage| stage.lanes().count() > 1) else { return Vec::new() };
+    let Some(stage) = view.plan.stages.iter().find(of_step).filter(|stage| stage.work().count() > 1) else { return Vec::new() };
     let troubled = |lane: &Lane| view.troubled().any(|(planned, _)| lane.steps.iter().any(|known| known.id == planned.id));
     let well: Vec<&str> = view.lanes_left(stage).filter(|lane| !troubled(lane)).map(|lane| lane.target.as_str()).collect();
     let mut next = Vec::new();
@@ -73,7 +73,7 @@ pub fn name_stage(view: &RunView, stage: &StageId) -> String {
 }
 
 /// What AWS goes on doing by itself: a request without an answer, or a rollout that nobody waits for any more.
-fn meanwhile(view: &RunView) -> Option<String> {
+pub fn meanwhile(view: &RunView) -> Option<String> {
     let unknown = |step: &&StepPlan| {
         step.class == StepClass::Mutation && matches!(view.state(&step.id), StepState::Started | StepState::InDoubt)
     };

@@ -553,7 +553,8 @@ impl Lab {
             let view = open.view().clone();
             let mut sink = |view: &RunView, event: &Event| (self.watcher.borrow_mut())(view, event, &line);
             let mut store = self.watched(open);
-            let engine = Engine::new(&self.aws, &mut store, view, &mut sink, &mut control, BTreeSet::new(), false);
+            let engine = Engine::new(&self.aws, &mut store, view, &mut sink, &mut control, BTreeSet::new(), false)
+                .approving(Some(self.by.clone()));
             let (ending, _) = engine.run().await?;
             return Ok(match ending {
                 Ending::Complete => {

@@ -10,7 +10,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 
 use super::control::{Control, Ending, StageStop};
-use super::lane::{LaneEnd, LaneRun, Message};
+use super::lane::{LaneEnd, LaneRun, Message, Released};
 use super::look;
 use crate::aws::Aws;
 use crate::journal::{Request, Store};
@@ -20,6 +20,7 @@ use crate::model::{
 };
 use crate::stages::registry;
 use crate::stages::step::{Context, Step};
+use crate::stages::steps::APPROVAL;
 
 /// Between looks for requests from other terminals.
 const REQUEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,6 +46,9 @@ pub struct Engine<'a, S: Store> {
     /// Why the run is to stop, once it is.
     stop: Option<Ending>,
     leave: watch::Sender<bool>,
+    released: watch::Sender<Released>,
+    /// Who approves what is to be approved, where nobody is there to do it: in a rehearsal.
+    approver: Option<Actor>,
 }
 
 impl<'a, S: Store> Engine<'a, S> {
@@ -66,8 +70,16 @@ impl<'a, S: Store> Engine<'a, S> {
                 code.remember(aws, mutation);
             }
         }
-        let leave = watch::Sender::new(false);
-        Self { aws, store, view, sink, control, confirmed, asks, revisit: true, claimed: false, stop: None, leave }
+        let (leave, released) = (watch::Sender::new(false), watch::Sender::new(Released::new()));
+        let (revisit, claimed, stop, approver) = (true, false, None, None);
+        Self { aws, store, view, sink, control, confirmed, asks, revisit, claimed, stop, leave, released, approver }
+    }
+
+    /// In a rehearsal there is nobody to ask: stages that want an approval get it from this name.
+    #[must_use]
+    pub fn approving(mut self, by: Option<Actor>) -> Self {
+        self.approver = by;
+        self
     }
 
     /// With `false`, steps that are done are not looked at again: the operator only keeps waiting.
@@ -267,7 +279,7 @@ impl<'a, S: Store> Engine<'a, S> {
                     }
                 }
                 Some(message) = inbox.recv() => self.on_message(message)?,
-                Some(end) = lanes.next() => self.on_lane_end(end),
+                Some(end) = lanes.next() => self.on_lane_end(end)?,
                 () = &mut tick => {
                     self.take_requests()?;
                     tick = Box::pin(clock.sleep(REQUEST_INTERVAL));
@@ -290,6 +302,7 @@ impl<'a, S: Store> Engine<'a, S> {
             outputs,
             messages,
             leave: self.leave.subscribe(),
+            released: self.released.subscribe(),
         }
     }
 
@@ -318,12 +331,17 @@ impl<'a, S: Store> Engine<'a, S> {
         Ok(())
     }
 
-    fn on_lane_end(&mut self, end: LaneEnd) {
-        match end {
-            LaneEnd::Done | LaneEnd::Stopped => {}
-            LaneEnd::Held { step, result, why } => self.stop_for(Ending::Held { step, result, why }, false),
-            LaneEnd::Failed { step, failure } => self.stop_for(Ending::Failed { step, failure }, false),
+    fn on_lane_end(&mut self, end: LaneEnd) -> Result<(), Error> {
+        match (end, self.approver.clone()) {
+            (LaneEnd::Done | LaneEnd::Stopped, _) => {}
+            (LaneEnd::Held { step, result, .. }, Some(by)) if result == APPROVAL => {
+                let comment = "a rehearsal has nobody to ask".to_owned();
+                self.append(vec![RecordBody::StepApproved { step, by, comment }])?;
+            }
+            (LaneEnd::Held { step, result, why }, _) => self.stop_for(Ending::Held { step, result, why }, false),
+            (LaneEnd::Failed { step, failure }, _) => self.stop_for(Ending::Failed { step, failure }, false),
         }
+        Ok(())
     }
 
     /// Lets no new step start; with `leave`, waits are left as well.
@@ -363,18 +381,41 @@ impl<'a, S: Store> Engine<'a, S> {
                     self.pause(by, how)?;
                 }
                 Request::Rollback { by, extent } => self.stop_for(Ending::RollbackAsked { extent, by }, true),
-                Request::HoldBefore { stage, by } => self.append(vec![RecordBody::HoldSet { stage, by }])?,
-                Request::ClearHold { stage, by } => self.append(vec![RecordBody::HoldCleared { stage, by }])?,
-                Request::Approve { by, comment, step } => {
-                    let held =
-                        self.view.troubled().find(|(_, view)| view.state == StepState::Held).map(|(step, _)| step.id.clone());
-                    if let Some(step) = step.or(held).filter(|step| self.view.state(step) == StepState::Held) {
-                        self.append(vec![RecordBody::StepApproved { step, by, comment }])?;
-                    }
+                Request::HoldBefore { stage, by } => match hold_applies(&self.view, &stage) {
+                    Ok(()) => self.append(vec![RecordBody::HoldSet { stage, by }])?,
+                    Err(why) => self.refuse(format!("hold-before {stage}"), by, why)?,
+                },
+                Request::ClearHold { stage, by } if self.view.holds.contains(&stage) => {
+                    self.append(vec![RecordBody::HoldCleared { stage, by }])?;
                 }
+                Request::ClearHold { stage, by } => {
+                    self.refuse(format!("hold-before {stage} --lift"), by, "there is no hold before it".to_owned())?;
+                }
+                Request::Approve { by, comment, step } => self.approve(by, comment, step)?,
+                Request::GoOn { by } => self.refuse("resume".to_owned(), by, "it is under way already".to_owned())?,
             }
         }
         Ok(())
+    }
+
+    /// Opens a step that is held, or ends a time of watching.
+    fn approve(&mut self, by: Actor, comment: String, step: Option<StepId>) -> Result<(), Error> {
+        let Some(step) = step.or_else(|| self.view.to_approve().map(|step| step.id.clone())) else {
+            return self.refuse("approve".to_owned(), by, "no step of it waits for a person".to_owned());
+        };
+        match self.view.state(&step) {
+            StepState::Held => self.append(vec![RecordBody::StepApproved { step, by, comment }]),
+            StepState::Started => {
+                self.released.send_modify(|known| drop(known.insert(step, (by, comment))));
+                Ok(())
+            }
+            _ => self.refuse("approve".to_owned(), by, "the step that it was meant for does not wait any more".to_owned()),
+        }
+    }
+
+    /// What was asked does not apply: that is on record, and shown where the run is watched.
+    fn refuse(&mut self, request: String, by: Actor, why: String) -> Result<(), Error> {
+        self.append(vec![RecordBody::RequestRefused { request, by, why }])
     }
 
     /// Makes records durable, folds them, and only then shows them.
@@ -386,6 +427,26 @@ impl<'a, S: Store> Engine<'a, S> {
         }
         Ok(())
     }
+}
+
+/// Whether a run can still be stopped before a stage; if not, why.
+///
+/// # Errors
+/// In words, why not.
+pub fn hold_applies(view: &RunView, stage: &StageId) -> Result<(), String> {
+    let Some(planned) = view.plan.stages.iter().find(|known| known.id == *stage) else {
+        return Err(match view.plan.direction {
+            Direction::Back => "the run goes back, and that stage is not on its way".to_owned(),
+            Direction::Forward => format!("its plan has no stage `{stage}`"),
+        });
+    };
+    if view.stage_done(stage) {
+        return Err(format!("stage `{stage}` is done"));
+    }
+    if planned.steps().any(|step| view.state(&step.id) != StepState::Pending) {
+        return Err(format!("stage `{stage}` has begun"));
+    }
+    Ok(())
 }
 
 fn started_step(body: &RecordBody) -> Option<&StepId> {

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::look;
 use crate::aws::{Aws, Class};
-use crate::model::{Failure, FailureKind, Lane, Noted, Progress, RecordBody, RunId, StepId, StepPlan, StepView, Verdict};
+use crate::model::{Actor, Failure, FailureKind, Lane, Noted, Progress, RecordBody, RunId, StepId, StepPlan, StepView, Verdict};
 use crate::stages::registry;
 use crate::stages::step::{Applied, Context, MutationStep, Polled, Prepared, Step, StepError, WaitStep};
 
@@ -54,6 +54,19 @@ pub(super) struct LaneRun<'a> {
     pub(super) messages: mpsc::UnboundedSender<Message>,
     /// Turns true when waits are to be left.
     pub(super) leave: watch::Receiver<bool>,
+    /// Times of watching that a person ended early.
+    pub(super) released: watch::Receiver<Released>,
+}
+
+/// Steps whose wait a person ended early, with who and what they said.
+pub(super) type Released = BTreeMap<StepId, (Actor, String)>;
+
+/// Why a wait does not go on.
+enum Interrupted {
+    /// The run is asked to stop.
+    Left,
+    /// A person ended it.
+    Released(Actor, String),
 }
 
 /// The dispatcher is gone: so is everything else.
@@ -256,6 +269,30 @@ impl LaneRun<'_> {
 
     // ----- waits and verifications -----
 
+    /// Looks, or sleeps, unless the run is asked to stop or a person ends this wait.
+    async fn unless_ended<T>(&self, step: &StepId, waiting: impl Future<Output = T>) -> Result<T, Interrupted> {
+        let (mut leave, mut released) = (self.leave.clone(), self.released.clone());
+        tokio::select! {
+            biased;
+            _ = leave.wait_for(|leave| *leave) => Err(Interrupted::Left),
+            Ok(known) = released.wait_for(|known| known.contains_key(step)) => {
+                let (by, comment) = known.get(step).cloned().ok_or(Interrupted::Left)?;
+                Err(Interrupted::Released(by, comment))
+            }
+            value = waiting => Ok(value),
+        }
+    }
+
+    async fn interrupted(&self, step: &StepPlan, why: Interrupted) -> Result<StepEnd, Gone> {
+        match why {
+            Interrupted::Left => self.left(step).await,
+            Interrupted::Released(by, comment) => {
+                let output = json!({ "result": "approved", "by": by.user, "comment": comment }).into();
+                Ok(StepEnd::Done { output, record: RecordBody::StepApproved { step: step.id.clone(), by, comment } })
+            }
+        }
+    }
+
     async fn wait(&mut self, step: &StepPlan, code: &dyn WaitStep, mut carried: Vec<RecordBody>) -> Result<StepEnd, Gone> {
         let attempt = self.attempt(step);
         let begun = self.params(step).map_err(StepError::Failed).and_then(|params| code.begin(&params));
@@ -273,9 +310,9 @@ impl LaneRun<'_> {
         let began = self.aws.clock.elapsed();
         loop {
             let waited = self.aws.clock.elapsed().saturating_sub(began);
-            let polled = match self.unless_left(waiter.poll(&cx, waited)).await {
-                None => return self.left(step).await,
-                Some(polled) => polled,
+            let polled = match self.unless_ended(&step.id, waiter.poll(&cx, waited)).await {
+                Err(why) => return self.interrupted(step, why).await,
+                Ok(polled) => polled,
             };
             let again = match polled {
                 Ok(Polled::Done(output)) => return Ok(done(step, output, None)),
@@ -288,8 +325,8 @@ impl LaneRun<'_> {
                 let failure = waiter.overdue(&cx, deadline).await;
                 return Ok(StepEnd::Lane(self.fail(step, failure).await?));
             }
-            if self.unless_left(self.aws.clock.sleep(again)).await.is_none() {
-                return self.left(step).await;
+            if let Err(why) = self.unless_ended(&step.id, self.aws.clock.sleep(again)).await {
+                return self.interrupted(step, why).await;
             }
         }
     }

@@ -20,8 +20,10 @@ mod control;
 mod dispatcher;
 mod lane;
 mod look;
+mod onlooker;
 mod watched;
 
 pub use control::{Control, Ending, StageStop};
-pub use dispatcher::{Engine, Sink};
+pub use dispatcher::{Engine, Sink, hold_applies};
+pub use onlooker::look_on;
 pub use watched::while_held;

@@ -40,6 +40,11 @@ pub enum Request {
         /// Who asks.
         by: Actor,
     },
+    /// Go on, where the process that works on the run asks the person at its terminal.
+    GoOn {
+        /// Who answers.
+        by: Actor,
+    },
     /// Stop going forward and go back.
     Rollback {
         /// Who asks.
@@ -57,16 +62,22 @@ impl Request {
             Self::Pause { .. } => "paused",
             Self::Approve { .. } => "approved",
             Self::HoldBefore { .. } | Self::ClearHold { .. } => "held",
+            Self::GoOn { .. } => "resumed",
             Self::Rollback { .. } => "rolled back",
         }
     }
 }
 
-/// Leaves a request for the process that holds the run now. Gives whether there is such a run.
-pub(super) fn leave(conn: &Connection, run: &RunId, body: &str, at: Timestamp) -> rusqlite::Result<bool> {
-    let sql = "INSERT INTO request (run, fence, at, body) SELECT id, fence, ?2, ?3 FROM run WHERE id = ?1";
-    let left = conn.prepare_cached(sql)?.execute((run.as_str(), at.to_string(), body))?;
-    Ok(left == 1)
+/// Leaves a request for the process that holds the run now. Gives its number; none where there is no such run.
+pub(super) fn leave(conn: &Connection, run: &RunId, body: &str, at: Timestamp) -> rusqlite::Result<Option<i64>> {
+    let sql = "INSERT INTO request (run, fence, at, body) SELECT id, fence, ?2, ?3 FROM run WHERE id = ?1 RETURNING number";
+    conn.prepare_cached(sql)?.query_row((run.as_str(), at.to_string(), body), |row| row.get(0)).optional()
+}
+
+/// Whether a request was taken.
+pub(super) fn is_taken(conn: &Connection, number: i64) -> rusqlite::Result<bool> {
+    let sql = "SELECT taken FROM request WHERE number = ?1";
+    Ok(conn.prepare_cached(sql)?.query_row([number], |row| row.get::<_, i64>(0)).optional()?.is_some_and(|taken| taken != 0))
 }
 
 /// The requests that wait for the holder with this fence number, oldest first; they are marked as taken.

@@ -291,12 +291,12 @@ impl Journal {
         Ok(Some(last.unwrap_or_else(nobody_known)))
     }
 
-    /// Leaves a request for the process that works on the run.
+    /// Leaves a request for the process that works on the run; its number, for [`Journal::is_taken`].
     ///
     /// # Errors
     /// [`Error::NotApplicable`] when no process does: then the caller can take up the run itself. [`Error::RunNotFound`],
     /// [`Error::JournalWrite`].
-    pub fn post(&self, run: &RunId, request: Request, at: Timestamp) -> Result<(), Error> {
+    pub fn post(&self, run: &RunId, request: Request, at: Timestamp) -> Result<i64, Error> {
         if self.fence(run)?.is_none() {
             return Err(self.not_found(run.as_str())?);
         }
@@ -310,7 +310,16 @@ impl Journal {
         }
         let body = serde_json::to_string(&request)
             .map_err(|error| Error::Internal { message: format!("a request cannot be written as JSON: {error}") })?;
-        request::leave(&self.db.conn, run, &body, at).map(|_| ()).map_err(|error| self.db.unwritable(&error))
+        let left = request::leave(&self.db.conn, run, &body, at).map_err(|error| self.db.unwritable(&error))?;
+        left.ok_or_else(|| Error::Internal { message: format!("run `{run}` was deleted") })
+    }
+
+    /// Whether the process that works on the run has seen to a request.
+    ///
+    /// # Errors
+    /// [`Error::JournalUnreadable`].
+    pub fn is_taken(&self, request: i64) -> Result<bool, Error> {
+        request::is_taken(&self.db.conn, request).map_err(|error| self.db.unreadable(&error))
     }
 
     /// Takes the run's lock, or says who has it.

@@ -45,6 +45,14 @@ pub enum Error {
     /// A question must be asked, and nobody is there to answer it.
     #[error("not a terminal: nobody can confirm this run")]
     NobodyToAsk,
+    /// The environment is one whose name must be given, and it was not, or another one was.
+    #[error("{message}")]
+    NotConfirmed {
+        /// What is missing.
+        message: String,
+        /// The environment.
+        environment: String,
+    },
     /// A file named on the command line cannot be read.
     #[error("cannot read {what} `{path}`")]
     FileUnreadable {
@@ -400,6 +408,7 @@ impl Error {
         match self {
             Self::Usage { .. }
             | Self::NobodyToAsk
+            | Self::NotConfirmed { .. }
             | Self::FileUnreadable { .. }
             | Self::FileUnwritable { .. }
             | Self::RunNotFound { .. }
@@ -497,6 +506,9 @@ impl Error {
                 one("plan anew, read it, and seal it again: `sidestep plan … --out FILE`")
             }
             Self::NobodyToAsk => one("read the plan with `sidestep plan`, then run again with `--yes`"),
+            Self::NotConfirmed { environment, .. } => {
+                vec![format!("if that is the environment that you mean, add `--confirm {environment}`")]
+            }
             Self::RunNotFound { .. } => one("list the runs with `sidestep runs`, or name another directory with `--state DIR`"),
             Self::RunAmbiguous { .. } => one("add the id of the one that is meant; `sidestep runs` tells them apart"),
             Self::NoOpenRun { .. } => one("list the runs with `sidestep runs`; start one with `sidestep run`"),

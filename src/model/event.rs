@@ -38,6 +38,17 @@ pub enum Progress {
         failed: i64,
         /// Tasks of older deployments that still run.
         old: i64,
+        /// The revision of our deployment, as `family:number`; empty where it is not known.
+        revision: String,
+        /// The revision that it replaces; empty where there is none.
+        replaces: String,
+    },
+    /// A time of watching goes by.
+    Countdown {
+        /// Seconds left.
+        left_s: u64,
+        /// What is seen meanwhile, in a few words.
+        seen: String,
     },
     /// A service event that was not there before, as AWS words it.
     ServiceEvent {

@@ -2,22 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Direction, Lane, Plan, RunView, StageId, StagePlan, StepClass, StepId, StepState, StepView};
+use super::{
+    Direction, GATE_APPROVE, GATE_BAKE, Lane, Plan, RunView, StageId, StagePlan, StepClass, StepId, StepPlan, StepState, StepView,
+};
 
 impl RunView {
     /// Whether a lane of the stage is to run: all are, unless lanes were named. Then the named ones are, and a stage that has none
-    /// of them runs whole where one of them comes later, for it stands before that.
+    /// of them runs whole where one of them comes later, for it stands before that. An approval opens the stage for each of its
+    /// lanes; what watches them afterwards waits for all of them.
     pub fn is_wanted(&self, stage: &StagePlan, lane: &Lane) -> bool {
         if self.lanes.is_empty() || self.lanes.contains(&lane.target) {
             return true;
         }
-        let has_named = |stage: &StagePlan| stage.lanes().any(|lane| self.lanes.contains(&lane.target));
+        let has_named = |stage: &StagePlan| stage.work().any(|lane| self.lanes.contains(&lane.target));
+        if lane.is_gate() && has_named(stage) {
+            let opens = lane.steps.iter().all(|step| step.action == GATE_APPROVE);
+            return opens || stage.work().all(|lane| self.lane_done(lane));
+        }
         !has_named(stage) && self.plan.stages.iter().skip_while(|known| known.id != stage.id).any(has_named)
     }
 
-    /// The lanes of the stage that are not done.
+    /// The lanes of the stage that work on something and are not done.
     pub fn lanes_left<'s>(&self, stage: &'s StagePlan) -> impl Iterator<Item = &'s Lane> {
-        stage.lanes().filter(|lane| !self.lane_done(lane))
+        stage.work().filter(|lane| !self.lane_done(lane))
     }
 
     /// Whether every step of the lane is done or passed over.
@@ -89,7 +96,7 @@ impl Plan {
     /// The targets of all lanes, each once, in the order of the stages.
     pub fn targets(&self) -> Vec<&str> {
         let mut targets = Vec::new();
-        for (_, lane) in self.lanes() {
+        for (_, lane) in self.lanes().filter(|(_, lane)| !lane.is_gate()) {
             if !targets.contains(&lane.target.as_str()) {
                 targets.push(lane.target.as_str());
             }
@@ -98,7 +105,26 @@ impl Plan {
     }
 }
 
+impl Lane {
+    /// Whether it is a gate: it works on nothing, and waits for a person or for time.
+    pub fn is_gate(&self) -> bool {
+        self.steps.iter().all(StepPlan::is_gate)
+    }
+}
+
+impl StepPlan {
+    /// Whether it is a gate's.
+    pub fn is_gate(&self) -> bool {
+        [GATE_APPROVE, GATE_BAKE].contains(&self.action.as_str())
+    }
+}
+
 impl StagePlan {
+    /// The lanes that work on a target: all but gates.
+    pub fn work(&self) -> impl Iterator<Item = &Lane> {
+        self.lanes().filter(|lane| !lane.is_gate())
+    }
+
     /// The stage's lanes, in order.
     pub fn lanes(&self) -> impl Iterator<Item = &Lane> {
         self.waves.iter().flat_map(|wave| &wave.lanes)

@@ -124,6 +124,11 @@ pub struct Lane {
     pub steps: Vec<StepPlan>,
 }
 
+/// The action of a gate that waits for a person before a stage.
+pub const GATE_APPROVE: &str = "gate.approve";
+/// The action of a gate that watches a stage's services for a time after it.
+pub const GATE_BAKE: &str = "gate.bake";
+
 /// What sort of step it is; decides what the engine may do with one whose outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -152,6 +157,9 @@ pub struct StepPlan {
     /// Parameters that are known only when earlier steps are done.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Input>,
+    /// How long it usually takes, in seconds; where that is worth telling. For the operator, never for a decision of the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_s: Option<u64>,
     /// Longest time the step may take, in seconds; waits only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_s: Option<u64>,

@@ -165,6 +165,32 @@ pub enum RecordBody {
         /// What.
         change: ClaimChange,
     },
+    /// The process that works on the run asks the person at its terminal; until the answer nothing goes on.
+    Asked {
+        /// The question.
+        question: String,
+        /// The stage that it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<StageId>,
+    },
+    /// A question was answered: at the terminal, or from another one.
+    Answered {
+        /// The question.
+        question: String,
+        /// The answer.
+        answer: String,
+        /// Who.
+        by: Actor,
+    },
+    /// What somebody asked of the run from another terminal does not apply any more when it is taken.
+    RequestRefused {
+        /// What: `approve`, `hold-before strip-sidecar`.
+        request: String,
+        /// Who asked.
+        by: Actor,
+        /// Why not.
+        why: String,
+    },
     /// Somebody asked the run to pause.
     PauseAsked {
         /// Who.

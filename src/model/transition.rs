@@ -9,6 +9,7 @@
 //!      │ left                   └───── held ──────┼──▶ held ───── approved ─▶ done
 //!      └──────────────────────────────────────────┘
 //!
+//!   started, of a wait ── approved ──▶ done
 //!   pending | failed | held | diverged ── skipped ──▶ skipped, for as long as this plan is in force
 //! ```
 
@@ -107,6 +108,8 @@ pub fn next_state(class: StepClass, state: StepState, event: StepEvent) -> Resul
         (S::Started, E::Left) if !mutation => S::Pending,
         (S::Started, E::Held) if verify => S::Held,
         (S::Held, E::Approved) if verify => S::Done,
+        // A person ends a time of watching early.
+        (S::Started, E::Approved) if class == StepClass::Wait => S::Done,
 
         // Looking at a mutation: in doubt, or again when a run is taken up.
         (S::Started | S::InDoubt | S::Diverged | S::Done, E::ObservedDone) if mutation => S::Done,
@@ -155,6 +158,9 @@ impl StepEvent {
             | RecordBody::HoldCleared { .. }
             | RecordBody::LanesNamed { .. }
             | RecordBody::Claim { .. }
+            | RecordBody::Asked { .. }
+            | RecordBody::Answered { .. }
+            | RecordBody::RequestRefused { .. }
             | RecordBody::PauseAsked { .. }
             | RecordBody::RunEnded { .. } => return None,
         })

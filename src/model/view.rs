@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Actor, Adoption, CallNote, ClaimView, Direction, Extent, Failure, FailureKind, Holder, IllegalTransition, Noted, Outcome, Plan,
-    Record, RecordBody, RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest, next_state,
+    Actor, Adoption, CallNote, ClaimView, Direction, Extent, Failure, FailureKind, GATE_BAKE, Holder, IllegalTransition, Noted,
+    Outcome, Plan, Record, RecordBody, RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest,
+    next_state,
 };
 
 /// Where a run stands.
@@ -41,6 +42,9 @@ pub struct RunView {
     pub lanes: BTreeSet<String>,
     /// Findings accepted, by id.
     pub accepted: BTreeSet<String>,
+    /// What the process that holds the run asks the person at its terminal, and waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
     /// The claims that it made and has not taken away, by service.
     pub claims: BTreeMap<String, ClaimView>,
     /// The process that took the run up last.
@@ -217,6 +221,7 @@ impl RunView {
             holds: BTreeSet::new(),
             lanes: BTreeSet::new(),
             accepted: BTreeSet::new(),
+            asked: None,
             claims: BTreeMap::new(),
             holder: None,
             closed: true,
@@ -257,11 +262,15 @@ impl RunView {
             RecordBody::SessionOpened { holder } | RecordBody::TakenOver { by: holder, .. } => {
                 self.holder = Some(holder.clone());
                 self.closed = false;
+                self.asked = None;
                 self.lanes.clear();
             }
             RecordBody::LanesNamed { lanes, .. } => self.lanes.clone_from(lanes),
             RecordBody::Claim { service, change } => self.note_claim(service, change, record.at),
-            RecordBody::SessionClosed { .. } => self.closed = true,
+            RecordBody::SessionClosed { .. } => {
+                self.closed = true;
+                self.asked = None;
+            }
             RecordBody::FindingAccepted { finding, .. } => {
                 self.accepted.insert(finding.clone());
             }
@@ -271,7 +280,9 @@ impl RunView {
             RecordBody::HoldCleared { stage, .. } => {
                 self.holds.remove(stage);
             }
-            RecordBody::PauseAsked { .. } => {}
+            RecordBody::Asked { question, .. } => self.asked = Some(question.clone()),
+            RecordBody::Answered { .. } => self.asked = None,
+            RecordBody::PauseAsked { .. } | RecordBody::RequestRefused { .. } => {}
             RecordBody::RunEnded { outcome, why } => self.ended = Some((*outcome, why.clone())),
             body => self.apply_to_step(record, body)?,
         }
@@ -480,6 +491,13 @@ impl RunView {
             matches!(view.state, StepState::Failed | StepState::InDoubt | StepState::Held | StepState::Diverged)
                 .then_some((step, view))
         })
+    }
+
+    /// The step that a person can open: one that is held, or a time of watching under way.
+    pub fn to_approve(&self) -> Option<&StepPlan> {
+        let held = self.troubled().find(|(_, view)| view.state == StepState::Held).map(|(step, _)| step);
+        let baking = |step: &StepPlan| step.action == GATE_BAKE && self.state(&step.id) == StepState::Started;
+        held.or_else(|| self.plan.steps().map(|(_, _, step)| step).find(|step| baking(step)))
     }
 
     /// In a word.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::model::{Outlook, StageDecl, StageId, StepClass};
+use crate::model::{GATE_BAKE, Outlook, StageDecl, StageId, StagePlan, StepClass, StepPlan};
 use crate::stages::facts::Facts;
 use crate::stages::kind::LANE_CONCURRENCY;
 use crate::stages::subject::Subject;
@@ -14,6 +14,10 @@ use crate::stages::subject::Subject;
 const BATCH_S: u64 = 140;
 /// The first rollout of a service has nothing to drain.
 const FIRST_S: u64 = 100;
+/// What follows a rollout soon: a target that becomes healthy, an instance that is registered, a first span.
+const LOOK_S: u64 = 30;
+/// The action that waits for a rollout.
+const ROLLOUT: &str = "ecs.await-rollout";
 
 /// The run's expected duration in seconds.
 pub fn seconds(facts: &Facts, subject: &Subject<'_>) -> u64 {
@@ -53,6 +57,27 @@ fn rollout(service: &Value) -> u64 {
     desired.div_ceil((extra + spare).max(1)).max(1) * BATCH_S
 }
 
+/// Says of each step of a plan that waits for a while how long that usually takes.
+pub fn expect(facts: &Facts, stages: &mut [StagePlan]) {
+    let steps =
+        stages.iter_mut().flat_map(|stage| &mut stage.waves).flat_map(|wave| &mut wave.lanes).flat_map(|lane| &mut lane.steps);
+    for step in steps.filter(|step| step.expected_s.is_none()) {
+        step.expected_s = match step.action.as_str() {
+            ROLLOUT => {
+                let service = step.params["service"].as_str().unwrap_or_default();
+                Some(facts.services.get(service).map_or(FIRST_S, rollout))
+            }
+            "elb.await-own-targets" | "servicediscovery.await-instances" | "spans.await-arrival" => Some(LOOK_S),
+            _ => None,
+        };
+    }
+}
+
+/// How long a step of a way back usually takes, where it waits for a while.
+pub fn of_undo(action: &str) -> Option<u64> {
+    (action == ROLLOUT).then_some(BATCH_S)
+}
+
 /// Tasks wanted, tasks that a rollout may add to them, and tasks that it may stop beforehand.
 pub fn room(service: &Value) -> (u64, u64, u64) {
     let desired = service["desiredCount"].as_u64().unwrap_or(0);
@@ -63,15 +88,23 @@ pub fn room(service: &Value) -> (u64, u64, u64) {
 }
 
 /// What a run takes; nothing where it has no steps.
-pub fn outlook(facts: &Facts, subject: &Subject<'_>, steps: &[StepClass]) -> Outlook {
+pub fn outlook(facts: &Facts, subject: &Subject<'_>, stages: &[StagePlan]) -> Outlook {
+    let steps: Vec<&StepPlan> = stages.iter().flat_map(StagePlan::steps).collect();
     if steps.is_empty() {
         return Outlook::default();
     }
-    let seconds = seconds(facts, subject);
-    let mutations = steps.iter().filter(|class| **class == StepClass::Mutation).count() as u64;
+    let mut by_stage = by_stage(facts, subject);
+    for stage in stages {
+        let bakes: u64 = stage.steps().filter(|step| step.action == GATE_BAKE).filter_map(|step| step.expected_s).sum();
+        if bakes > 0 {
+            *by_stage.entry(stage.id.clone()).or_default() += bakes;
+        }
+    }
+    let seconds = by_stage.values().sum();
+    let mutations = steps.iter().filter(|step| step.class == StepClass::Mutation).count() as u64;
     // Waits ask every few seconds; a mutation is read before and after; the rest reads a little.
     let calls = seconds / 4 + 4 * mutations + 2 * (steps.len() as u64 - mutations);
-    Outlook { seconds, calls, capacity: capacity(facts, subject), stages: by_stage(facts, subject) }
+    Outlook { seconds, calls, capacity: capacity(facts, subject), stages: by_stage }
 }
 
 /// What the sidecars free, and what the shared services take.

@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use super::checks::{self, Scene};
 use super::{closing, estimate};
-use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, StagePlan, StepClass, Target};
+use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, StagePlan, Target};
 use crate::runbook::near_miss;
 use crate::stages::claim::if_dead;
 use crate::stages::facts::Facts;
 use crate::stages::findings::{CLAIMED, Seen};
-use crate::stages::kind::{Planning, Sketch, check_common, common};
+use crate::stages::gates::{check_common, common};
+use crate::stages::kind::{Planning, Sketch};
 use crate::stages::registry;
 use crate::stages::subject::Subject;
 
@@ -84,7 +85,7 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
     for decl in &runbook.stages {
         if let Some(kind) = registry::kind(&decl.kind) {
             let mut stage = kind.plan(decl, &mut planning);
-            common(decl, &mut stage);
+            common(decl, &facts.cluster, &mut stage);
             stage.blocked_by = std::mem::take(&mut planning.blocking);
             if stage.steps().next().is_some() {
                 stage.way_back = kind.way_back().to_owned();
@@ -93,7 +94,7 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
         }
     }
     let Planning { mut findings, closing: mut values, .. } = planning;
-    let steps: Vec<StepClass> = stages.iter().flat_map(StagePlan::steps).map(|step| step.class).collect();
+    estimate::expect(facts, &mut stages);
     findings.splice(..0, claimed(facts, run, &stages));
     // Where nothing is left to do, what the variables say matters no more.
     if stages.iter().any(|stage| stage.steps().next().is_some()) {
@@ -137,9 +138,9 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
             environment,
             identity: facts.identity.clone(),
         },
+        outlook: estimate::outlook(facts, &subject, &stages),
         stages,
         findings,
-        outlook: estimate::outlook(facts, &subject, &steps),
         closing: values,
     }
 }

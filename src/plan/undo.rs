@@ -168,6 +168,7 @@ impl LaneOfUndo {
             title: look.title,
             params: look.params.into(),
             inputs: BTreeMap::new(),
+            expected_s: None,
             deadline_s: look.deadline_s,
         };
         self.steps.insert(0, step);
@@ -201,6 +202,7 @@ impl LaneOfUndo {
                 title: undo.title,
                 params: params.into(),
                 inputs,
+                expected_s: super::estimate::of_undo(undo.action),
                 deadline_s: undo.deadline_s,
             });
         }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::facts::{Facts, Wants};
 use super::findings::{FindingKind, Seen};
+use super::gates::COMMON;
 use super::subject::Subject;
 use crate::model::{
     Finding, Input, Lane, LaneId, Problem, Resource, RunId, StageDecl, StagePlan, StepClass, StepId, StepPlan, Wave,
@@ -134,7 +135,16 @@ impl LaneBuilder {
             }
         }
         let params = params.into();
-        self.steps.push(StepPlan { id: id.clone(), action: action.to_owned(), class, title, params, inputs, deadline_s: None });
+        self.steps.push(StepPlan {
+            id: id.clone(),
+            action: action.to_owned(),
+            class,
+            title,
+            params,
+            inputs,
+            expected_s: None,
+            deadline_s: None,
+        });
         id
     }
 
@@ -142,6 +152,13 @@ impl LaneBuilder {
     pub fn deadline(&mut self, seconds: u64) {
         if let Some(step) = self.steps.last_mut() {
             step.deadline_s = Some(seconds);
+        }
+    }
+
+    /// Says how long the step added last usually takes.
+    pub fn expect(&mut self, seconds: u64) {
+        if let Some(step) = self.steps.last_mut() {
+            step.expected_s = Some(seconds);
         }
     }
 
@@ -229,9 +246,9 @@ impl Planning<'_> {
 pub fn settings<T: DeserializeOwned>(decl: &StageDecl) -> Result<T, Vec<Problem>> {
     let mut body = decl.body.clone();
     if let Some(members) = body.as_object_mut() {
-        // Every kind has these two; see `common`.
-        members.remove("confirm");
-        members.remove("warning");
+        for member in COMMON {
+            members.remove(member);
+        }
     }
     let mut problems = Vec::new();
     let mut mended = BTreeSet::new();
@@ -330,27 +347,6 @@ fn mend(body: &mut Value, pointer: &str, message: &str) -> bool {
 /// Reads settings for planning: the block has been checked, so a failure is a mistake of ours and yields the default.
 pub fn checked<T: DeserializeOwned + Default>(decl: &StageDecl) -> T {
     settings(decl).unwrap_or_default()
-}
-
-/// What every kind's block may say: whether the operator is asked again before the stage, and what to know beforehand.
-pub fn common(decl: &StageDecl, plan: &mut StagePlan) {
-    plan.confirm = decl.body["confirm"] == true;
-    let any = plan.steps().next().is_some();
-    if let Some(warning) = decl.body["warning"].as_str().filter(|warning| any && !warning.is_empty()) {
-        plan.warnings.push(warning.to_owned());
-    }
-}
-
-/// Problems of what [`common`] reads.
-pub fn check_common(decl: &StageDecl) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    if !(decl.body["confirm"].is_null() || decl.body["confirm"].is_boolean()) {
-        problems.push(decl.problem_at("/confirm", "confirm is true or false", None));
-    }
-    if !(decl.body["warning"].is_null() || decl.body["warning"].is_string()) {
-        problems.push(decl.problem_at("/warning", "warning is a text", None));
-    }
-    problems
 }
 
 /// A duration in a runbook: `"90s"`, `"30m"`, `"2h"`, or a number of seconds.

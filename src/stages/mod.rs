@@ -10,6 +10,7 @@ mod dns;
 pub mod edit;
 pub mod facts;
 pub mod findings;
+pub mod gates;
 pub mod kind;
 mod log_group;
 pub mod registry;

@@ -9,6 +9,7 @@ use super::step::{MutationStep, Step, WaitStep};
 use super::steps;
 use super::strip_sidecar::StripSidecar;
 use super::task_definition::TaskDefinition;
+use crate::model::{GATE_APPROVE, GATE_BAKE};
 
 /// Every stage kind.
 pub fn kinds() -> [&'static dyn StageKind; 6] {
@@ -43,6 +44,8 @@ pub fn step(action: &str) -> Option<Step> {
         "ecs.verify-task-definition" => wait(steps::VerifyRevision),
         "elb.await-no-targets" => wait(steps::AwaitNoTargets),
         "elb.await-own-targets" => wait(steps::AwaitOwnTargets),
+        GATE_APPROVE => wait(steps::Approval),
+        GATE_BAKE => wait(steps::Bake),
         "logs.create-log-group" => mutation(steps::CreateLogGroup),
         "logs.delete-log-group" => mutation(steps::DeleteLogGroup),
         "logs.put-retention" => mutation(steps::PutRetention),

@@ -1,7 +1,11 @@
 //! How to go on after trouble that leaves a choice: drift, a verification that a person must decide, and a way back that does not
 //! come to its end.
 
+mod likely;
+
 use serde_json::Value;
+
+pub use likely::likely;
 
 use super::text::shell_word;
 use crate::model::{Direction, Failure, FailureKind, RunView, StepId, StepPlan};
@@ -115,7 +119,7 @@ fn back(view: &RunView, step: &StepPlan) -> Option<String> {
     let position = view.plan.stages.iter().position(|known| known.id == stage.id)?;
     let before = view.plan.stages.get(position.checked_sub(1)?)?;
     let made = view.mutations.iter().any(|mutation| mutation.stage == stage.id && mutation.target == lane.target);
-    let only = if stage.lanes().count() > 1 { format!(" --lane {}", shell_word(&lane.target)) } else { String::new() };
+    let only = if stage.work().count() > 1 { format!(" --lane {}", shell_word(&lane.target)) } else { String::new() };
     made.then(|| format!("sidestep rollback {} --to {}{only}", view.id, before.id))
 }
 

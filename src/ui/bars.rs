@@ -1,28 +1,24 @@
-//! A run on a terminal: the lines of [`LinePrinter`] scroll by, and below them stand the steps under way and a line about the whole.
+//! A run on a terminal: the lines of [`LinePrinter`] scroll by, and below them stands the block of [`live_view`].
 //!
-//! No thread draws here: the screen moves when it is told of an event or of time ([`LiveScreen::tick`], some ten times a second).
-//! A step is drawn only once it has taken a moment, so that quick calls do not flicker.
+//! No thread draws here: the screen moves when it is told of an event or of time ([`LiveScreen::tick`]). The block is one bar of
+//! indicatif with several lines, so that lines printed meanwhile come above it.
 
 mod steady;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dialoguer::console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::model::{Event, Progress, RecordBody, RunView, StepId};
+use crate::model::{Event, Progress, RecordBody, RunView, StepId, StepState};
 
 use super::keys::SilentKeys;
-use super::lines::{LineOptions, LinePrinter, heading};
-use super::progress;
+use super::lines::{LineOptions, LinePrinter};
+use super::live_view::{self, Frame, Seen};
 use super::style::Style;
-use super::text;
+use steady::Steady;
 
-/// A step is drawn once it has taken so long.
-const DRAWN_AFTER: SignedDuration = SignedDuration::from_millis(400);
-/// So much of a step's title is shown, however long its numbers are.
-const TITLE_AT_LEAST: usize = 24;
 /// Redraws per second at most.
 const REFRESH_HZ: u8 = 10;
 
@@ -30,29 +26,16 @@ const REFRESH_HZ: u8 = 10;
 pub struct LiveScreen {
     style: Style,
     lines: LinePrinter,
+    terminal: Arc<Steady>,
     multi: MultiProgress,
-    rows: BTreeMap<StepId, Row>,
-    /// The line about the whole run, always the last; drawn with the first step.
-    whole: Option<ProgressBar>,
-    run: Option<Whole>,
-    frame: usize,
+    block: Option<ProgressBar>,
+    view: Option<RunView>,
+    seen: Seen,
+    turn: usize,
+    /// The lines drawn last, and the width they were drawn at.
+    drawn: (Vec<String>, usize),
     /// On the process's own terminal; given back when the screen is left.
     keys: Option<SilentKeys>,
-}
-
-struct Row {
-    title: String,
-    since: Timestamp,
-    note: String,
-    bar: Option<ProgressBar>,
-}
-
-/// What the last line says.
-struct Whole {
-    stage: String,
-    done: usize,
-    steps: usize,
-    since: Timestamp,
 }
 
 impl LiveScreen {
@@ -65,19 +48,22 @@ impl LiveScreen {
 
     /// On any terminal, drawn at most `hz` times a second if given. Its errors are swallowed.
     pub fn on(style: Style, terminal: Box<dyn TermLike>, hz: Option<u8>) -> Self {
-        let terminal = Box::new(steady::Steady::over(terminal));
+        let terminal = Arc::new(Steady::over(terminal));
+        let shared = Box::new(steady::Shared(Arc::clone(&terminal)));
         let target = match hz {
-            Some(hz) => ProgressDrawTarget::term_like_with_hz(terminal, hz),
-            None => ProgressDrawTarget::term_like(terminal),
+            Some(hz) => ProgressDrawTarget::term_like_with_hz(shared, hz),
+            None => ProgressDrawTarget::term_like(shared),
         };
         Self {
             style,
             lines: LinePrinter::with(style, LineOptions { starts: false, numbers: false, logs: true }),
+            terminal,
             multi: MultiProgress::with_draw_target(target),
-            rows: BTreeMap::new(),
-            whole: None,
-            run: None,
-            frame: 0,
+            block: None,
+            view: None,
+            seen: Seen::default(),
+            turn: 0,
+            drawn: (Vec::new(), 0),
             keys: None,
         }
     }
@@ -89,126 +75,113 @@ impl LiveScreen {
 
     /// Shows an event; `view` is the run after it.
     pub fn event(&mut self, view: &RunView, event: &Event) {
+        self.measure();
         for line in self.lines.event(view, event) {
             self.say(&line);
         }
-        match event {
+        let at = match event {
             Event::Record(record) => {
                 if let Some(step) = record.body.step() {
-                    match &record.body {
-                        RecordBody::StepStarted { .. } => self.begin(view, step, record.at),
-                        _ => self.end(step),
-                    }
+                    self.seen.forget(step);
                 }
-                if matches!(record.body, RecordBody::PlanAdopted { .. } | RecordBody::RunEnded { .. }) {
-                    self.clear();
-                }
-                self.run = whole(view);
+                // What is over is told by the lines; what a question needs is the screen to itself.
+                let over = matches!(record.body, RecordBody::RunEnded { .. } | RecordBody::SessionClosed { .. });
+                self.view = (!over && view.asked.is_none()).then(|| view.clone());
+                record.at
             }
             Event::Progress { step, at, progress } => {
-                self.note(view, step, *at, progress);
-                self.tick(*at);
+                self.seen.note(step, progress);
+                *at
             }
-        }
+        };
+        self.draw(at);
     }
 
-    /// Time passed: draws what is due, and moves what is drawn.
+    /// Whether a step is under way on the screen.
+    pub fn shows(&self, step: &StepId) -> bool {
+        self.view.as_ref().is_some_and(|view| view.state(step) == StepState::Started)
+    }
+
+    /// What is seen of a step without being told by the run itself.
+    pub fn see(&mut self, step: &StepId, progress: &Progress) {
+        self.seen.note(step, progress);
+    }
+
+    /// The run as it stands, shown without a record of its own: where somebody looks on.
+    pub fn show(&mut self, view: &RunView, at: Timestamp) {
+        self.view = Some(view.clone());
+        self.draw(at);
+    }
+
+    /// Time passed: moves what moves.
     pub fn tick(&mut self, at: Timestamp) {
-        self.frame = self.frame.wrapping_add(1);
-        let spinner = self.spinner();
-        let mut drawn = false;
-        for row in self.rows.values_mut() {
-            let elapsed = at.duration_since(row.since);
-            if row.bar.is_none() && elapsed < DRAWN_AFTER {
-                continue;
-            }
-            let bar = row.bar.get_or_insert_with(|| match &self.whole {
-                Some(whole) => self.multi.insert_before(whole, plain_bar()),
-                None => self.multi.add(plain_bar()),
-            });
-            let mut moving = format!("  {}", text::duration(elapsed));
-            if !row.note.is_empty() {
-                moving.push_str(&format!("  {}", row.note));
-            }
-            // The title stands still and is known from the plan: what moves is the last to be cut.
-            let width = self.style.width.saturating_sub(1);
-            let room = width.saturating_sub(4 + moving.chars().count()).max(TITLE_AT_LEAST.min(width));
-            let words = format!("  {spinner} {}{moving}", text::shorten(&row.title, room, &self.style));
-            bar.set_message(text::shorten(&words, width, &self.style));
-            bar.tick();
-            drawn = true;
-        }
-        if drawn {
-            self.draw_whole(at);
-        }
+        self.measure();
+        self.draw(at);
     }
 
-    /// Takes the bars away while `ask` uses the terminal.
+    /// Takes the block away while `ask` uses the terminal.
     pub fn suspend<R>(&self, ask: impl FnOnce() -> R) -> R {
         self.multi.suspend(ask)
     }
 
-    /// Prints a line above the bars. A terminal that is gone is not an error here.
+    /// Prints a line above the block. A terminal that is gone is not an error here.
     pub fn say(&self, line: &str) {
         let _ = self.multi.println(line);
     }
 
+    /// Takes the block away; it comes back with the next event.
+    pub fn rest(&mut self) {
+        self.view = None;
+        self.clear();
+    }
+
     /// Leaves a clean screen: only the lines remain.
     pub fn finish(&mut self) {
-        self.clear();
+        self.rest();
         self.keys = None;
     }
 
-    fn begin(&mut self, view: &RunView, step: &StepId, at: Timestamp) {
-        let title = super::lines::title(view, step);
-        self.rows.insert(step.clone(), Row { title, since: at, note: String::new(), bar: None });
-    }
-
-    fn end(&mut self, step: &StepId) {
-        if let Some(bar) = self.rows.remove(step).and_then(|row| row.bar) {
-            bar.finish_and_clear();
-            self.multi.remove(&bar);
-        }
-        // Nothing under way: nothing to look at below the lines.
-        if self.rows.is_empty() {
-            self.clear();
-        }
-    }
-
-    fn note(&mut self, view: &RunView, step: &StepId, at: Timestamp, progress: &Progress) {
-        if progress::is_message(progress) && !matches!(progress, Progress::Retry { .. }) {
+    /// A terminal may be made wider or narrower at any time.
+    fn measure(&mut self) {
+        let (columns, _) = self.terminal.size();
+        let width = Style::fitting(usize::from(columns));
+        if width == self.style.width {
             return;
         }
-        if !self.rows.contains_key(step) {
-            self.begin(view, step, at);
-        }
-        if let Some(row) = self.rows.get_mut(step) {
-            row.note = progress::words(progress);
+        self.style.width = width;
+        self.lines.fit(width);
+        // What stands there was broken into more rows by the terminal, if it is narrower now. indicatif counts as before: so the block
+        // is taken away here, and as many rows are left below as indicatif will go up.
+        let (lines, before) = std::mem::take(&mut self.drawn);
+        if usize::from(columns) < before && !lines.is_empty() {
+            let columns = usize::from(columns).max(1);
+            let rows: usize = lines.iter().map(|line| dialoguer::console::measure_text_width(line).div_ceil(columns).max(1)).sum();
+            self.terminal.wipe(rows, lines.len());
         }
     }
 
-    fn draw_whole(&mut self, at: Timestamp) {
-        let Some(run) = &self.run else { return };
-        let words = format!("  {}  {} of {} steps done  {}", run.stage, run.done, run.steps, text::between(run.since, at));
-        let bar = self.whole.get_or_insert_with(|| self.multi.add(plain_bar()));
-        bar.set_message(text::shorten(&words, self.style.width.saturating_sub(1), &self.style));
-        bar.tick();
+    fn draw(&mut self, at: Timestamp) {
+        let Some(view) = &self.view else {
+            self.clear();
+            return;
+        };
+        self.turn = self.turn.wrapping_add(1);
+        let (columns, rows) = self.terminal.size();
+        let frame = Frame { rows: usize::from(rows), turn: self.turn };
+        let lines = live_view::render(view, &self.seen, at, frame, &self.style);
+        let block = self.block.get_or_insert_with(|| self.multi.add(plain_bar()));
+        block.set_message(lines.join("\n"));
+        block.tick();
+        self.drawn = (lines, usize::from(columns));
     }
 
     fn clear(&mut self) {
-        let bars = self.rows.values_mut().filter_map(|row| row.bar.take()).chain(self.whole.take());
-        for bar in bars {
-            bar.finish_and_clear();
-            self.multi.remove(&bar);
+        if let Some(block) = self.block.take() {
+            block.finish_and_clear();
+            self.multi.remove(&block);
         }
-        self.rows.clear();
+        self.drawn.0.clear();
         let _ = self.multi.clear();
-    }
-
-    fn spinner(&self) -> &'static str {
-        const FINE: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
-        const PLAIN: [&str; 4] = ["|", "/", "-", "\\"];
-        if self.style.unicode { FINE[self.frame % FINE.len()] } else { PLAIN[self.frame % PLAIN.len()] }
     }
 }
 
@@ -225,17 +198,6 @@ fn plain_bar() -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-fn whole(view: &RunView) -> Option<Whole> {
-    let current = view.current_stage()?;
-    let position = view.plan.stages.iter().position(|stage| stage.id == current.id)?;
-    Some(Whole {
-        stage: heading(&view.plan, position),
-        done: view.steps.values().filter(|step| step.state.is_over()).count(),
-        steps: view.steps.len(),
-        since: view.started_at,
-    })
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ fn step(lane: &LaneId, name: &str, class: StepClass, title: &str) -> StepPlan {
         title: title.to_owned(),
         params: json!({}).into(),
         inputs: BTreeMap::new(),
+        expected_s: None,
         deadline_s: (class == StepClass::Wait).then_some(1800),
     }
 }

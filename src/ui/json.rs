@@ -78,7 +78,15 @@ mod tests {
     fn progress_has_no_number() {
         let mut story = fixtures::Story::of(fixtures::plan());
         let step = fixtures::id(&fixtures::plan(), 3, 0, "rollout");
-        let seen = Progress::Rollout { desired: 1, pending: 1, running: 0, failed: 0, old: 0 };
+        let seen = Progress::Rollout {
+            desired: 1,
+            pending: 1,
+            running: 0,
+            failed: 0,
+            old: 0,
+            revision: String::new(),
+            replaces: String::new(),
+        };
         insta::assert_snapshot!(event(&story.sees(4, &step, seen)), @r#"{"at":"2026-01-02T03:04:09Z","desired":1,"event":"progress","failed":0,"kind":"rollout","old":0,"pending":1,"running":0,"step":"create-service/nexus-ai-jaeger-staging/rollout"}"#);
     }
 

@@ -19,6 +19,15 @@ impl SilentKeys {
     }
 }
 
+/// Around a time in which the process is stopped and the shell has the terminal (Ctrl-Z): the keys are given back, and taken again.
+pub fn lend_keys(stopped: impl FnOnce()) {
+    let silenced = in_foreground() && set(true);
+    stopped();
+    if silenced && in_foreground() {
+        set(false);
+    }
+}
+
 impl Drop for SilentKeys {
     fn drop(&mut self) {
         if self.showed && in_foreground() {

@@ -89,6 +89,11 @@ impl LinePrinter {
         Self { style, options, stage: None, adopted: None, running: BTreeMap::new(), seen: BTreeSet::new(), spoke_at: None }
     }
 
+    /// From now on the lines have this width.
+    pub(super) fn fit(&mut self, width: usize) {
+        self.style.width = width;
+    }
+
     /// The lines for one event; often none. `view` is the run after the event.
     pub fn event(&mut self, view: &RunView, event: &Event) -> Vec<String> {
         let (at, lines) = match event {

@@ -3,6 +3,7 @@
 //! ```text
 //!   Plan ─────────▶ plan_view ─────┐
 //!   RunView, Event ▶ lines ─ bars ─┤
+//!                  ▶ live_view ┘   │
 //!                 ▶ json           ├──▶ text ──▶ Out ──▶ stdout (data), stderr (status)
 //!   RunView ──────▶ status, summary┤
 //!   records ──────▶ report ────────┤
@@ -20,6 +21,7 @@ pub mod error;
 pub mod json;
 mod keys;
 pub mod lines;
+pub mod live_view;
 mod out;
 mod plan_json;
 pub mod plan_view;
@@ -39,6 +41,7 @@ pub mod text;
 pub(crate) mod fixtures;
 
 pub use bars::LiveScreen;
+pub use keys::lend_keys;
 pub use lines::{LineOptions, LinePrinter};
 pub use out::Out;
 pub use progress::said as progress_lines;

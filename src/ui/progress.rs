@@ -18,7 +18,11 @@ pub fn said(progress: &Progress, on_terminal: bool) -> Vec<String> {
 /// In a few words, without the step's name.
 pub(super) fn words(progress: &Progress) -> String {
     match progress {
-        Progress::Rollout { desired, pending, running, failed, old } => rollout(*desired, *pending, *running, *failed, *old),
+        Progress::Rollout { desired, pending, running, failed, old, .. } => rollout(*desired, *pending, *running, *failed, *old),
+        Progress::Countdown { left_s, seen } => {
+            let seen = if seen.is_empty() { String::new() } else { format!(", {}", text::clean(seen)) };
+            format!("{} to go{seen}", text::limit(*left_s))
+        }
         Progress::ServiceEvent { message } => format!("AWS: {}", without_arns(&text::clean(message))),
         Progress::Targets { healthy, total, draining } => {
             let drain = if *draining > 0 { format!(", {draining} draining") } else { String::new() };
@@ -83,7 +87,15 @@ mod tests {
     #[test]
     fn every_kind_has_words() {
         let said = |progress| words(&progress);
-        let rollout = |running, pending, failed, old| Progress::Rollout { desired: 2, pending, running, failed, old };
+        let rollout = |running, pending, failed, old| Progress::Rollout {
+            desired: 2,
+            pending,
+            running,
+            failed,
+            old,
+            revision: String::new(),
+            replaces: String::new(),
+        };
         assert_eq!(said(rollout(0, 0, 0, 0)), "0 of 2 tasks running");
         assert_eq!(said(rollout(1, 1, 3, 2)), "1 of 2 tasks running, 1 pending, 3 failed, 2 old still running");
         assert_eq!(
@@ -127,7 +139,15 @@ mod tests {
 
     #[test]
     fn only_more_failures_are_worse() {
-        let at = |failed| Progress::Rollout { desired: 2, pending: 0, running: 1, failed, old: 0 };
+        let at = |failed| Progress::Rollout {
+            desired: 2,
+            pending: 0,
+            running: 1,
+            failed,
+            old: 0,
+            revision: String::new(),
+            replaces: String::new(),
+        };
         assert!(is_worse(None, &at(1)));
         assert!(is_worse(Some(&at(1)), &at(2)));
         assert!(!is_worse(Some(&at(2)), &at(2)));

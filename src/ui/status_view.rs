@@ -4,21 +4,29 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::model::{
-    ClaimChange, ClaimView, Direction, Holder, Outcome, Remainder, RunStatus, RunView, StagePlan, StepClass, StepPlan, StepState,
-    StepView,
+    ClaimChange, ClaimView, Direction, GATE_BAKE, Holder, Outcome, Progress, Remainder, RunStatus, RunView, StagePlan, StepClass,
+    StepId, StepPlan, StepState, StepView,
 };
 
 use super::advice;
 use super::lines::{title, who};
 use super::plan_json;
+use super::progress;
 use super::remains_view;
 use super::style::{Sign, Style, Tone};
 use super::text;
 
 /// The whole status, without a newline at its end. `live` is the process that holds the run right now, `remains` what a way back has
 /// not undone.
-pub fn render(view: &RunView, live: Option<&Holder>, remains: &[Remainder], now: Timestamp, style: &Style) -> String {
-    let mut parts = vec![header(view, live, now, style), stages(view, now, style)];
+pub fn render(
+    view: &RunView,
+    live: Option<&Holder>,
+    remains: &[Remainder],
+    seen: &[(StepId, Progress)],
+    now: Timestamp,
+    style: &Style,
+) -> String {
+    let mut parts = vec![header(view, live, now, style), stages(view, seen, now, style)];
     let over = matches!(view.status(), RunStatus::Stuck | RunStatus::RolledBack | RunStatus::Abandoned);
     if over && !remains.is_empty() {
         parts.push(left(remains, style));
@@ -41,7 +49,7 @@ pub fn left(remains: &[Remainder], style: &Style) -> String {
 }
 
 /// The same for programs: `{"format": "sidestep-status", "version": 1, …}`; members are only ever added.
-pub fn json(view: &RunView, live: Option<&Holder>, remains: &[Remainder]) -> Value {
+pub fn json(view: &RunView, live: Option<&Holder>, remains: &[Remainder], seen: &[(StepId, Progress)]) -> Value {
     let stage = |stage: &StagePlan| {
         json!({
             "id": stage.id,
@@ -68,6 +76,13 @@ pub fn json(view: &RunView, live: Option<&Holder>, remains: &[Remainder]) -> Val
         "remains": remains,
         "next": next_commands(view, live),
     });
+    if let Some(question) = &view.asked {
+        value["asked"] = json!(question);
+    }
+    if !seen.is_empty() {
+        let each = |(step, seen): &(StepId, Progress)| json!({ "step": step, "seen": seen });
+        value["seen"] = seen.iter().map(each).collect();
+    }
     if let Some(holder) = live {
         value["heldBy"] = json!(holder);
     }
@@ -142,6 +157,9 @@ fn header(view: &RunView, live: Option<&Holder>, now: Timestamp, style: &Style) 
     ];
     if let Some(endpoint) = &target.endpoint {
         rows.push(("endpoint", endpoint.clone()));
+    }
+    if let (Some(question), Some(_)) = (&view.asked, live) {
+        rows.push(("asks", question.clone()));
     }
     if !view.holds.is_empty() {
         let holds: Vec<&str> = view.holds.iter().map(|stage| stage.as_str()).collect();
@@ -249,7 +267,7 @@ pub(super) fn stage_state(view: &RunView, stage: &StagePlan) -> StageState {
     }
 }
 
-fn stages(view: &RunView, now: Timestamp, style: &Style) -> String {
+fn stages(view: &RunView, seen: &[(StepId, Progress)], now: Timestamp, style: &Style) -> String {
     let total = view.plan.stages.len();
     let widest = view.plan.stages.iter().map(|stage| stage.id.as_str().chars().count()).max().unwrap_or(0);
     let mut lines = Vec::new();
@@ -268,7 +286,11 @@ fn stages(view: &RunView, now: Timestamp, style: &Style) -> String {
         lines.push(format!("  {} {}/{total} {name}  {words}", style.sign(state.sign()), position + 1));
         let in_full = matches!(state, StageState::UnderWay | StageState::Troubled | StageState::Held);
         if in_full || stage.steps().any(|each| view.state(&each.id) == StepState::Skipped) {
-            lines.extend(stage.steps().map(|each| step(view, each, now, style)));
+            for each in stage.steps() {
+                lines.push(step(view, each, now, style));
+                let seen = seen.iter().filter(|(step, _)| *step == each.id);
+                lines.extend(seen.map(|(_, seen)| text::wrap(&progress::words(seen), style.width, "          AWS: ", 12)));
+            }
         }
     }
     lines.join("\n")
@@ -314,11 +336,27 @@ fn trouble(step: &StepView) -> String {
     step.trouble.as_ref().map(|trouble| text::clean(&trouble.message)).unwrap_or_default()
 }
 
+/// What can be asked of a process at work, from another terminal.
+fn steer(view: &RunView) -> Vec<String> {
+    let run = &view.id;
+    let mut next = Vec::new();
+    match (view.to_approve(), &view.asked) {
+        (Some(step), _) if step.action == GATE_BAKE => {
+            next.push(format!("to end the watch early, run `sidestep approve {run} --comment \"…\"`"));
+        }
+        (Some(_), _) => next.push(format!("to approve it, run `sidestep approve {run} --comment \"…\"`")),
+        (None, Some(_)) => next.push(format!("to answer it with going on, run `sidestep resume {run}`")),
+        (None, None) => {}
+    }
+    next.push(format!("to stop it after the present step, run `sidestep pause {run}`"));
+    next
+}
+
 /// What a person can do next: exact commands.
 pub(super) fn next_commands(view: &RunView, live: Option<&Holder>) -> Vec<String> {
     let run = &view.id;
-    if live.is_some() && view.status() == RunStatus::Open {
-        return vec![format!("to stop it after the present step, run `sidestep pause {run}`")];
+    if live.is_some() && (view.status() == RunStatus::Open || view.asked.is_some()) {
+        return steer(view);
     }
     let back = match view.plan.direction {
         Direction::Forward if !view.mutations.is_empty() => vec![format!("to undo what was done, run `sidestep rollback {run}`")],

@@ -60,8 +60,13 @@ impl Style {
         Self {
             colour: terminal && !dumb && set("NO_COLOR").is_none(),
             unicode: utf8,
-            width: columns.unwrap_or(USUAL).clamp(NARROWEST, WIDEST),
+            width: Self::fitting(columns.unwrap_or(USUAL)),
         }
+    }
+
+    /// The width that text is wrapped to on a terminal of so many columns.
+    pub(super) fn fitting(columns: usize) -> usize {
+        columns.clamp(NARROWEST, WIDEST)
     }
 
     pub(super) fn paint(&self, tone: Tone, text: &str) -> String {

@@ -78,7 +78,7 @@ fn a_run_that_is_done_is_told_whole() {
     let effects: Vec<&str> = ledger
         .iter()
         .filter(|effect| !effect["action"].as_str().is_some_and(|action| action.contains("agResource")))
-        .filter_map(|effect| effect["requestId"].as_str())
+        .filter_map(|effect| effect["request_id"].as_str())
         .collect();
     assert_eq!(ids, effects, "AWS's request id of every change, in order");
     assert!(words(&told["changes"], "fate").iter().all(|fate| *fate == "stands"), "{}", told["changes"]);

@@ -48,6 +48,7 @@ fn plan(run: &str, service: &str) -> Plan {
         title: format!("{name} {service}"),
         params: json!({ "service": service }).into(),
         inputs: BTreeMap::new(),
+        expected_s: None,
         deadline_s: (class == StepClass::Wait).then_some(1_800),
     };
     let steps = vec![step("update", StepClass::Mutation), step("wait", StepClass::Wait), step("verify", StepClass::Verify)];

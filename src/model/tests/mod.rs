@@ -59,6 +59,7 @@ fn plan() -> Plan {
             title: name.to_owned(),
             params: json!({ "target": target }).into(),
             inputs: BTreeMap::new(),
+            expected_s: None,
             deadline_s: None,
         };
         let mut wait = step("wait", StepClass::Wait);

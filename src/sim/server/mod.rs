@@ -60,7 +60,9 @@ impl Front {
     /// Stops the clock if the mutation that it waits for is among the effects from the given one on.
     fn pause_if_awaited(&self, from: usize) {
         let mut awaited = self.pause_after.lock().unwrap_or_else(PoisonError::into_inner);
-        if awaited.is_some() && self.sim.with(|state| state.ledger.iter().skip(from).any(|effect| Some(&effect.action) == awaited.as_ref())) {
+        if awaited.is_some()
+            && self.sim.with(|state| state.ledger.iter().skip(from).any(|effect| Some(&effect.action) == awaited.as_ref()))
+        {
             self.clock.pause();
             *awaited = None;
         }

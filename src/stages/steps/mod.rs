@@ -1,6 +1,7 @@
 //! The steps themselves, by the AWS resource that they change or look at.
 
 mod edited_revision;
+mod gates;
 mod instances;
 mod log_group;
 mod logs;
@@ -15,6 +16,7 @@ mod tasks;
 mod users;
 
 pub use edited_revision::{RegisterEdited, VerifyRevision, read_originals};
+pub use gates::{APPROVAL, Approval, Bake};
 pub use instances::{AwaitInstances, AwaitNoInstances};
 pub use log_group::{CreateLogGroup, DeleteLogGroup, PutRetention, find as find_log_group};
 pub use logs::{last_lines as last_log_lines, service_of as logged_service};
@@ -24,6 +26,6 @@ pub use rollout::{AwaitInactive, AwaitRollout};
 pub use service::{CreateService, DeleteService};
 pub use service_update::{UpdateService, same as same_list};
 pub use spans::{SpansArrive, TrafficBefore};
-pub use targets::{AwaitNoTargets, AwaitOwnTargets};
+pub use targets::{AwaitNoTargets, AwaitOwnTargets, seen as targets_seen};
 pub use tasks::addresses as task_addresses;
 pub use users::LookForUsers;

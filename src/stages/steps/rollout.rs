@@ -142,6 +142,12 @@ impl Rollout {
             running: number("runningCount"),
             failed: number("failedTasks"),
             old,
+            revision: revision(ours),
+            replaces: deployments
+                .iter()
+                .find(|other| other["id"] != ours["id"] && other["taskDefinition"] != ours["taskDefinition"])
+                .map(revision)
+                .unwrap_or_default(),
         };
         if self.last.as_ref() != Some(&progress) {
             (cx.report)(progress.clone());
@@ -181,6 +187,11 @@ impl Rollout {
     }
 }
 
+/// `family:number` of what a deployment runs.
+fn revision(deployment: &Value) -> String {
+    short_name(deployment["taskDefinition"].as_str().unwrap_or_default()).to_owned()
+}
+
 fn as_wanted(service: &Value, want: &Value) -> bool {
     ["taskDefinition", "loadBalancers", "serviceRegistries"]
         .iter()
@@ -218,7 +229,8 @@ impl Waiter for Ending {
         if self.params["until"] == "stopped" && running == 0 && desired == 0 && settled {
             return Ok(Polled::Done(json!({})));
         }
-        (cx.report)(Progress::Rollout { desired, pending: 0, running, failed: 0, old: 0 });
+        let (revision, replaces) = (String::new(), String::new());
+        (cx.report)(Progress::Rollout { desired, pending: 0, running, failed: 0, old: 0, revision, replaces });
         Ok(Polled::Again(FAR))
     }
 

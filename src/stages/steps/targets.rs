@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::tasks;
+use crate::aws::Aws;
 use crate::model::{Failure, FailureKind, Progress};
 use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, spell, text};
 
@@ -60,6 +61,32 @@ impl Waiter for OwnTargets {
         let message = format!("the service's own task is not healthy in its target group after {}", spell(deadline));
         Failure::of(FailureKind::Deadline, message).because(self.last.take())
     }
+}
+
+/// The targets of a service's own tasks in its groups, for who looks on; none where it is in no group, or that cannot be read.
+pub async fn seen(aws: &Aws, cluster: &str, service: &str) -> Option<Progress> {
+    let found = aws.service(cluster, service).await.ok()??;
+    let groups = found["loadBalancers"].as_array().into_iter().flatten();
+    let groups: Vec<&str> = groups.filter_map(|entry| entry["targetGroupArn"].as_str()).collect();
+    if groups.is_empty() {
+        return None;
+    }
+    let own = tasks::addresses(aws, cluster, service).await.ok()?;
+    let (mut healthy, mut total, mut draining) = (0, 0, 0);
+    for group in groups {
+        for target in aws.target_health(group).await.ok()? {
+            // A task that has stopped is no longer the service's, but drains in the group that it was in.
+            match target.state.as_str() {
+                "draining" => draining += 1,
+                state if own.contains(&target.ip) => {
+                    total += 1;
+                    healthy += usize::from(state == "healthy");
+                }
+                _ => {}
+            }
+        }
+    }
+    Some(Progress::Targets { healthy, total, draining })
 }
 
 #[async_trait(?Send)]

@@ -136,7 +136,15 @@ fn a_step_under_way_stands_below_the_lines_with_the_whole() {
     let (mut story, step) = waiting();
     let (screen, mut live) = live();
     tell(&story, &mut live);
-    let progress = Progress::Rollout { desired: 1, pending: 1, running: 0, failed: 0, old: 0 };
+    let progress = Progress::Rollout {
+        desired: 1,
+        pending: 1,
+        running: 0,
+        failed: 0,
+        old: 0,
+        revision: String::new(),
+        replaces: String::new(),
+    };
     let event = story.sees(72, &step, progress);
     live.event(&story.view(), &event);
     insta::assert_snapshot!(screen.shows().join("\n"), @r#"

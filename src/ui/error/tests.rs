@@ -46,6 +46,10 @@ fn at() -> Where {
 samples! {
     Usage => Error::Usage { message: text("`--pause-before` names no stage: `retarget`"), hint: Some(text("write `--pause-before retarget-api-env`")) };
     NobodyToAsk => Error::NobodyToAsk;
+    NotConfirmed => Error::NotConfirmed {
+        message: text("`--yes` alone does not start a run in prod"),
+        environment: text("prod"),
+    };
     FileUnreadable => Error::FileUnreadable {
         what: text("variable file"),
         path: text("terraform.tfvars"),

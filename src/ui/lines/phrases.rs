@@ -64,6 +64,14 @@ pub(super) fn record(view: &RunView, record: &Record, since: Option<Timestamp>, 
             vec![wide(style, &format!("only the lanes of {names}, as {} asked", who(by)))]
         }
         RecordBody::Claim { service, change } => claim(service, change, style),
+        // The question is on the screen where it is asked.
+        RecordBody::Asked { .. } => Vec::new(),
+        RecordBody::Answered { question, answer, by } => {
+            vec![wide(style, &format!("{} answered `{}`: {}", who(by), text::clean(question), text::clean(answer)))]
+        }
+        RecordBody::RequestRefused { request, by, why } => {
+            vec![wide(style, &format!("`{}`, as {} asked, does not apply: {}", text::clean(request), who(by), text::clean(why)))]
+        }
         RecordBody::PauseAsked { by, how } => {
             vec![wide(style, &format!("pause asked for by {} ({}): no further step starts", who(by), text::clean(how)))]
         }
@@ -113,9 +121,9 @@ pub(in crate::ui) fn title(view: &RunView, step: &StepId) -> String {
     let Some((stage, lane, plan)) = view.plan.steps().find(|(_, _, plan)| plan.id == *step) else {
         return step.to_string();
     };
-    let lanes: usize = stage.waves.iter().map(|wave| wave.lanes.len()).sum();
+    let lanes = stage.work().count();
     let title = text::clean(&plan.title);
-    if lanes > 1 && !title.contains(&text::clean(&lane.target)) {
+    if lanes > 1 && !lane.is_gate() && !title.contains(&text::clean(&lane.target)) {
         format!("[{}] {title}", text::clean(&lane.target))
     } else {
         title

@@ -320,7 +320,15 @@ mod waiting {
     use super::*;
 
     fn rollout(running: i64, failed: i64) -> Progress {
-        Progress::Rollout { desired: 2, pending: 2 - running, running, failed, old: 0 }
+        Progress::Rollout {
+            desired: 2,
+            pending: 2 - running,
+            running,
+            failed,
+            old: 0,
+            revision: String::new(),
+            replaces: String::new(),
+        }
     }
 
     /// A printer whose run waits for the rollout of stage 3.

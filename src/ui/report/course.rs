@@ -53,6 +53,8 @@ struct Tale<'a> {
     timeline: Vec<Entry>,
     /// The entry of each step that is under way.
     under_way: BTreeMap<StepId, usize>,
+    /// The entry of the question that waits for an answer.
+    question: Option<usize>,
     /// When the record before was written.
     last: Option<Timestamp>,
 }
@@ -115,7 +117,27 @@ impl<'a> Tale<'a> {
                 };
                 self.add(record, EntryKind::End, if why.is_empty() { how.to_owned() } else { format!("{how}: {why}") }, vec![]);
             }
+            RecordBody::Asked { question, .. } => {
+                self.add(record, EntryKind::Asked, format!("asked at the terminal: {question}"), vec![]);
+                self.question = Some(self.timeline.len() - 1);
+            }
+            RecordBody::Answered { question, answer, by } => self.answered(record, question, answer, by),
+            RecordBody::RequestRefused { request, by, why } => {
+                self.decided(record, format!("`{request}`, as {} asked, did not apply: {why}", who(by)));
+            }
             _ => self.tell_of_step(record),
+        }
+    }
+
+    /// The answer belongs to the question, if that was noted.
+    fn answered(&mut self, record: &Record, question: &str, answer: &str, by: &Actor) {
+        match self.question.take() {
+            Some(at) => {
+                let entry = &mut self.timeline[at];
+                entry.took = Some(Took(record.at.duration_since(entry.at)));
+                entry.details = vec![format!("{} answered: {answer}", who(by))];
+            }
+            None => self.decided(record, format!("{} answered {question}: {answer}", who(by))),
         }
     }
 
@@ -143,6 +165,10 @@ impl<'a> Tale<'a> {
             RecordBody::StepLeft { .. } => self.ends(record, step, EntryKind::Paused, vec![]),
             RecordBody::StepHeld { why, .. } => self.ends(record, step, EntryKind::Held, vec![why.clone()]),
             RecordBody::StepApproved { by, comment, .. } => {
+                // A time of watching that is ended early; what was held before has ended before.
+                if self.under_way.contains_key(step) {
+                    self.ends(record, step, EntryKind::Done, vec![]);
+                }
                 let details = Some(comment).filter(|comment| !comment.is_empty()).cloned().into_iter().collect();
                 self.add_of(record, step, EntryKind::Decision, format!("{title}: approved by {}", who(by)), details);
             }
@@ -211,6 +237,7 @@ impl<'a> Tale<'a> {
     }
 
     fn cut_off(&mut self) {
+        self.question = None;
         for at in std::mem::take(&mut self.under_way).into_values() {
             self.timeline[at].kind = EntryKind::CutOff;
         }
@@ -240,7 +267,7 @@ impl<'a> Tale<'a> {
         entry.step = Some(step.clone());
         if let Some((stage, lane, _)) = place {
             entry.stage = Some(stage.id.clone());
-            entry.lane = Some(lane.target.clone()).filter(|_| stage.lanes().count() > 1);
+            entry.lane = Some(lane.target.clone()).filter(|_| !lane.is_gate() && stage.work().count() > 1);
         }
     }
 

@@ -34,6 +34,8 @@ fn decision(record: &Record) -> Option<Decision> {
             let lanes: Vec<&str> = lanes.iter().map(String::as_str).collect();
             (by, format!("let only the lanes of {} run", lanes.join(", ")), "")
         }
+        RecordBody::Answered { question, answer, by } => (by, format!("answered {question}: {answer}"), ""),
+        RecordBody::RequestRefused { request, by, why } => (by, format!("asked for `{request}`, which did not apply: {why}"), ""),
         RecordBody::PauseAsked { by, how } => (by, format!("asked the run to pause ({how})"), ""),
         _ => return None,
     };

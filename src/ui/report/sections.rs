@@ -414,6 +414,7 @@ fn entry_row(entry: &Entry) -> Vec<Cell> {
         EntryKind::Paused => ("paused", Mood::Calm),
         EntryKind::Held => ("held", Mood::Warn),
         EntryKind::LookedAt => ("looked at", Mood::Calm),
+        EntryKind::Asked => ("asked", Mood::Calm),
         EntryKind::Decision => ("decided", Mood::Calm),
         EntryKind::Claim => ("claim", Mood::Calm),
         EntryKind::End => ("end", Mood::Calm),

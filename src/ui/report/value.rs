@@ -455,6 +455,8 @@ pub enum EntryKind {
     Held,
     /// A step was looked at in AWS.
     LookedAt,
+    /// A person was asked something at the terminal.
+    Asked,
     /// A person decided, or asked for something.
     Decision,
     /// A claim on a service.

@@ -1,0 +1,74 @@
+//! The way back, from where the run stands in this process.
+
+use std::collections::BTreeSet;
+
+use super::super::standing::standing;
+use super::{Drive, Next};
+use crate::engine::{Engine, while_held};
+use crate::model::{Actor, Adoption, Error, Event, Extent, FailureKind, Plan, RunView};
+use crate::session;
+use crate::ui::plan_view;
+
+impl Drive<'_> {
+    /// Back to the start, as the person at this terminal chose.
+    pub(super) async fn turn_back_here(&mut self) -> Result<Next, Error> {
+        let by = self.by.clone();
+        self.turn_back_for(Extent::default(), by).await
+    }
+
+    /// Back so far, as somebody asked.
+    pub(super) async fn turn_back_for(&mut self, extent: Extent, by: Actor) -> Result<Next, Error> {
+        self.turn_back(extent, by).await?;
+        self.turned = true;
+        Ok(Next::Again)
+    }
+
+    /// The rest of the way back is planned anew on what others have deployed since, shown, and taken if the operator agrees.
+    pub(super) async fn onto_newest(&mut self, error: Error) -> Result<Next, Error> {
+        let extent = match &self.open.view().adoption {
+            Adoption::Rollback(extent) => extent.clone(),
+            _ => Extent::default(),
+        };
+        let plan = self.plan_back(&extent, true).await?;
+        if !self.agree_back(&plan) {
+            return Ok(Next::Stop(error));
+        }
+        self.append(vec![session::turned_back(plan, extent, self.by.clone())])?;
+        Ok(Next::Again)
+    }
+
+    /// Settles what is not known, plans the way back from the journal, and adopts it.
+    async fn turn_back(&mut self, extent: Extent, by: Actor) -> Result<(), Error> {
+        let plan = self.plan_back(&extent, false).await?;
+        self.append(vec![session::turned_back(plan, extent, by)])
+    }
+
+    /// The plan of the way back, after looking at whatever is not known.
+    pub async fn plan_back(&mut self, extent: &Extent, onto_newest: bool) -> Result<Plan, Error> {
+        let sentry = self.open.sentry()?;
+        let view = self.open.view().clone();
+        let (screen, also) = (self.screen, &self.also);
+        let mut sink = |view: &RunView, event: &Event| {
+            screen.event(view, event);
+            also(view, event);
+        };
+        let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
+        let planning = session::plan_back(engine, self.aws, extent, onto_newest);
+        while_held(self.aws, &sentry, planning).await?.map_err(|(step, failure)| match failure.kind {
+            FailureKind::Credentials => Error::Credentials {
+                why: failure.causes.join("; "),
+                at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),
+            },
+            _ => self.failure_error(&step, &failure),
+        })
+    }
+
+    /// Shows the plan of the way back and asks whether to go. `true` without a terminal: the caller has seen to `--yes`.
+    pub fn agree_back(&mut self, plan: &Plan) -> bool {
+        self.context.out.status(&plan_view::render(plan, &self.context.err_style));
+        match &mut self.ask {
+            Some(ask) => self.screen.suspend(|| ask.confirm_rollback(plan)),
+            None => true,
+        }
+    }
+}
