@@ -56,3 +56,22 @@ pub fn leave_terminal_when_stopped(bars: indicatif::MultiProgress) {
         }
     });
 }
+
+/// The process goes on after it was stopped.
+pub struct WentOn(Option<Signal>);
+
+impl WentOn {
+    /// Listens from now on.
+    pub fn listen() -> Self {
+        let raw = rustix::process::Signal::CONT.as_raw();
+        Self(signal(SignalKind::from_raw(raw)).ok())
+    }
+
+    /// The next time; never where it cannot be listened for.
+    pub async fn next(&mut self) {
+        match &mut self.0 {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+}

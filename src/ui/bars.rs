@@ -32,6 +32,7 @@ pub struct LiveScreen {
     view: Option<RunView>,
     seen: Seen,
     turn: usize,
+    looks_on: bool,
     /// The lines drawn last, and the width they were drawn at.
     drawn: (Vec<String>, usize),
     /// On the process's own terminal; given back when the screen is left.
@@ -63,6 +64,7 @@ impl LiveScreen {
             view: None,
             seen: Seen::default(),
             turn: 0,
+            looks_on: false,
             drawn: (Vec::new(), 0),
             keys: None,
         }
@@ -109,6 +111,8 @@ impl LiveScreen {
 
     /// The run as it stands, shown without a record of its own: where somebody looks on.
     pub fn show(&mut self, view: &RunView, at: Timestamp) {
+        self.measure();
+        self.looks_on = true;
         self.view = Some(view.clone());
         self.draw(at);
     }
@@ -124,9 +128,13 @@ impl LiveScreen {
         self.multi.suspend(ask)
     }
 
-    /// Prints a line above the block. A terminal that is gone is not an error here.
+    /// Prints a line above the block. A terminal that is gone is not an error here. Not by indicatif's own `println`: that fills
+    /// lines with blanks, which a terminal that is made narrower breaks into more lines.
     pub fn say(&self, line: &str) {
-        let _ = self.multi.println(line);
+        self.multi.suspend(|| {
+            let _ = self.terminal.write_line(line);
+            let _ = self.terminal.flush();
+        });
     }
 
     /// Takes the block away; it comes back with the next event.
@@ -167,7 +175,7 @@ impl LiveScreen {
         };
         self.turn = self.turn.wrapping_add(1);
         let (columns, rows) = self.terminal.size();
-        let frame = Frame { rows: usize::from(rows), turn: self.turn };
+        let frame = Frame { rows: usize::from(rows), turn: self.turn, looks_on: self.looks_on };
         let lines = live_view::render(view, &self.seen, at, frame, &self.style);
         let block = self.block.get_or_insert_with(|| self.multi.add(plain_bar()));
         block.set_message(lines.join("\n"));

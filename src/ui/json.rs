@@ -87,7 +87,7 @@ mod tests {
             revision: String::new(),
             replaces: String::new(),
         };
-        insta::assert_snapshot!(event(&story.sees(4, &step, seen)), @r#"{"at":"2026-01-02T03:04:09Z","desired":1,"event":"progress","failed":0,"kind":"rollout","old":0,"pending":1,"running":0,"step":"create-service/nexus-ai-jaeger-staging/rollout"}"#);
+        insta::assert_snapshot!(event(&story.sees(4, &step, seen)), @r#"{"at":"2026-01-02T03:04:09Z","desired":1,"event":"progress","failed":0,"kind":"rollout","old":0,"pending":1,"replaces":"","revision":"","running":0,"step":"create-service/nexus-ai-jaeger-staging/rollout"}"#);
     }
 
     #[test]

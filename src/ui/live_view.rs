@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 
+use dialoguer::console::measure_text_width;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Direction, Lane, Progress, RunView, StagePlan, StepId, StepPlan, StepState};
@@ -67,12 +68,14 @@ pub struct Frame {
     pub rows: usize,
     /// Counts up with each drawing.
     pub turn: usize,
+    /// Whether this process only looks on.
+    pub looks_on: bool,
 }
 
 /// The lines, none wider than the style's width less one, and fewer than the terminal's rows.
 pub fn render(view: &RunView, seen: &Seen, now: Timestamp, frame: Frame, style: &Style) -> Vec<String> {
     let most = frame.rows.saturating_sub(2).max(3);
-    let scene = Scene { view, seen, now, turn: frame.turn, style };
+    let scene = Scene { view, seen, now, frame, style };
     let mut lines = Vec::new();
     for fold in 0..=4 {
         lines = scene.lines(fold, most);
@@ -88,7 +91,7 @@ struct Scene<'a> {
     view: &'a RunView,
     seen: &'a Seen,
     now: Timestamp,
-    turn: usize,
+    frame: Frame,
     style: &'a Style,
 }
 
@@ -177,11 +180,12 @@ impl Scene<'_> {
     fn work(&self, stage: &StagePlan, fold: u8, room: usize) -> Vec<String> {
         let lanes: Vec<&Lane> = stage.work().collect();
         let gates = stage.lanes().filter(|lane| lane.is_gate() && lane.steps.iter().any(|step| self.is_under_way(step)));
-        let mut lines: Vec<String> = gates.flat_map(|lane| self.steps(lane, fold)).collect();
-        match lanes.as_slice() {
-            [lane] => lines.extend(self.steps(lane, fold)),
-            lanes => lines.extend(self.lanes(lanes, fold, room.saturating_sub(lines.len()))),
-        }
+        let gates: Vec<String> = gates.flat_map(|lane| self.steps(lane, fold)).collect();
+        let mut lines = match lanes.as_slice() {
+            [lane] => self.steps(lane, fold),
+            lanes => self.lanes(lanes, fold, room.saturating_sub(gates.len())),
+        };
+        lines.extend(gates);
         lines
     }
 
@@ -262,21 +266,22 @@ impl Scene<'_> {
         if let Some(expected) = plan.expected_s {
             moving.push_str(&format!(" of about {}", text::limit(expected)));
         }
+        let width = self.style.width.saturating_sub(1);
+        let room = |moving: &str| width.saturating_sub(indent + 2 + measure_text_width(moving));
         if let Some(deadline) = plan.deadline_s {
             let left = i64::try_from(deadline).unwrap_or(i64::MAX).saturating_sub(elapsed.as_secs());
-            // A deadline that is far away is a promise, one that is near is news.
-            let near = left < 120;
-            let words = if near {
-                format!("{} left", text::limit(left.max(0).unsigned_abs()))
+            // A deadline that is far away is a promise, and left out where there is no room; one that is near is news.
+            let words = if left < 120 {
+                self.style.paint(Tone::Warn, &format!(", {} left", text::limit(left.max(0).unsigned_abs())))
             } else {
-                format!("up to {}", text::limit(deadline))
+                format!(", up to {}", text::limit(deadline))
             };
-            moving.push_str(&format!(", {}", if near { self.style.paint(Tone::Warn, &words) } else { words }));
+            if left < 120 || room(&format!("{moving}{words}")) >= title.chars().count() {
+                moving.push_str(&words);
+            }
         }
         // The title stands still and is known from the plan: what moves is the last to be cut.
-        let width = self.style.width.saturating_sub(1);
-        let room = width.saturating_sub(indent + 2 + moving.chars().count()).max(16);
-        let title = text::shorten(title, room, self.style);
+        let title = text::shorten(title, room(&moving).max(16), self.style);
         let mut lines = vec![format!("{}{} {title}{moving}", " ".repeat(indent), self.spinner())];
         if fold < 4 {
             let seen = self.seen.steps.get(&plan.id);
@@ -309,7 +314,9 @@ impl Scene<'_> {
                 lines.push(format!("{}{replaced}", text::clean(revision)));
             }
         }
-        if let Some(Progress::Targets { healthy, total, .. }) = &seen.targets {
+        if let Some(Progress::Targets { healthy, total, draining }) = &seen.targets
+            && total + draining > 0
+        {
             let bar = self.bar(*healthy, *total);
             lines.extend(seen.targets.iter().map(|targets| format!("{bar} {}", progress::words(targets))));
         }
@@ -324,10 +331,11 @@ impl Scene<'_> {
             let holder = self.view.holder.as_ref().map(|holder| who(&holder.actor)).unwrap_or_default();
             return vec![self.line(Sign::Held, 2, &format!("{holder} is asked: {}", text::clean(question)))];
         }
-        vec![
-            self.style
-                .paint(Tone::Faint, &format!("  Ctrl-C pauses after the present step; elsewhere: sidestep status {run} --watch")),
-        ]
+        let words = match self.frame.looks_on {
+            true => format!("  Ctrl-C leaves the run alone; to pause it: sidestep pause {run}"),
+            false => format!("  Ctrl-C pauses after the present step; elsewhere: sidestep status {run} --watch"),
+        };
+        vec![self.style.paint(Tone::Faint, &words)]
     }
 
     fn bar(&self, done: usize, whole: usize) -> String {
@@ -339,7 +347,7 @@ impl Scene<'_> {
     fn spinner(&self) -> &'static str {
         const FINE: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
         const PLAIN: [&str; 4] = ["|", "/", "-", "\\"];
-        if self.style.unicode { FINE[self.turn % FINE.len()] } else { PLAIN[self.turn % PLAIN.len()] }
+        if self.style.unicode { FINE[self.frame.turn % FINE.len()] } else { PLAIN[self.frame.turn % PLAIN.len()] }
     }
 }
 

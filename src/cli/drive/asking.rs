@@ -4,6 +4,7 @@
 
 use std::io;
 
+use super::super::signals::WentOn;
 use super::Drive;
 use crate::aws::Clock;
 use crate::engine::{Control, hold_applies};
@@ -40,7 +41,7 @@ impl Drive<'_> {
         self.append(vec![RecordBody::Asked { question: question.clone(), stage: stage.cloned() }])?;
         self.screen.rest();
         self.context.out.status(&self.context.located(&menu.render(&self.context.err_style)));
-        let mut keyboard = Keyboard::open(&self.aws.clock);
+        let (mut keyboard, mut went_on) = (Keyboard::open(&self.aws.clock), WentOn::listen());
         let (reply, answer, by) = loop {
             tokio::select! {
                 biased;
@@ -51,6 +52,8 @@ impl Drive<'_> {
                     };
                     break (Reply::Paused(how.clone()), how, by);
                 }
+                // The shell had the terminal meanwhile, and wrote below the question.
+                () = went_on.next() => self.context.out.status(&self.context.located(&menu.render(&self.context.err_style))),
                 line = keyboard.line() => match line.map_or_else(|_| menu.cautious(), |line| menu.pick(&line)) {
                     Picked::Answer(answer, words) => break (Reply::Here(answer), words, self.by.clone()),
                     Picked::Unclear(words) => self.context.out.status(&words),

@@ -144,7 +144,7 @@ struct Arriving {
     arrived: BTreeSet<String>,
     /// Names that were listed so far.
     listed: BTreeSet<String>,
-    /// How often it was looked and everybody answered.
+    /// How often it was looked.
     looks: u32,
     probe: Probe,
 }
@@ -172,13 +172,8 @@ impl Waiter for Arriving {
             return Ok(Polled::Done(json!({ "result": "arrived", "services": self.arrived })));
         }
         let within = Duration::from_secs(self.params["withinS"].as_u64().unwrap_or(120));
-        let looked_enough = match look {
-            Look::Answered { .. } => {
-                self.looks += 1;
-                self.looks >= FEWEST_LOOKS
-            }
-            Look::Unanswered(_) => true,
-        };
+        self.looks += 1;
+        let looked_enough = !matches!(look, Look::Answered { others_may_answer: true }) || self.looks >= FEWEST_LOOKS;
         if waited >= within && looked_enough {
             let (result, why) = self.conclude(&look, within);
             return Ok(Polled::Held(result.to_owned(), why));

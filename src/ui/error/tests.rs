@@ -212,6 +212,11 @@ fn every_variant_has_its_message() {
 
     hint: read the plan with `sidestep plan`, then run again with `--yes`
 
+    ── NotConfirmed, exit code 2
+    error: `--yes` alone does not start a run in prod
+
+    hint: if that is the environment that you mean, add `--confirm prod`
+
     ── FileUnreadable, exit code 2
     error: cannot read variable file `terraform.tfvars`
       Caused by: No such file or directory (os error 2)

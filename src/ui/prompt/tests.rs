@@ -5,19 +5,19 @@ use crate::ui::Style;
 use crate::ui::fixtures;
 
 /// What there is to choose when a wait of a run that goes forward fails.
-const ALL: Offers = Offers { wait: true, log: true, roll_back: true, onto_newest: false, skip: false };
+const ALL: Offers = Offers { wait: true, log: true, forward: true, onto_newest: false, skip: false };
 
-/// A dialog that plays back one answer and writes down what was shown.
+fn style() -> Style {
+    Style { width: 80, ..Style::plain() }
+}
+
+/// A dialog that plays back its answers and writes down what was shown.
 #[derive(Default)]
 struct Played {
     yes: Option<bool>,
-    /// The beginning of the item to choose.
-    pick: Option<&'static str>,
-    comment: Option<String>,
+    typed: &'static str,
     /// The terminal is gone: every question fails.
     gone: bool,
-    /// It goes after the first question.
-    goes: bool,
     shown: std::sync::Arc<std::sync::Mutex<String>>,
 }
 
@@ -41,23 +41,14 @@ impl Dialog for Played {
         self.show(&format!("? {question}"));
         self.answer(self.yes)
     }
-    fn choose(&mut self, question: &str, items: &[String], default: usize) -> io::Result<Option<usize>> {
-        self.show(&format!("? {question}"));
-        for (at, item) in items.iter().enumerate() {
-            self.show(&format!("  {} {item}", if at == default { '>' } else { ' ' }));
-        }
-        let answer = self.answer(self.pick.and_then(|pick| items.iter().position(|item| item.starts_with(pick))));
-        self.gone |= self.goes;
-        answer
-    }
     fn line(&mut self, question: &str) -> io::Result<String> {
         self.show(&format!("? {question}"));
-        self.answer(self.comment.clone().unwrap_or_default())
+        self.answer(self.typed.to_owned())
     }
 }
 
 fn over(played: Played) -> Questions<Played> {
-    Questions::over(played, Style { width: 80, ..Style::plain() })
+    Questions::over(played, style())
 }
 
 /// What a question shows.
@@ -67,16 +58,28 @@ fn shows<T>(ask: impl FnOnce(&mut Questions<Played>) -> T) -> String {
     shown.lock().expect("not poisoned").trim().to_owned()
 }
 
+fn trouble() -> Trouble {
+    Trouble {
+        headline: "stage 5/6 `retarget-api-env` stopped: the rollout failed".to_owned(),
+        causes: fixtures::rollout_failure().causes,
+        likely: Some("the image's name or tag does not exist".to_owned()),
+        serving: vec!["nexus-ai-api-staging: 2 of 2 tasks run, 4 of 4 targets healthy".to_owned()],
+        spans: "they go where they went before the run: no sender was changed".to_owned(),
+        next: "ECS goes on with the rollout of `nexus-ai-api-staging` by itself".to_owned(),
+        state: "stages 1-4 done, stage 5 (retarget-api-env) not done".to_owned(),
+    }
+}
+
 #[test]
 fn every_question_says_where_and_as_whom() {
     let plan = fixtures::plan();
     let step = plan.stages[4].waves[0].lanes[0].steps[3].clone();
     let questions = [
         shows(|ask| ask.confirm_start(&plan)),
-        shows(|ask| ask.confirm_stage(&plan.stages[5], &plan)),
-        shows(|ask| ask.approve_held(&plan, &step, "none", "no span arrived")),
-        shows(|ask| ask.on_failure(&plan, "it failed", &[], ALL)),
         shows(|ask| ask.confirm_rollback(&plan)),
+        stage(&plan.stages[5], &plan, &style()).render(&style()),
+        held(&plan, &step, "no span arrived", &style()).render(&style()),
+        failure(&plan, &trouble(), ALL, &style()).render(&style()),
     ];
     for question in questions {
         for known in ["111122223333", "us-west-2", "staging", "arn:aws:sts::111122223333:assumed-role/deployer/alice"] {
@@ -88,8 +91,9 @@ fn every_question_says_where_and_as_whom() {
 #[test]
 fn a_stage_that_destroys_warns() {
     let plan = fixtures::plan();
-    insta::assert_snapshot!(shows(|ask| ask.confirm_stage(&plan.stages[5], &plan)), @r#"
-    environment  staging
+    insta::assert_snapshot!(stage(&plan.stages[5], &plan, &style()).render(&style()), @r#"
+
+      environment  staging
       account      111122223333
       Region       us-west-2
       identity     arn:aws:sts::111122223333:assumed-role/deployer/alice
@@ -101,7 +105,11 @@ fn a_stage_that_destroys_warns() {
             → (removed)
           loadBalancers[nexus-ai-jaeger-tg-staging]: "jaeger:16686" → (removed)
       warning: traces held in the sidecars' memory are lost when the sidecars go
-    ? Start stage strip-sidecar in staging?
+    Start stage strip-sidecar in staging?
+      1  start it
+      2  pause before it
+      from another terminal: `sidestep resume r7k2`
+    Type a number and Enter; Enter alone is 2.
     "#);
 }
 
@@ -109,95 +117,103 @@ fn a_stage_that_destroys_warns() {
 fn a_held_step() {
     let plan = fixtures::plan();
     let step = plan.stages[4].waves[0].lanes[0].steps[3].clone();
-    let asked = shows(|ask| ask.approve_held(&plan, &step, "none", "no span reached Jaeger within 2 minutes"));
-    insta::assert_snapshot!(asked.lines().skip(6).collect::<Vec<_>>().join("\n"), @r#"
-    check that spans arrive: held (none): no span reached Jaeger within 2 minutes
-    ? A person must decide
-        go on all the same (journaled with your name)
-        roll back what was done
-      > pause, to decide later
+    let asked = held(&plan, &step, "no span reached Jaeger within 2 minutes", &style()).render(&style());
+    insta::assert_snapshot!(asked.lines().skip(7).collect::<Vec<_>>().join("\n"), @r#"
+      no span reached Jaeger within 2 minutes
+    A person must decide: check that spans arrive
+      1  go on all the same (journaled with your name)
+      2  look again
+      3  roll back what was done
+      4  pause, to decide later
+      from another terminal: `sidestep approve r7k2 --comment "…"`
+    Type a number and Enter; Enter alone is 4.
+    "#);
+}
+
+#[test]
+fn a_stage_that_wants_an_approval() {
+    let plan = fixtures::plan();
+    let mut step = plan.stages[4].waves[0].lanes[0].steps[3].clone();
+    (step.action, step.title) = (crate::model::GATE_APPROVE.to_owned(), "approval of strip-sidecar".to_owned());
+    let asked = held(&plan, &step, "Have you seen the traces?", &style()).render(&style());
+    insta::assert_snapshot!(asked.lines().skip(7).collect::<Vec<_>>().join("\n"), @r#"
+      Have you seen the traces?
+    approval of strip-sidecar, in staging
+      1  approve it (journaled with your name)
+      2  roll back what was done
+      3  pause, to decide later
+      from another terminal: `sidestep approve r7k2 --comment "…"`
+    Type a number and Enter; Enter alone is 3.
     "#);
 }
 
 #[test]
 fn a_failure() {
     let plan = fixtures::plan();
-    let causes = fixtures::rollout_failure().causes;
-    let asked = shows(|ask| ask.on_failure(&plan, "stage 5/6 `retarget-api-env` stopped", &causes, ALL));
-    insta::assert_snapshot!(asked.lines().skip(6).collect::<Vec<_>>().join("\n"), @r#"
-    stage 5/6 `retarget-api-env` stopped
+    let asked = failure(&plan, &trouble(), ALL, &style()).render(&style());
+    insta::assert_snapshot!(asked.lines().skip(7).collect::<Vec<_>>().join("\n"), @r"
+    stage 5/6 `retarget-api-env` stopped: the rollout failed
       Caused by: deployment ecs-svc/0412 was rolled back by the circuit breaker
       Caused by: 3 tasks stopped: CannotPullContainerError
-    ? What now?
-        keep waiting, with a new deadline
-        try the step again
-        show the last log lines
-        roll back what was done
-      > pause, to go on later
-    "#);
-    let asked = shows(|ask| ask.on_failure(&plan, "it failed", &[], Offers { onto_newest: true, ..Offers::default() }));
-    let offered: Vec<&str> = asked.lines().skip_while(|line| !line.starts_with("? ")).skip(1).map(str::trim).collect();
-    assert_eq!(
-        offered,
-        ["try the step again", "take only this run's changes back, on what was deployed since", "> pause, to go on later",]
-    );
+      likely    the image's name or tag does not exist
+      serving   nexus-ai-api-staging: 2 of 2 tasks run, 4 of 4 targets healthy
+      spans     they go where they went before the run: no sender was changed
+      AWS       ECS goes on with the rollout of `nexus-ai-api-staging` by itself
+      state     stages 1-4 done, stage 5 (retarget-api-env) not done
+    What now?
+      1  keep waiting, with a new deadline
+      2  try the step again
+      3  change a variable, and plan what is left anew (shown before it begins)
+      4  show the last log lines
+      5  roll back what was done
+      6  pause, to go on later
+    Type a number and Enter; Enter alone is 6.
+    ");
+    let offered =
+        |offers| failure(&plan, &trouble(), offers, &style()).answers.into_iter().map(|(choice, _)| choice).collect::<Vec<_>>();
+    use FailureChoice as C;
+    assert_eq!(offered(Offers { onto_newest: true, ..Offers::default() }), [C::Retry, C::OntoNewest, C::Pause]);
+    assert_eq!(offered(Offers { skip: true, ..Offers::default() }), [C::Retry, C::Skip, C::Abandon, C::Pause]);
+}
+
+#[test]
+fn the_cautious_answer_of_every_menu_changes_nothing() {
+    let plan = fixtures::plan();
+    let step = plan.stages[4].waves[0].lanes[0].steps[3].clone();
+    assert!(matches!(stage(&plan.stages[5], &plan, &style()).pick(""), Picked::Answer(false, _)));
+    assert!(matches!(held(&plan, &step, "why", &style()).pick("\n"), Picked::Answer(HeldChoice::Pause, _)));
+    assert!(matches!(failure(&plan, &trouble(), ALL, &style()).pick(" "), Picked::Answer(FailureChoice::Pause, _)));
 }
 
 #[test]
 fn answers_are_taken_as_given() {
     let plan = fixtures::plan();
-    let step = plan.stages[4].waves[0].lanes[0].steps[3].clone();
     assert!(over(Played { yes: Some(true), ..Played::default() }).confirm_start(&plan));
     assert!(!over(Played { yes: Some(false), ..Played::default() }).confirm_start(&plan));
-    for (pick, choice) in [
-        ("keep waiting", FailureChoice::KeepWaiting),
-        ("try", FailureChoice::Retry),
-        ("show", FailureChoice::ShowLog),
-        ("roll back", FailureChoice::RollBack),
-        ("pause", FailureChoice::Pause),
-    ] {
-        let mut ask = over(Played { pick: Some(pick), ..Played::default() });
-        assert_eq!(ask.on_failure(&plan, "it failed", &[], ALL), choice);
-    }
-    let back = Offers { skip: true, ..Offers::default() };
-    for (pick, choice) in
-        [("leave this", FailureChoice::Skip("theirs".to_owned())), ("give the run up", FailureChoice::Abandon("theirs".to_owned()))]
-    {
-        let mut ask = over(Played { pick: Some(pick), comment: Some(" theirs\n".to_owned()), ..Played::default() });
-        assert_eq!(ask.on_failure(&plan, "it failed", &[], back), choice);
-        // Without a reason it is no decision.
-        let mut ask = over(Played { pick: Some(pick), comment: Some("  ".to_owned()), ..Played::default() });
-        assert_eq!(ask.on_failure(&plan, "it failed", &[], back), FailureChoice::Pause);
-    }
-    let mut ask = over(Played { pick: Some("take only"), ..Played::default() });
-    let offers = Offers { onto_newest: true, ..Offers::default() };
-    assert_eq!(ask.on_failure(&plan, "it failed", &[], offers), FailureChoice::OntoNewest);
-    for (pick, choice) in [
-        ("go on", HeldChoice::Approve("night, no traffic".to_owned())),
-        ("roll back", HeldChoice::RollBack),
-        ("pause", HeldChoice::Pause),
-    ] {
-        let comment = Some("  night,\nno traffic ".to_owned());
-        let mut ask = over(Played { pick: Some(pick), comment, ..Played::default() });
-        assert_eq!(ask.approve_held(&plan, &step, "none", "no span"), choice);
+}
+
+#[test]
+fn in_production_a_yes_is_not_enough() {
+    for environment in ["prod", "production", "Production"] {
+        let mut plan = fixtures::plan();
+        environment.clone_into(&mut plan.target.environment);
+        let started = |typed| over(Played { yes: Some(true), typed, ..Played::default() }).confirm_start(&plan);
+        assert!(!started("yes") && !started("") && !started("staging"), "{environment}");
+        assert_eq!(started("prod"), environment == "prod");
+        assert_eq!(started(environment), true);
     }
 }
 
 #[test]
 fn escape_and_a_closed_terminal_are_the_cautious_answer() {
     let plan = fixtures::plan();
-    let step = plan.stages[4].waves[0].lanes[0].steps[3].clone();
     for gone in [false, true] {
         // Gone: an answer was on its way and never came.
-        let mut ask = over(Played { gone, yes: gone.then_some(true), pick: gone.then_some("roll back"), ..Played::default() });
+        let mut ask = over(Played { gone, yes: gone.then_some(true), ..Played::default() });
         assert!(!ask.confirm_start(&plan));
-        assert!(!ask.confirm_stage(&plan.stages[5], &plan));
         assert!(!ask.confirm_rollback(&plan));
-        assert_eq!(ask.on_failure(&plan, "it failed", &[], ALL), FailureChoice::Pause);
-        assert_eq!(ask.approve_held(&plan, &step, "none", "no span"), HeldChoice::Pause);
+        assert!(!ask.confirm_take_over(&plan.run, "bob@bastion"));
     }
-    let mut ask = over(Played { pick: Some("go on"), goes: true, ..Played::default() });
-    assert_eq!(ask.approve_held(&plan, &step, "none", "no span"), HeldChoice::Pause, "gone while the reason was asked for");
 }
 
 #[test]
@@ -206,32 +222,5 @@ fn a_real_dialog_without_a_terminal_is_cautious_too() {
     if dialoguer::console::Term::stderr().is_term() {
         return;
     }
-    let plan = fixtures::plan();
-    let mut ask = Terminal::new(Style::plain());
-    assert!(!ask.confirm_start(&plan));
-    assert_eq!(ask.on_failure(&plan, "it failed", &[], ALL), FailureChoice::Pause);
-}
-
-#[test]
-fn a_script_plays_its_answers_and_then_says_no() {
-    let plan = fixtures::plan();
-    let step = plan.stages[4].waves[0].lanes[0].steps[3].clone();
-    let mut script = Scripted { yes: [true].into(), failures: [FailureChoice::Retry].into(), ..Scripted::default() };
-    assert!(script.confirm_start(&plan));
-    assert!(!script.confirm_stage(&plan.stages[5], &plan));
-    assert_eq!(script.on_failure(&plan, "it failed", &[], ALL), FailureChoice::Retry);
-    assert_eq!(script.on_failure(&plan, "again", &[], ALL), FailureChoice::Pause);
-    assert_eq!(script.approve_held(&plan, &step, "none", "no span"), HeldChoice::Pause);
-    assert!(!script.confirm_rollback(&plan));
-    assert_eq!(
-        script.asked,
-        [
-            "start",
-            "stage strip-sidecar",
-            "failure it failed",
-            "failure again",
-            "held retarget-api-env/nexus-ai-api-staging/spans none",
-            "rollback"
-        ]
-    );
+    assert!(!Terminal::new(Style::plain()).confirm_start(&fixtures::plan()));
 }

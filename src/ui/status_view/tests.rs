@@ -5,7 +5,7 @@ use crate::model::{ClaimChange, RecordBody, Verdict};
 use crate::ui::fixtures::{self, Story, id};
 
 fn shown(story: &Story, live: Option<&Holder>) -> String {
-    render(&story.view(), live, &[], story.at + SignedDuration::from_secs(60), &Style { width: 80, ..Style::plain() })
+    render(&story.view(), live, &[], &[], story.at + SignedDuration::from_secs(60), &Style { width: 80, ..Style::plain() })
 }
 
 /// Stage 5 stopped on a failed rollout.
@@ -147,7 +147,7 @@ fn held_and_in_doubt() {
 
 #[test]
 fn json_is_a_contract() {
-    let value = json(&stopped().view(), Some(&fixtures::holder(2)), &[]);
+    let value = json(&stopped().view(), Some(&fixtures::holder(2)), &[], &[]);
     assert_eq!(value["format"], "sidestep-status");
     assert_eq!(value["version"], 1);
     assert_eq!(value["status"], "stopped");
@@ -173,7 +173,7 @@ fn json_is_a_contract() {
       }
     }
     "#);
-    assert!(json(&stopped().view(), None, &[]).get("heldBy").is_none());
+    assert!(json(&stopped().view(), None, &[], &[]).get("heldBy").is_none());
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn it_fits_narrow_terminals() {
     for width in [60, 80, 120] {
         let style = Style { width, ..Style::plain() };
         let view = stopped().view();
-        fixtures::assert_fits(&render(&view, Some(&fixtures::holder(1)), &[], view.updated_at, &style), width);
+        fixtures::assert_fits(&render(&view, Some(&fixtures::holder(1)), &[], &[], view.updated_at, &style), width);
     }
 }
 
@@ -215,7 +215,7 @@ fn a_claim_is_shown_as_long_as_it_may_be_there() {
         if ended {
             story.then(0, RecordBody::RunEnded { outcome: Outcome::Abandoned, why: "enough".to_owned() });
         }
-        let shown = render(&story.view(), None, &[], story.at, &Style { width: 200, ..Style::plain() });
+        let shown = render(&story.view(), None, &[], &[], story.at, &Style { width: 200, ..Style::plain() });
         shown.lines().find_map(|line| line.strip_prefix("  claim         ")).map(str::to_owned)
     };
     let since = "2026-01-02T03:04:06Z".parse().expect("a time");
