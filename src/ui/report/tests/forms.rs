@@ -264,18 +264,18 @@ fn json_says_what_it_is() {
     "#);
     insta::assert_snapshot!(pretty(&json!(value["passages"][0]["stages"][2])), @r#"
     {
-      "atWork": 256.0,
+      "atWorkSeconds": 256.0,
       "from": "2026-01-02T03:04:08Z",
       "lanes": [
         {
-          "atWork": 256.0,
+          "atWorkSeconds": 256.0,
           "done": 3,
           "steps": 3,
           "target": "nexus-ai-jaeger-staging"
         }
       ],
       "number": 3,
-      "predicted": 100.0,
+      "predictedSeconds": 100.0,
       "stage": "create-service",
       "state": "done",
       "to": "2026-01-02T03:18:24Z"
@@ -312,7 +312,7 @@ fn json_says_what_it_is() {
       "seq": 11,
       "stage": "create-service",
       "step": "create-service/nexus-ai-jaeger-staging/rollout",
-      "took": 90.0,
+      "tookSeconds": 90.0,
       "what": "wait for the rollout of nexus-ai-jaeger-staging"
     }
     "#);
