@@ -104,7 +104,7 @@ fn passage_table(passage: &Passage, several: bool) -> Table {
     if predicted {
         columns.push(numbers("Predicted"));
     }
-    columns.extend([numbers("Took"), column("Compared")]);
+    columns.extend([numbers("Took"), column(if predicted { "Bars (outlined: predicted)" } else { "Bar" })]);
     let row = |stage: &StageRow| {
         let mut cells = vec![stage_name(stage, passage.stages.len()), Cell::of(vec![state_tag(&stage.state)])];
         cells.push(stage.from.map_or_else(Cell::default, |from| Cell::of(vec![Piece::Time(from)])));
@@ -122,8 +122,7 @@ fn passage_table(passage: &Passage, several: bool) -> Table {
         (true, true) => "Forward: the stages, and how long a step of each was under way",
         (false, _) => "Back: the stages, and how long a step of each was under way",
     };
-    let legend = if predicted { " (bars: outlined as predicted, full as taken)" } else { "" };
-    Table { caption: format!("{caption}{legend}"), columns, rows: passage.stages.iter().map(row).collect() }
+    Table { caption: caption.to_owned(), columns, rows: passage.stages.iter().map(row).collect() }
 }
 
 fn stage_name(stage: &StageRow, of: usize) -> Cell {

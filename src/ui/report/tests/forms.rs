@@ -52,7 +52,7 @@ fn markdown_of_an_eventful_run() {
     | Digest of the plan | `7a508f8bd049d20efe881194969859e4fe9ef4be82338dd4a93ebc594bc6668a` |
     "#);
     insta::assert_snapshot!(section("Stages"), @r#"
-    The stages, and how long a step of each was under way (bars: outlined as predicted, full as taken):
+    The stages, and how long a step of each was under way:
 
     | Stage | State | Began | Predicted | Took |
     | --- | --- | --- | ---: | ---: |
@@ -181,50 +181,50 @@ fn the_page_of_a_run_that_is_done() {
     "#);
     insta::assert_snapshot!(part("<section id=\"stages\"", "<section id=\"state\""), @r#"
     <section id="stages" aria-labelledby="stages-heading"><h2 id="stages-heading">Stages</h2>
-    <table role="table"><caption>The stages, and how long a step of each was under way (bars: outlined as predicted, full as taken)</caption>
-    <thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader" class="text">Stage</th><th scope="col" role="columnheader" class="text">State</th><th scope="col" role="columnheader" class="text">Began</th><th scope="col" role="columnheader" class="number">Predicted</th><th scope="col" role="columnheader" class="number">Took</th><th scope="col" role="columnheader" class="text">Compared</th></tr>
+    <table role="table"><caption>The stages, and how long a step of each was under way</caption>
+    <thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader" class="text">Stage</th><th scope="col" role="columnheader" class="text">State</th><th scope="col" role="columnheader" class="text">Began</th><th scope="col" role="columnheader" class="number">Predicted</th><th scope="col" role="columnheader" class="number">Took</th><th scope="col" role="columnheader" class="text">Bars (outlined: predicted)</th></tr>
     </thead>
     <tbody role="rowgroup"><tr role="row"><th scope="row" role="rowheader" class="text"><div>1/6 create-log-group</div>
     </th><td role="cell" class="text" data-column="State"><div><span class="tag good">done</span></div>
     </td><td role="cell" class="text" data-column="Began"><div><time datetime="2026-01-02T03:04:05Z">2026-01-02 03:04:05Z</time></div>
     </td><td role="cell" class="empty" data-column="Predicted"><div></div>
     </td><td role="cell" class="number" data-column="Took"><div>2s</div>
-    </td><td role="cell" class="text" data-column="Compared"><div><span class="bars" aria-hidden="true"><span class="took" style="inline-size: 1.2%"></span></span></div>
+    </td><td role="cell" class="text" data-column="Bars (outlined: predicted)"><div><span class="bars" aria-hidden="true"><span class="took" style="inline-size: 1.2%"></span></span></div>
     </td></tr>
     <tr role="row"><th scope="row" role="rowheader" class="text"><div>2/6 register-task-definition</div>
     </th><td role="cell" class="text" data-column="State"><div><span class="tag good">done</span></div>
     </td><td role="cell" class="text" data-column="Began"><div><time datetime="2026-01-02T03:04:07Z">2026-01-02 03:04:07Z</time></div>
     </td><td role="cell" class="empty" data-column="Predicted"><div></div>
     </td><td role="cell" class="number" data-column="Took"><div>1s</div>
-    </td><td role="cell" class="text" data-column="Compared"><div><span class="bars" aria-hidden="true"><span class="took" style="inline-size: 0.6%"></span></span></div>
+    </td><td role="cell" class="text" data-column="Bars (outlined: predicted)"><div><span class="bars" aria-hidden="true"><span class="took" style="inline-size: 0.6%"></span></span></div>
     </td></tr>
     <tr role="row"><th scope="row" role="rowheader" class="text"><div>3/6 create-service</div>
     </th><td role="cell" class="text" data-column="State"><div><span class="tag good">done</span></div>
     </td><td role="cell" class="text" data-column="Began"><div><time datetime="2026-01-02T03:04:08Z">2026-01-02 03:04:08Z</time></div>
     </td><td role="cell" class="number" data-column="Predicted"><div>1m 40s</div>
     </td><td role="cell" class="number" data-column="Took"><div>2m 45s</div>
-    </td><td role="cell" class="text" data-column="Compared"><div><span class="bars" aria-hidden="true"><span class="predicted" style="inline-size: 60.2%"></span><span class="took" style="inline-size: 99.4%"></span></span></div>
+    </td><td role="cell" class="text" data-column="Bars (outlined: predicted)"><div><span class="bars" aria-hidden="true"><span class="predicted" style="inline-size: 60.2%"></span><span class="took" style="inline-size: 99.4%"></span></span></div>
     </td></tr>
     <tr role="row"><th scope="row" role="rowheader" class="text"><div>4/6 register-dns</div>
     </th><td role="cell" class="text" data-column="State"><div><span class="tag good">done</span></div>
     </td><td role="cell" class="text" data-column="Began"><div><time datetime="2026-01-02T03:06:53Z">2026-01-02 03:06:53Z</time></div>
     </td><td role="cell" class="number" data-column="Predicted"><div>2m 20s</div>
     </td><td role="cell" class="number" data-column="Took"><div>1m 24s</div>
-    </td><td role="cell" class="text" data-column="Compared"><div><span class="bars" aria-hidden="true"><span class="predicted" style="inline-size: 84.3%"></span><span class="took" style="inline-size: 50.6%"></span></span></div>
+    </td><td role="cell" class="text" data-column="Bars (outlined: predicted)"><div><span class="bars" aria-hidden="true"><span class="predicted" style="inline-size: 84.3%"></span><span class="took" style="inline-size: 50.6%"></span></span></div>
     </td></tr>
     <tr role="row"><th scope="row" role="rowheader" class="text"><div>5/6 retarget-api-env</div>
     </th><td role="cell" class="text" data-column="State"><div><span class="tag good">done</span></div>
     </td><td role="cell" class="text" data-column="Began"><div><time datetime="2026-01-02T03:08:17Z">2026-01-02 03:08:17Z</time></div>
     </td><td role="cell" class="number" data-column="Predicted"><div>2m 20s</div>
     </td><td role="cell" class="number" data-column="Took"><div>1m 36s</div>
-    </td><td role="cell" class="text" data-column="Compared"><div><span class="bars" aria-hidden="true"><span class="predicted" style="inline-size: 84.3%"></span><span class="took" style="inline-size: 57.8%"></span></span></div>
+    </td><td role="cell" class="text" data-column="Bars (outlined: predicted)"><div><span class="bars" aria-hidden="true"><span class="predicted" style="inline-size: 84.3%"></span><span class="took" style="inline-size: 57.8%"></span></span></div>
     </td></tr>
     <tr role="row"><th scope="row" role="rowheader" class="text"><div>6/6 strip-sidecar</div>
     </th><td role="cell" class="text" data-column="State"><div><span class="tag good">done</span></div>
     </td><td role="cell" class="text" data-column="Began"><div><time datetime="2026-01-02T03:09:53Z">2026-01-02 03:09:53Z</time></div>
     </td><td role="cell" class="number" data-column="Predicted"><div>2m 20s</div>
     </td><td role="cell" class="number" data-column="Took"><div>2m 46s</div>
-    </td><td role="cell" class="text" data-column="Compared"><div><span class="bars" aria-hidden="true"><span class="predicted" style="inline-size: 84.3%"></span><span class="took" style="inline-size: 100.0%"></span></span></div>
+    </td><td role="cell" class="text" data-column="Bars (outlined: predicted)"><div><span class="bars" aria-hidden="true"><span class="predicted" style="inline-size: 84.3%"></span><span class="took" style="inline-size: 100.0%"></span></span></div>
     </td></tr>
     </tbody>
     </table>
