@@ -88,8 +88,40 @@ fn a_run_that_is_done_is_told_whole() {
     assert!(page.contains(&format!("<h1>Run {run}: jaeger-sidecar-to-shared in staging</h1>")));
     let (head, _) = text.split_once("\n\n## ").expect("sections");
     let shown = desk.shown(head);
-    assert_snapshot!(shown.lines().filter(|line| !line.contains("Digest") && !line.contains("Took")).collect::<Vec<_>>().join("\n"), @"");
-    assert_snapshot!(section(&text, "What stands, and the way back").split_once("\n\nHow a rollback").map(|(_, rest)| desk.shown(rest)).expect("the way back"), @"");
+    assert_snapshot!(shown.lines().filter(|line| !line.contains("Digest") && !line.contains("Took")).collect::<Vec<_>>().join("\n"), @r#"
+    # Run RUN: jaeger-sidecar-to-shared in staging
+
+    **done**: 6 of 6 stages done: all stages are done
+
+    | | |
+    | --- | --- |
+    | Environment | staging |
+    | Account and Region | 111122223333, us-west-2 |
+    | Cluster | `nexus-ai-cluster-staging` |
+    | Services | `nexus-ai-api-staging`<br>`nexus-ai-jaeger-staging` |
+    | Planned as | `arn:aws:iam::111122223333:user/operator` |
+    | Operators | alice@HOST |
+    | Started (UTC) | TIME |
+    | Ended | TIME |
+    | Endpoint | `http://ENDPOINT` |
+    "#);
+    assert_snapshot!(section(&text, "What stands, and the way back").split_once("How a rollback takes it back:\n\n").map(|(_, rest)| desk.shown(rest)).expect("the way back"), @r#"
+    - create-log-group: deletes the log group if the run created it, with the log lines in it; else gives it its retention back
+    - register-task-definition: deregisters the revision; its number stays used
+    - create-service: takes the service to 0 tasks and deletes it if the run created it; what it kept in memory goes with it
+    - register-dns: detaches the service, waits until no instance is left, and deletes the name if the run created it
+    - retarget-api-env: puts each service back on the revision that it runs now: one rollout
+    - strip-sidecar: puts each service back on its revision and load-balancer entries in one update; what the sidecars kept in memory is gone for good
+
+    What nothing brings back:
+
+    - 3 revision numbers are used up, also where the revision is deregistered: nexus-ai-api-staging:3, nexus-ai-api-staging:4, nexus-ai-jaeger-staging:1
+    - strip-sidecar: Traces held in the sidecars' memory go with them, and a rollback cannot bring them back
+
+    Next:
+
+    - to undo what was done, run `sidestep rollback RUN`
+    "#);
 }
 
 #[test]
