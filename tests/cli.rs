@@ -11,10 +11,14 @@ mod bad_runbook;
 mod broken_journal;
 #[path = "cli/claims.rs"]
 mod claims;
+#[path = "cli/contract.rs"]
+mod contract;
 #[path = "cli/dry_run.rs"]
 mod dry_run;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/gates.rs"]
+mod gates;
 #[path = "cli/journey.rs"]
 mod journey;
 #[path = "cli/lanes.rs"]
@@ -25,8 +29,12 @@ mod rehearse;
 mod report;
 #[path = "cli/resistance.rs"]
 mod resistance;
+#[path = "cli/saying.rs"]
+mod saying;
 #[path = "cli/sealed.rs"]
 mod sealed;
+#[path = "cli/seat.rs"]
+mod seat;
 #[path = "cli/secrets.rs"]
 mod secrets;
 #[path = "cli/snapshot.rs"]

@@ -18,9 +18,10 @@ use super::clock::time_asleep;
 use super::fresh::OwnWrites;
 use super::guard::{Lease, ReadOnlyGuard};
 use super::tally::Tally;
+use super::tell::Teller;
 use super::watch::ServiceWatch;
 use super::{ATTEMPT_TIMEOUT, CallError, Clock, SETTLE_WINDOW};
-use crate::model::Error;
+use crate::model::{ApiWatch, Error};
 
 /// What calls may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,7 @@ pub struct Aws {
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) watch: ServiceWatch,
     pub(super) own_writes: OwnWrites,
+    pub(super) teller: Option<Teller>,
     random: Mutex<fastrand::Rng>,
     sleep_meter: fn() -> Duration,
     lease: Mutex<Option<Lease>>,
@@ -76,11 +78,15 @@ pub struct Aws {
 
 /// One client of a service, with our settings over the shared ones.
 macro_rules! client {
-    ($sdk:ident, $config:expr, $access:expr, $tally:expr) => {{
+    ($sdk:ident, $config:expr, $access:expr, $tally:expr, $teller:expr) => {{
         let builder = $sdk::config::Builder::from($config).interceptor($tally.clone());
         let builder = match $access {
             Access::ReadOnly => builder.interceptor(ReadOnlyGuard),
             Access::ReadWrite => builder,
+        };
+        let builder = match $teller {
+            Some(teller) => builder.interceptor(Teller::clone(teller)),
+            None => builder,
         };
         $sdk::Client::from_conf(builder.build())
     }};
@@ -136,13 +142,14 @@ impl Aws {
 
     pub(super) fn over(config: SdkConfig, access: Access, clock: Clock, seed: u64) -> Self {
         let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
-        let tally = Tally::default();
+        let (tally, nobody): (Tally, Option<&Teller>) = (Tally::default(), None);
         Self {
-            ecs: client!(aws_sdk_ecs, &config, access, tally),
-            logs: client!(aws_sdk_cloudwatchlogs, &config, access, tally),
-            names: client!(aws_sdk_servicediscovery, &config, access, tally),
-            elb: client!(aws_sdk_elasticloadbalancingv2, &config, access, tally),
-            sts: client!(aws_sdk_sts, &config, access, tally),
+            ecs: client!(aws_sdk_ecs, &config, access, tally, nobody),
+            logs: client!(aws_sdk_cloudwatchlogs, &config, access, tally, nobody),
+            names: client!(aws_sdk_servicediscovery, &config, access, tally, nobody),
+            elb: client!(aws_sdk_elasticloadbalancingv2, &config, access, tally, nobody),
+            sts: client!(aws_sdk_sts, &config, access, tally, nobody),
+            teller: None,
             endpoint_url: config.endpoint_url().map(str::to_owned),
             watch: ServiceWatch::default(),
             own_writes: OwnWrites::default(),
@@ -160,6 +167,21 @@ impl Aws {
     /// The requests sent since this way to AWS was opened, by action as policies write it: `ecs:DescribeServices` → 61.
     pub fn calls_made(&self) -> BTreeMap<String, u64> {
         self.tally.counts()
+    }
+
+    /// Tells `watch`, where there is one, of each attempt of every call from now on, and of each wait before the next.
+    #[must_use]
+    pub fn watched(mut self, watch: Option<ApiWatch>) -> Self {
+        let Some(watch) = watch else { return self };
+        let teller = Teller { watch, clock: self.clock.clone() };
+        let (config, access, tally, told) = (&self.config, self.access, &self.tally, Some(&teller));
+        self.ecs = client!(aws_sdk_ecs, config, access, tally, told);
+        self.logs = client!(aws_sdk_cloudwatchlogs, config, access, tally, told);
+        self.names = client!(aws_sdk_servicediscovery, config, access, tally, told);
+        self.elb = client!(aws_sdk_elasticloadbalancingv2, config, access, tally, told);
+        self.sts = client!(aws_sdk_sts, config, access, tally, told);
+        self.teller = Some(teller);
+        self
     }
 
     /// Reads the time asleep from somewhere else, for tests.

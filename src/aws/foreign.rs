@@ -154,6 +154,9 @@ impl Aws {
         if self.access == Access::ReadOnly {
             call = call.interceptor(ReadOnlyGuard);
         }
+        if let Some(teller) = &self.teller {
+            call = call.interceptor(teller.clone());
+        }
         let call = call.serializer(Ask::request).deserializer(answer).build();
         let sent = call.invoke(ask).await;
         let body = sent.map_err(|error| CallError::from_sdk(operation, resource, &error, witness.transmits()))?;
@@ -199,7 +202,7 @@ fn answer(response: &HttpResponse) -> Result<String, OrchestratorError<ErrorMeta
 
 /// Code and message of an error in any of the protocols: `{"__type": …, "message": …}`, `<ErrorResponse><Error>…`, and EC2's
 /// `<Response><Errors><Error>…`.
-fn refusal(text: &str) -> Option<(String, String)> {
+pub(super) fn refusal(text: &str) -> Option<(String, String)> {
     if let Ok(body) = serde_json::from_str::<Value>(text) {
         let code = body["__type"].as_str()?.rsplit('#').next()?.to_owned();
         let message = body["message"].as_str().or(body["Message"].as_str()).unwrap_or_default().to_owned();

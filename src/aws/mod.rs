@@ -23,6 +23,7 @@ mod plain_http;
 mod retry;
 mod tally;
 pub mod task_definition;
+mod tell;
 mod watch;
 mod wire;
 mod xml;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Answer, Aws, CallError, Class, Reason};
+use crate::model::ApiCall;
 
 /// How long one attempt may take. The SDK's default has no limit at all.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -87,7 +88,13 @@ impl Aws {
             };
             tries += 1;
             match passing(&error) {
-                Some(most) if tries < most => self.clock.sleep(self.backoff(tries)).await,
+                Some(most) if tries < most => {
+                    let after = self.backoff(tries);
+                    if let Some(teller) = &self.teller {
+                        (teller.watch)(&ApiCall::Again { operation: error.operation.to_owned(), next: tries + 1, most, after });
+                    }
+                    self.clock.sleep(after).await;
+                }
                 _ => return Err(error),
             }
         }

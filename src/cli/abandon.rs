@@ -27,7 +27,7 @@ pub fn call(context: &Context, args: &AbandonArgs) -> Result<Exit, Error> {
     let why = format!("{} (by {}@{})", args.reason, by.user, by.host);
     let freed = context.runtime()?.block_on(give_up_claims(context, &mut open, at));
     let at = context.clock()?.now();
-    let calls = freed.as_ref().map(BTreeMap::clone).unwrap_or_default();
+    let calls = freed.clone().unwrap_or_default();
     let ended = freed.and_then(|_| open.append(at, vec![RecordBody::RunEnded { outcome: Outcome::Abandoned, why }]));
     open.close_after("abandoned", calls, at)?;
     ended?;

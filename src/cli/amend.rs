@@ -10,7 +10,6 @@ use crate::aws::Aws;
 use crate::journal::{OpenRun, Store as _};
 use crate::model::{Actor, Direction, Error, Plan, RecordBody, RunView, Runbook, Severity};
 use crate::session::{amended, changes};
-use crate::ui::plan_view;
 
 /// What is to be another than the journaled plan has it.
 #[derive(Clone, Debug, Default)]
@@ -103,7 +102,7 @@ pub async fn adopt(
         Direction::Back => "Planned anew from where the run went back to:".to_owned(),
     };
     context.out.status(&heading);
-    context.out.status(&plan_view::render(&new, &context.err_style));
+    context.show_plan(&new, context.interactive);
     let mut accepted: Vec<String> =
         open.view().accepted.iter().filter(|id| new.findings.iter().any(|finding| finding.id == **id)).cloned().collect();
     accepted.extend(amendment.accept.iter().cloned());

@@ -7,10 +7,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Moves a tracing sidecar out of ECS tasks into one shared ECS service, stage by stage.
 #[derive(Debug, Parser)]
 #[command(name = "sidestep", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 runbook, variables or world file invalid, 4 blocked by findings, \
-    5 stopped and resumable, 6 paused, 7 ended by rolling back, 8 stuck, 9 held by another."
-)]
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,
@@ -20,6 +16,7 @@ pub struct Cli {
 
 /// Options that every verb takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common options")]
 pub struct Common {
     /// Set a variable of the runbook (repeatable)
     #[arg(long = "var", value_name = "NAME=VALUE", global = true, value_parser = pair)]
@@ -28,20 +25,26 @@ pub struct Common {
     #[arg(long = "var-file", value_name = "FILE", global = true)]
     pub var_files: Vec<PathBuf>,
     /// Where runs are journaled
-    #[arg(long, value_name = "DIR", global = true, default_value = "state", env = "SIDESTEP_STATE")]
+    #[arg(long, value_name = "DIR", global = true, default_value = "state", env = "SIDESTEP_STATE", hide_env_values = true)]
     pub state: PathBuf,
     /// How results are printed
-    #[arg(long, value_enum, global = true, default_value_t = Output::Text)]
+    #[arg(long, value_name = "FORMAT", value_enum, global = true, default_value_t = Output::Text)]
     pub output: Output,
     /// AWS profile
-    #[arg(long, global = true)]
+    #[arg(long, value_name = "NAME", global = true)]
     pub profile: Option<String>,
     /// AWS Region; the runbook's own unless given
-    #[arg(long, global = true)]
+    #[arg(long, value_name = "REGION", global = true)]
     pub region: Option<String>,
     /// Endpoint of every AWS service, for example a simulator's
     #[arg(long, value_name = "URL", global = true)]
     pub endpoint_url: Option<String>,
+    /// Say less: results, warnings, questions and errors, but not how it goes
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more: a line on stderr for each call to AWS, with its duration and request id
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
 }
 
 /// How results are printed.
@@ -85,6 +88,10 @@ pub enum Verb {
     Simulate(SimulateArgs),
     /// Check a runbook and its variables
     Check(RunbookArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all pages to a directory
+    Man(ManArgs),
 }
 
 /// Which runbook.
@@ -348,6 +355,32 @@ pub struct SimulateArgs {
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+}
+
+/// Which shell.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell that loads the script
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// Shells that load completions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// Bash 4 or newer.
+    Bash,
+    /// Zsh.
+    Zsh,
+    /// Fish.
+    Fish,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write sidestep.1 and a page for each verb to this directory
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

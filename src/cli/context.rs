@@ -1,15 +1,19 @@
 //! What every verb starts from: the options, the terminal, the person.
 
+use std::cell::Cell;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::args::{Common, Output};
 use crate::aws::{Clock, ConnectOptions};
 use crate::journal::Journal;
-use crate::model::{Actor, Error, RunId};
+use crate::model::{Actor, ApiWatch, Error, Finding, Plan, RunId, Severity};
 use crate::ui::prompt::Terminal;
 use crate::ui::text::shell_word;
-use crate::ui::{Ask, Out, Style};
+use crate::ui::{Ask, Out, Style, calls, json, plan_view};
 
 /// How a command of this program begins where one is named in a text.
 const OPENING: &str = "`sidestep ";
@@ -17,7 +21,8 @@ const OPENING: &str = "`sidestep ";
 /// See the module's text.
 pub struct Context {
     pub common: Common,
-    pub out: Out,
+    /// Shared with those who watch calls to AWS.
+    pub out: Arc<Out>,
     /// For stdout.
     pub out_style: Style,
     /// For stderr.
@@ -26,6 +31,8 @@ pub struct Context {
     pub err_terminal: bool,
     /// Whether a person can be asked: both ends are terminals.
     pub interactive: bool,
+    /// Whether a line for programs was printed.
+    has_lines: Cell<bool>,
 }
 
 impl Context {
@@ -38,14 +45,54 @@ impl Context {
             .map(|size| usize::from(size.ws_col))
             .filter(|width| *width > 0);
         let (stdout, stderr) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
+        let out = Out::standard();
+        out.be_quiet(common.quiet);
         Self {
-            out: Out::standard(),
+            out: Arc::new(out),
             out_style: Style::decide(stdout, columns, &env),
             err_style: Style::decide(stderr, columns, &env),
             err_terminal: stderr,
             interactive: stderr && std::io::stdin().is_terminal() && common.output == Output::Text,
+            has_lines: Cell::new(false),
             common,
         }
+    }
+
+    /// Who is told of calls to AWS: with `--verbose`, stderr.
+    pub fn api_watch(&self) -> Option<ApiWatch> {
+        let (out, style) = (self.out.clone(), self.err_style);
+        self.common.verbose.then(|| -> ApiWatch { Arc::new(move |call| out.status(&calls::line(call, &style))) })
+    }
+
+    /// Shows a plan before it is carried out: it belongs to the question, if one is asked, and is the whole answer where there is
+    /// nothing to do. Otherwise it is progress, of which only what was found is more than that.
+    pub fn show_plan(&self, plan: &Plan, is_asked: bool) {
+        let text = plan_view::render(plan, &self.err_style);
+        if is_asked || plan.is_empty() || !self.common.quiet {
+            self.out.status(&text);
+        } else {
+            self.show_findings(&plan.findings);
+        }
+    }
+
+    /// Shows findings by themselves; where little is to be said, without those that are only notes.
+    pub fn show_findings(&self, findings: &[Finding]) {
+        let shown = findings.iter().filter(|finding| !self.common.quiet || finding.severity != Severity::Note);
+        let shown: Vec<Finding> = shown.cloned().collect();
+        if !shown.is_empty() {
+            self.out.status(&plan_view::findings(&shown, &self.err_style));
+        }
+    }
+
+    /// Whether bars may be drawn: somebody sits there who wants to see how it goes.
+    pub fn has_bars(&self) -> bool {
+        self.interactive && !self.common.quiet
+    }
+
+    /// Prints a line for programs; the first says which form the lines have.
+    pub fn line(&self, event: Value) {
+        let event = if self.has_lines.replace(true) { event } else { json::first(event) };
+        self.out.data(&event.to_string());
     }
 
     /// Whether results are for programs.

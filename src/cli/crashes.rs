@@ -32,7 +32,7 @@ pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, file: &Wo
         cases.remove(0);
     }
     if !context.json() {
-        context.out.status(&format!("{}, seed {}: {EXPLAINED}", runbook.name, args.seed));
+        context.out.progress(&format!("{}, seed {}: {EXPLAINED}", runbook.name, args.seed));
     }
     let mut found = Vec::new();
     for case in cases {
@@ -64,7 +64,7 @@ async fn fit(context: &Context, args: &RehearseArgs, runbook: &Runbook, start: &
 }
 
 fn swept(context: &Context, args: &RehearseArgs, case: &Case) -> Result<Tally, Error> {
-    let bar = Counting::new(&case.name, context.interactive);
+    let bar = Counting::new(&case.name, context.has_bars());
     let choice = args.point.map_or(Choice::All, Choice::One);
     let tally = sweep(case, choice, Depth::Once, &|done, of| bar.at(done, of));
     bar.finish();
@@ -99,7 +99,7 @@ fn tell(context: &Context, args: &RehearseArgs, case: &Case, tally: &Tally) {
             .map(|failed| json!({ "point": failed.point.number, "what": failed.what, "differences": failed.lines }))
             .collect();
         let line = json!({ "event": "crash-sweep", "back": case.course == Course::Back, "seed": case.seed, "stages": rows, "failures": failures });
-        context.out.data(&line.to_string());
+        context.line(line);
         return;
     }
     if args.point.is_some() {

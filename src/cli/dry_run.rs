@@ -17,8 +17,8 @@ use crate::model::{Direction, Error, Exit, Failure, Plan, RunId, RunView, Runboo
 use crate::plan::inventory;
 use crate::stages::facts::Facts;
 use crate::ui::proof_view::{self, Verdict};
-use crate::ui::summary;
 use crate::ui::text::{count, duration};
+use crate::ui::{plan_view, summary};
 
 /// What is random on the simulated account: the same account gives the same dry run.
 const SEED: u64 = 1;
@@ -36,7 +36,11 @@ fn from_the_start(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
         let (aws, identity) = account::connect_for(context, &runbook, Access::ReadOnly).await?;
         let run = account::fresh_run(None, live_seed())?;
         let (plan, facts) = planned(context, &aws, &identity, &runbook, &run).await?;
-        plan::print(context, &plan, None);
+        if context.json() {
+            context.line(json!({ "event": "planned", "plan": plan_view::json(&plan) }));
+        } else {
+            context.out.data(&plan_view::render(&plan, &context.out_style));
+        }
         plan::blocked(&plan, &args.accept)?;
         Ok::<_, Error>((plan, capture(&aws, &runbook, &facts).await?))
     })?;
@@ -127,7 +131,7 @@ fn copied(context: &Context, wanted: Option<&str>) -> Result<(RunView, Files), E
 fn finish(context: &Context, captured: &Captured, proof: &Proof) -> Result<Exit, Error> {
     let verdicts = verdicts(proof);
     if context.json() {
-        context.out.data(&line(captured, proof, &verdicts).to_string());
+        context.line(line(captured, proof, &verdicts));
     } else {
         tell(context, captured, proof, &verdicts);
     }

@@ -7,14 +7,17 @@ mod amend;
 mod approve;
 mod args;
 mod check;
+mod completions;
 mod context;
 mod crashes;
 mod drive;
 mod dry_run;
 mod ending;
 mod files;
+mod help;
 mod hold_before;
 mod holds;
+mod man;
 mod pause;
 mod plan;
 mod rehearse;
@@ -38,7 +41,7 @@ mod world;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 use args::{Cli, Verb};
 use context::Context;
@@ -49,7 +52,8 @@ use crate::ui;
 
 /// Parses the command line, calls the verb, and turns what comes of it into a message and an exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = help::command().try_get_matches().and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // `--help` and `--version` are data; a wrong command line is exit code 2, as clap has it.
@@ -86,5 +90,7 @@ fn call(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Snapshot(args) => snapshot::call(context, &args),
         Verb::Simulate(args) => simulate::call(context, &args),
         Verb::Check(args) => check::call(context, &args),
+        Verb::Completions(args) => completions::call(context, &args),
+        Verb::Man(args) => man::call(context, &args),
     }
 }

@@ -48,7 +48,7 @@ async fn show(context: &Context, runbook: &Runbook, out: Option<&Path>) -> Resul
 }
 
 /// Prints a plan as data; `command` carries out exactly it.
-pub fn print(context: &Context, plan: &Plan, command: Option<&str>) {
+fn print(context: &Context, plan: &Plan, command: Option<&str>) {
     if context.json() {
         let mut value = plan_view::json(plan);
         if let Some(command) = command {

@@ -88,12 +88,13 @@ async fn rehearse(
     let epoch = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(start).unwrap_or(0));
     let clock = Clock::starting_at(epoch);
     let aws = Aws::embedded(connector.clone(), runbooks::target(runbook, "region"), Access::ReadWrite, clock, args.seed);
+    let aws = aws.watched(context.api_watch());
     let identity = aws.identity().await?;
     let id = account::fresh_run(None, args.seed)?;
     let plan = account::plan(context, &aws, &identity, runbook, &id).await?;
     plan::blocked(&plan, &args.accept)?;
-    if !plan.findings.is_empty() && !context.json() {
-        context.out.status(&plan_view::findings(&plan.findings, &context.err_style));
+    if !context.json() {
+        context.show_findings(&plan.findings);
     }
     if plan.is_empty() {
         context.out.status(&plan_view::render(&plan, &context.err_style));
@@ -137,7 +138,7 @@ fn tell(context: &Context, sim: &Sim, connector: &SimConnector, start: i64, view
     let elapsed = jiff::SignedDuration::from_millis(now - start - AFTERMATH);
     if context.json() {
         let line = json!({ "event": "rehearsal", "calls": sim.calls(), "virtualSeconds": elapsed.as_secs(), "spans": spans });
-        context.out.data(&line.to_string());
+        context.line(line);
         return;
     }
     tell_end(context, view, result);

@@ -18,8 +18,8 @@ use crate::journal::{OpenRun, Request, Store as _};
 use crate::model::{Actor, Direction, Error, Exit, Finding, Plan, RecordBody, RunView, Runbook, Severity, StageId};
 use crate::runbook::VariableSources;
 use crate::session::forward_again;
+use crate::ui::Ask;
 use crate::ui::text::shell_word;
-use crate::ui::{Ask, plan_view};
 
 pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
     reason_has_a_use(&args.take_over, &[], false)?;
@@ -176,9 +176,7 @@ async fn read_again(context: &Context, args: &ResumeArgs, aws: &Aws, open: &mut 
     let mut named = view.clone();
     named.lanes = lanes_named(view, &args.lanes)?;
     let (new, warnings) = news(&named, &now);
-    if !warnings.is_empty() {
-        context.out.status(&plan_view::findings(&warnings, &context.err_style));
-    }
+    context.show_findings(&warnings);
     let (accepted, findings): (Vec<_>, Vec<_>) = new.into_iter().partition(|finding| finding.is_accepted(&args.accept));
     if !findings.is_empty() {
         return Err(plan::refused(findings, Some(when_over(context, open.view()))));

@@ -15,7 +15,6 @@ use crate::journal::Journal;
 use crate::model::{Error, Exit, Plan, Runbook, StageId};
 use crate::plan::sealed::Sealed;
 use crate::stages::facts::Facts;
-use crate::ui::plan_view;
 
 pub fn call(context: &Context, args: &RunArgs) -> Result<Exit, Error> {
     if args.dry_run {
@@ -103,7 +102,8 @@ async fn start(
         Some(file) => file.plan(runbook, &facts, &journal)?,
         None => crate::plan::make(runbook, &facts, &account::fresh_run(Some(&journal), live_seed())?),
     };
-    context.out.status(&plan_view::render(&plan, &context.err_style));
+    let mut ask = context.ask().filter(|_| !args.yes);
+    context.show_plan(&plan, ask.is_some());
     // Of a run in this directory the journal knows more than its claim tells.
     journal.is_untaken(&plan)?;
     plan::blocked(&plan, &args.accept).map_err(|error| match error {
@@ -114,7 +114,6 @@ async fn start(
         // The plan has said that there is nothing to do.
         return Ok(Exit::Done);
     }
-    let mut ask = context.ask().filter(|_| !args.yes);
     let said = Said { yes: args.yes, confirm: args.confirm.clone() };
     if !agree::to_start(context, &plan, &said, &mut ask)?.ok_or(Error::NobodyToAsk)? {
         context.out.status("Nothing was changed.");

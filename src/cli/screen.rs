@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::context::Context;
 use super::signals;
 use crate::model::{Event, Progress, RunView, StepId};
-use crate::ui::{LinePrinter, LiveScreen, json};
+use crate::ui::{LinePrinter, LiveScreen, is_trouble, json};
 
 /// One of the three.
 pub enum Screen<'a> {
@@ -25,7 +25,7 @@ impl<'a> Screen<'a> {
         if context.json() {
             return Self::Json(context);
         }
-        if context.interactive {
+        if context.has_bars() {
             let screen = LiveScreen::on_terminal(context.err_style);
             context.out.share_with(Some(screen.bars()));
             signals::leave_terminal_when_stopped(screen.bars());
@@ -48,11 +48,12 @@ impl<'a> Screen<'a> {
         match self {
             Self::Live(_, screen) => screen.borrow_mut().event(view, event),
             Self::Lines(context, printer) | Self::Rehearsal(context, printer) => {
+                let trouble = is_trouble(event);
                 for line in printer.borrow_mut().event(view, event) {
-                    context.out.status(&line);
+                    if trouble { context.out.status(&line) } else { context.out.progress(&line) }
                 }
             }
-            Self::Json(context) => context.out.data(&json::event(event)),
+            Self::Json(context) => context.line(json::event(event)),
         }
     }
 
@@ -78,7 +79,11 @@ impl<'a> Screen<'a> {
 
     /// Whether it is a terminal that somebody sits at.
     pub fn is_live(&self) -> bool {
-        matches!(self, Self::Live(..))
+        match self {
+            Self::Live(..) => true,
+            Self::Lines(context, _) => context.interactive,
+            Self::Rehearsal(..) | Self::Json(_) => false,
+        }
     }
 
     /// Takes away what moves, until something happens again: a question is asked.
@@ -99,7 +104,7 @@ impl<'a> Screen<'a> {
             Self::Live(_, screen) => screen.borrow_mut().tick(at),
             Self::Lines(context, printer) => {
                 for line in printer.borrow_mut().tick(at) {
-                    context.out.status(&line);
+                    context.out.progress(&line);
                 }
             }
             Self::Rehearsal(..) | Self::Json(_) => {}

@@ -20,14 +20,14 @@ pub fn call(context: &Context, args: &SimulateArgs) -> Result<Exit, Error> {
         let listener =
             listener.map_err(|error| Error::Usage { message: format!("cannot listen on {}: {error}", args.listen), hint: None })?;
         let address = listener.local_addr().map_err(|error| Error::Internal { message: error.to_string() })?;
-        let line = json!({ "address": address.to_string(), "endpoint": format!("http://{address}"), "region": world["region"],
+        let line = json!({ "event": "serving", "address": address.to_string(), "endpoint": format!("http://{address}"), "region": world["region"],
             "account": world["account"], "speed": args.speed, "seed": args.seed });
         if !address.ip().is_loopback() {
             context.out.status(&format!(
                 "warning: {address} is not loopback: whoever reaches it can read this world and change it, no credentials are checked"
             ));
         }
-        context.out.data(&line.to_string());
+        context.line(line);
         let stop = Box::pin(async {
             // Without the signal there is only the second way out: being killed.
             let _ = tokio::signal::ctrl_c().await;

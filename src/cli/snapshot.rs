@@ -63,7 +63,7 @@ fn tell(context: &Context, args: &SnapshotArgs, captured: &Captured, unfit: Opti
         let missing: Vec<Value> = captured.missing.iter().map(|missing| missing.to_json()).collect();
         let line = json!({ "event": "snapshot", "path": path, "account": world["account"], "region": world["region"],
             "capturedAt": world["capturedAt"], "counts": counts, "missing": missing, "unfit": unfit.map(ToString::to_string) });
-        context.out.data(&line.to_string());
+        context.line(line);
         return;
     }
     let (account, region) = (world["account"].as_str().unwrap_or_default(), world["region"].as_str().unwrap_or_default());

@@ -20,7 +20,7 @@ pub fn call(context: &Context, args: &RehearseArgs, runbook: &Runbook, file: &Wo
     let state = start(context, args, runbook, file)?;
     let ground = Ground::new(&state, runbook, &args.accept)?;
     let runs = args.runs.unwrap_or(RUNS);
-    let bar = Counting::new("runs", context.interactive);
+    let bar = Counting::new("runs", context.has_bars());
     let herd = swarm(&ground, args.seed, runs, &|done| {
         bar.at(usize::try_from(done).unwrap_or(usize::MAX), usize::try_from(runs).unwrap_or(usize::MAX));
     });
@@ -47,7 +47,7 @@ fn tell(context: &Context, args: &RehearseArgs, runbook: &Runbook, herd: &Herd) 
             "done": ended(herd, Ended::Done), "rolledBack": ended(herd, Ended::RolledBack),
             "forAPerson": ended(herd, Ended::ForAPerson), "faults": kinds, "failures": failures,
         });
-        context.out.data(&line.to_string());
+        context.line(line);
         return;
     }
     let mut lines = vec![format!(

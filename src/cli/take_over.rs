@@ -67,7 +67,7 @@ pub async fn take_up<'d>(
             break;
         }
         let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-        context.out.status(&format!("  waiting {seconds} s more"));
+        context.out.progress(&format!("  waiting {seconds} s more"));
         let until_next = (seconds - 1) % SAID_EVERY + 1;
         aws.clock.sleep(aws.clock.from_real(left.min(std::time::Duration::from_secs(until_next)))).await;
     }

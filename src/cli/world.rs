@@ -83,7 +83,7 @@ impl WorldFile {
             return;
         }
         if context.json() {
-            context.out.data(&json!({ "event": "world", "path": self.path, "missing": entries }).to_string());
+            context.line(json!({ "event": "world", "path": self.path, "missing": entries }));
             return;
         }
         context.out.status(&format!("`{}` lacks what could not be read when it was captured:", self.path));

@@ -1,6 +1,6 @@
 //! The exit codes, a contract with scripts and CI.
 
-/// How the process ends. The numbers are documented in the README and do not change.
+/// How the process ends. The numbers are documented in docs/contract.md and do not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
@@ -27,6 +27,36 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// All of them, by number.
+    pub const ALL: [Self; 10] = [
+        Self::Done,
+        Self::Internal,
+        Self::Usage,
+        Self::RunbookInvalid,
+        Self::Blocked,
+        Self::Stopped,
+        Self::Paused,
+        Self::RolledBack,
+        Self::Stuck,
+        Self::Held,
+    ];
+
+    /// In a few words, for `--help` and the pages that explain the numbers.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done, or nothing to do",
+            Self::Internal => "internal error, or a rehearsal with faults that broke a promise",
+            Self::Usage => "wrong usage, or a journal that cannot be used",
+            Self::RunbookInvalid => "runbook, variables or world file invalid",
+            Self::Blocked => "the plan is blocked by findings",
+            Self::Stopped => "stopped on a failure or drift; can be resumed",
+            Self::Paused => "paused: a gate, the operator, expired credentials",
+            Self::RolledBack => "a run that ended by rolling back (`rollback` itself: 0)",
+            Self::Stuck => "stuck: a person must act",
+            Self::Held => "held by another operator: a live process, or a claim on a service",
+        }
+    }
+
     /// The number given to the operating system.
     pub fn code(self) -> u8 {
         self as u8

@@ -3,6 +3,7 @@
 //!
 //! Nothing here touches tokio, SQLite, AWS, files or clocks. Times are values handed in by the caller.
 
+mod api_call;
 mod claim;
 mod digest;
 mod error;
@@ -21,6 +22,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use api_call::{ApiCall, ApiWatch};
 pub use claim::{Claim, ClaimChange, ClaimView};
 pub use digest::{canonical, digest};
 pub use error::{AwsRefusal, Error, Where};

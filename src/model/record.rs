@@ -284,7 +284,7 @@ pub struct CallNote {
     /// The operation: `UpdateService`.
     pub operation: String,
     /// AWS's request id, where an answer arrived.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "requestId", alias = "request_id", default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
 }
 
@@ -302,7 +302,7 @@ pub struct Failure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// AWS's request id, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "requestId", alias = "request_id", default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
 }
 

@@ -42,6 +42,14 @@ pub struct LineOptions {
     pub logs: bool,
 }
 
+/// Whether an event tells of something that went otherwise than it should: that is said also where little is to be said.
+pub fn is_trouble(event: &Event) -> bool {
+    match event {
+        Event::Record(record) => phrases::is_trouble(record),
+        Event::Progress { .. } => false,
+    }
+}
+
 /// Turns events into lines.
 #[derive(Debug)]
 pub struct LinePrinter {

@@ -16,6 +16,7 @@
 
 pub mod advice;
 pub mod bars;
+pub mod calls;
 pub mod closing;
 pub mod error;
 pub mod json;
@@ -42,7 +43,7 @@ pub(crate) mod fixtures;
 
 pub use bars::LiveScreen;
 pub use keys::lend_keys;
-pub use lines::{LineOptions, LinePrinter};
+pub use lines::{LineOptions, LinePrinter, is_trouble};
 pub use out::Out;
 pub use progress::said as progress_lines;
 pub use prompt::Ask;

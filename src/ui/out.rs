@@ -12,6 +12,8 @@ pub struct Out {
 }
 
 struct Inner {
+    /// Whether progress is not written.
+    quiet: bool,
     stdout: Stream,
     stderr: Stream,
     /// Bars on the same terminal: they are taken away while a line is written, and drawn again below it.
@@ -47,7 +49,7 @@ impl Out {
 
     /// Any two writers.
     pub fn new(stdout: impl Write + Send + 'static, stderr: impl Write + Send + 'static) -> Self {
-        Self { inner: Mutex::new(Inner { stdout: Stream::new(stdout), stderr: Stream::new(stderr), bars: None }) }
+        Self { inner: Mutex::new(Inner { quiet: false, stdout: Stream::new(stdout), stderr: Stream::new(stderr), bars: None }) }
     }
 
     /// Writes data to stdout, as whole lines. An empty text writes nothing.
@@ -58,6 +60,19 @@ impl Out {
     /// Writes status to stderr, as whole lines. An empty text writes nothing.
     pub fn status(&self, text: &str) {
         self.lock().write(text, |inner| &mut inner.stderr);
+    }
+
+    /// Writes to stderr how it goes, as whole lines: nothing that is lost when it is not read. Where quiet is wanted, nothing.
+    pub fn progress(&self, text: &str) {
+        let mut inner = self.lock();
+        if !inner.quiet {
+            inner.write(text, |inner| &mut inner.stderr);
+        }
+    }
+
+    /// Whether progress is left out from now on.
+    pub fn be_quiet(&self, quiet: bool) {
+        self.lock().quiet = quiet;
     }
 
     /// Bars that share the terminal from now on; `None` when they are gone.
@@ -143,6 +158,18 @@ mod tests {
         assert_eq!(data.text(), "{}\n[]\n");
         assert_eq!(status.text(), "stage 1/6\n");
         assert!(!out.broken());
+    }
+
+    #[test]
+    fn quiet_leaves_out_progress_and_nothing_else() {
+        let (data, status) = (Page::default(), Page::default());
+        let out = Out::new(data.clone(), status.clone());
+        out.progress("stage 1/6");
+        out.be_quiet(true);
+        out.progress("stage 2/6");
+        out.status("warning: …");
+        out.data("{}");
+        assert_eq!((status.text().as_str(), data.text().as_str()), ("stage 1/6\nwarning: …\n", "{}\n"));
     }
 
     #[test]

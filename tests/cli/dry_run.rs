@@ -78,7 +78,7 @@ fn a_dry_run_tries_the_plan_and_changes_nothing() {
     assert_eq!(again.code, Some(0), "{}", again.err);
     let lines: Vec<Value> = again.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 2, "the plan, and what came of it");
-    assert_eq!((&lines[0]["format"], &lines[1]["event"]), (&json!("sidestep-plan"), &json!("dry-run")));
+    assert_eq!((&lines[0]["event"], &lines[1]["event"]), (&json!("planned"), &json!("dry-run")));
     assert_eq!((&lines[1]["holds"], &lines[1]["missing"]), (&json!(true), &json!([])));
     assert_eq!(lines[1]["stages"].as_array().expect("stages").len(), 6);
     assert_eq!(lines[1]["calls"]["ecs:CreateService"], 1);

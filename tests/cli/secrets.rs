@@ -100,7 +100,7 @@ impl Marked {
 
     /// Everything that may make a program or a library of it talk is switched on.
     fn talkative(&self, mut command: Command) -> Command {
-        command.env("TMPDIR", self.desk.path("tmp"));
+        command.arg("--verbose").env("TMPDIR", self.desk.path("tmp"));
         for (name, value) in [
             ("RUST_LOG", "trace"),
             ("SIDESTEP_LOG", "trace"),

@@ -9,9 +9,11 @@
 
 mod redact;
 mod sim;
+mod terminal;
 
 pub use redact::redacted;
 pub use sim::Sim;
+pub use terminal::Terminal;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -121,6 +123,11 @@ impl Desk {
         command.args(["--endpoint-url", &self.sim.endpoint, "--var-file", &file("runbooks/worlds/nexus-ai-staging.tfvars")]);
         command.args(["--var", "rollout_timeout=10h"]);
         command
+    }
+
+    /// Starts it at a terminal of this size, where a person sits.
+    pub fn sit(&self, command: Command, columns: u16, rows: u16) -> Terminal {
+        Terminal::start(command, columns, rows)
     }
 
     /// Runs it to its end.

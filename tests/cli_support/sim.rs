@@ -13,6 +13,8 @@ pub struct Sim {
     child: Child,
     address: String,
     pub endpoint: String,
+    /// The line that it printed.
+    pub told: String,
 }
 
 impl Sim {
@@ -25,7 +27,8 @@ impl Sim {
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
         let told: Value = serde_json::from_str(&line).expect("the first line is JSON");
         let text = |member: &str| told[member].as_str().expect("text").to_owned();
-        Self { child, address: text("address"), endpoint: text("endpoint") }
+        let (address, endpoint) = (text("address"), text("endpoint"));
+        Self { child, address, endpoint, told: line }
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> String {

@@ -7,7 +7,6 @@ use super::{Drive, Next};
 use crate::engine::{Engine, while_held};
 use crate::model::{Actor, Adoption, Error, Event, Extent, FailureKind, Plan, RunView};
 use crate::session;
-use crate::ui::plan_view;
 
 impl Drive<'_> {
     /// Back to the start, as the person at this terminal chose.
@@ -65,7 +64,7 @@ impl Drive<'_> {
 
     /// Shows the plan of the way back and asks whether to go. `true` without a terminal: the caller has seen to `--yes`.
     pub fn agree_back(&mut self, plan: &Plan) -> bool {
-        self.context.out.status(&plan_view::render(plan, &self.context.err_style));
+        self.context.show_plan(plan, self.ask.is_some());
         match &mut self.ask {
             Some(ask) => self.screen.suspend(|| ask.confirm_rollback(plan)),
             None => true,

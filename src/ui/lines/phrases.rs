@@ -79,6 +79,20 @@ pub(super) fn record(view: &RunView, record: &Record, since: Option<Timestamp>, 
     }
 }
 
+/// Whether a record tells of something that went otherwise than it should: more than how it goes.
+pub(super) fn is_trouble(record: &Record) -> bool {
+    match &record.body {
+        RecordBody::StepFailed { .. }
+        | RecordBody::StepInDoubt { .. }
+        | RecordBody::StepHeld { .. }
+        | RecordBody::StepSkipped { .. }
+        | RecordBody::TakenOver { .. } => true,
+        RecordBody::StepObserved { verdict, .. } => matches!(verdict, Verdict::TakenBack { .. } | Verdict::Diverged { .. }),
+        RecordBody::Claim { change, .. } => matches!(change, ClaimChange::Refused { .. } | ClaimChange::Left { .. }),
+        _ => false,
+    }
+}
+
 /// What becomes of a claim; that one is about to be written or removed is no news.
 fn claim(service: &str, change: &ClaimChange, style: &Style) -> Vec<String> {
     let service = text::clean(service);

@@ -230,6 +230,7 @@ impl<'a> Tale<'a> {
             step: None,
             stage: None,
             lane: None,
+            among_several: false,
             what,
             details: vec!["this is its last sign of life in the journal".to_owned()],
             took: None,
@@ -256,7 +257,18 @@ impl<'a> Tale<'a> {
     }
 
     fn add(&mut self, record: &Record, kind: EntryKind, what: String, details: Vec<String>) {
-        let entry = Entry { seq: record.seq, at: record.at, kind, step: None, stage: None, lane: None, what, details, took: None };
+        let entry = Entry {
+            seq: record.seq,
+            at: record.at,
+            kind,
+            step: None,
+            stage: None,
+            lane: None,
+            among_several: false,
+            what,
+            details,
+            took: None,
+        };
         self.timeline.push(entry);
     }
 
@@ -267,7 +279,8 @@ impl<'a> Tale<'a> {
         entry.step = Some(step.clone());
         if let Some((stage, lane, _)) = place {
             entry.stage = Some(stage.id.clone());
-            entry.lane = Some(lane.target.clone()).filter(|_| !lane.is_gate() && stage.work().count() > 1);
+            entry.lane = Some(lane.target.clone());
+            entry.among_several = !lane.is_gate() && stage.work().count() > 1;
         }
     }
 

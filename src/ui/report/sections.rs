@@ -419,7 +419,7 @@ fn entry_row(entry: &Entry) -> Vec<Cell> {
         EntryKind::End => ("end", Mood::Calm),
     };
     let mut what = vec![prose(&entry.what)];
-    if let Some(lane) = &entry.lane {
+    if let Some(lane) = entry.lane.as_ref().filter(|_| entry.among_several) {
         what[0].extend([words(" in lane "), code(lane)]);
     }
     what.extend(entry.details.iter().map(|line| prose(line)));

@@ -204,8 +204,7 @@ pub struct ChangeRow {
     pub attempt: u32,
     /// What became of it.
     pub fate: Fate,
-    /// More of that, in words.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    /// More of that, in words; may be empty.
     pub why: String,
     /// The AWS operation, where one was answered.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -294,8 +293,7 @@ pub struct Decision {
     pub by: Actor,
     /// What.
     pub what: String,
-    /// In their own words.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    /// In their own words; may be empty.
     pub comment: String,
 }
 
@@ -412,13 +410,15 @@ pub struct Entry {
     /// The stage that step is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<StageId>,
-    /// Its lane's target, where the stage has several.
+    /// What its lane works on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lane: Option<String>,
+    /// Whether the stage has several lanes, so that a reader has to be told which.
+    #[serde(skip)]
+    pub among_several: bool,
     /// In words.
     pub what: String,
     /// More of it, line by line.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
     /// How long it took, if it has an end.
     #[serde(rename = "tookSeconds", skip_serializing_if = "Option::is_none")]

@@ -25,13 +25,16 @@ fn every_page_is_sound() {
     }
 }
 
-#[test]
-fn markdown_of_an_eventful_run() {
+/// A section of an eventful run's Markdown.
+fn section(name: &str) -> String {
     let text = super::super::markdown(&told(&eventful()));
-    let section = |name: &str| {
-        let (_, rest) = text.split_once(&format!("## {name}\n\n")).expect("the section");
-        rest.split("\n\n## ").next().unwrap_or_default().to_owned()
-    };
+    let (_, rest) = text.split_once(&format!("## {name}\n\n")).expect("the section");
+    rest.split("\n\n## ").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_head_and_the_stages_in_markdown() {
+    let text = super::super::markdown(&told(&eventful()));
     let (head, _) = text.split_once("\n\n## ").expect("sections");
     insta::assert_snapshot!(head, @r#"
     # Run r7k2: jaeger-sidecar-to-shared in staging
@@ -63,6 +66,10 @@ fn markdown_of_an_eventful_run() {
     | 5/6 retarget-api-env | not begun |  | 2m 20s |  |
     | 6/6 strip-sidecar | not begun |  | 2m 20s |  |
     "#);
+}
+
+#[test]
+fn decisions_and_plans_in_markdown() {
     insta::assert_snapshot!(section("Decisions"), @r#"
     What people decided:
 
@@ -84,6 +91,10 @@ fn markdown_of_an_eventful_run() {
     - freed: 512 CPU units and 1024 MiB that 2 sidecars reserve in nexus-ai-api-staging, whose tasks keep their size (4096 CPU units, 8192 MiB)
     - taken: 1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)
     "#);
+}
+
+#[test]
+fn the_timeline_in_markdown() {
     insta::assert_snapshot!(section("Timeline"), @r#"
     Everything that happened, by the time at which it began:
 

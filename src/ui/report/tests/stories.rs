@@ -283,7 +283,7 @@ fn lanes_that_run_side_by_side_are_not_counted_twice() {
     let lanes: Vec<(usize, usize, i64)> =
         stage.lanes.iter().map(|lane| (lane.done, lane.steps, lane.at_work.0.as_secs())).collect();
     assert_eq!(lanes, [(1, 4, 5), (1, 4, 8)]);
-    let in_lane = report.timeline.iter().filter(|entry| entry.lane.is_some()).count();
+    let in_lane = report.timeline.iter().filter(|entry| entry.among_several).count();
     assert_eq!(in_lane, 2, "a lane is named where there are several");
     assert!(report.decisions.iter().any(|decision| decision.what.contains("only the lanes of") && decision.by == bob()));
 }
