@@ -320,6 +320,7 @@ fn json_says_what_it_is() {
         "3 tasks stopped: CannotPullContainerError"
       ],
       "kind": "failed",
+      "lane": "nexus-ai-jaeger-staging",
       "seq": 11,
       "stage": "create-service",
       "step": "create-service/nexus-ai-jaeger-staging/rollout",
