@@ -147,6 +147,7 @@ impl Aws {
             .no_retry()
             .timeout_config(self.config.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled))
             .interceptor(witness.clone())
+            .interceptor(self.tally.clone())
             .runtime_plugin(self.signing(service));
         if let Some(client) = self.config.http_client() {
             call = call.http_client(client);

@@ -22,6 +22,7 @@ mod guard;
 mod plain_http;
 mod retry;
 mod rules;
+mod tally;
 pub mod task_definition;
 mod tell;
 mod watch;

@@ -21,6 +21,7 @@ mod man;
 mod pause;
 mod plan;
 mod rehearse;
+mod report;
 mod resume;
 mod rollback;
 mod run;
@@ -83,7 +84,8 @@ fn call(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Approve(args) => approve::call(context, &args),
         Verb::Abandon(args) => abandon::call(context, &args),
         Verb::Status(args) => status::call(context, &args),
-        Verb::Runs => runs::call(context),
+        Verb::Runs(args) => runs::call(context, &args),
+        Verb::Report(args) => report::call(context, &args),
         Verb::Rehearse(args) => rehearse::call(context, &args),
         Verb::Snapshot(args) => snapshot::call(context, &args),
         Verb::Simulate(args) => simulate::call(context, &args),

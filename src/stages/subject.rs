@@ -42,12 +42,6 @@ impl Moved<'_> {
         let retarget = self.retarget.as_ref().map(|retarget| retarget.sidecar.as_str());
         retarget.or(self.strip.as_ref().map(|strip| strip.sidecar.as_str())).unwrap_or_default()
     }
-
-    /// How many of the run's rollouts it goes through.
-    pub fn rollouts(&self) -> u64 {
-        let due = [self.retarget.as_ref().map(|retarget| retarget.due), self.strip.as_ref().map(|strip| strip.due)];
-        due.into_iter().filter(|due| *due == Some(true)).count() as u64
-    }
 }
 
 /// See [`Moved::retarget`].
