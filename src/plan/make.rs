@@ -17,7 +17,7 @@ use crate::stages::subject::Subject;
 /// Everything that is wrong with the stages of a runbook.
 pub fn check(runbook: &Runbook) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for decl in &runbook.stages {
+    for decl in runbook.stages.iter().chain(&runbook.off) {
         match registry::kind(&decl.kind) {
             Some(kind) => {
                 problems.extend(kind.check(decl));
@@ -70,6 +70,11 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
     for decl in &runbook.stages {
         if let Some(kind) = registry::kind(&decl.kind) {
             kind.subject(decl, facts, &mut subject);
+        }
+    }
+    for decl in &runbook.off {
+        if let Some(kind) = registry::kind(&decl.kind) {
+            kind.offers(decl, facts, &mut subject);
         }
     }
     let account_named = runbook.target.get("account").and_then(Value::as_str).is_some_and(|account| !account.is_empty());
