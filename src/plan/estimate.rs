@@ -43,8 +43,8 @@ fn by_stage(facts: &Facts, subject: &Subject<'_>) -> BTreeMap<StageId, u64> {
             takes(decl, once);
         }
     }
-    for stage in subject.health_paths.iter().filter(|stage| stage.on && stage.watched > 0) {
-        takes(stage.decl, stage.watched);
+    for path in subject.health_paths.iter().filter(|path| path.on && path.watched > 0) {
+        takes(path.decl, path.watched);
     }
     let in_waves = |mut rollouts: Vec<u64>| -> u64 {
         // Lanes run side by side, so many at a time; the slowest decides.

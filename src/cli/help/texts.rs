@@ -129,8 +129,27 @@ pub(super) const TEXTS: &[Text] = &[
     },
     Text {
         verb: "runs",
-        paragraphs: &["It reads the journal in the state directory: every run, the newest first, and who holds it."],
-        examples: &[example("List the runs of a shared state directory", "sidestep runs --state /srv/sidestep")],
+        paragraphs: &[
+            "It reads the journal in the state directory: every run, the newest first, and who holds it. Of several options a run must fit \
+             all; what they keep out is counted.",
+        ],
+        examples: &[
+            example("List the runs of a shared state directory", "sidestep runs --state /srv/sidestep"),
+            example("List what stopped or is stuck since last week", "sidestep runs --status stopped --status stuck --since 7d"),
+        ],
+    },
+    Text {
+        verb: "report",
+        paragraphs: &[
+            "It reads the journal and asks nobody: the stages with their durations against the prediction, what each resource was and is, every \
+             change with AWS's identifiers and request id, what stands and how it is taken back, who decided what, findings, plans and a timeline.",
+            "The page needs no network and runs no script. Parameters of steps and values of other environment variables are in no form.",
+        ],
+        examples: &[
+            example("Read it in a terminal", "sidestep report r7k2"),
+            example("Attach it to a change ticket", "sidestep report r7k2 --format html --out r7k2.html"),
+            example("Read it with another program", "sidestep report r7k2 --output json"),
+        ],
     },
     Text {
         verb: "rehearse",
