@@ -317,7 +317,7 @@ impl Journal {
     /// Whether the process that works on the run has seen to a request.
     ///
     /// # Errors
-    /// [`Error::JournalUnreadable`].
+    /// [`Error::JournalDamaged`].
     pub fn is_taken(&self, request: i64) -> Result<bool, Error> {
         request::is_taken(&self.db.conn, request).map_err(|error| self.db.unreadable(&error))
     }
