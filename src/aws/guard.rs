@@ -37,6 +37,7 @@ pub const READ_ONLY_OPERATIONS: &[&str] = &[
     "DescribeTasks",
     "DescribeVpcAttribute",
     "DescribeVpcs",
+    "FilterLogEvents",
     "GetCallerIdentity",
     "GetHostedZone",
     "GetInstancesHealthStatus",
