@@ -154,6 +154,25 @@ variable "task_role_arn" {
   default     = ""
 }
 
+# ---- Repairs that the migration may need: stages that are left out unless you switch them on ------------------------
+
+variable "open_otlp_ports" {
+  type        = bool
+  description = "Whether stage open-ports lets the API's tasks in on 4317 and 4318 of the shared Jaeger, where no rule does"
+  default     = false
+}
+
+variable "set_health_path" {
+  type        = bool
+  description = "Whether stage set-health-path moves the target group's health check under jaeger_base_path"
+  default     = false
+
+  validation {
+    condition     = !var.set_health_path || trimsuffix(var.jaeger_base_path, "/") != ""
+    error_message = "set_health_path needs jaeger_base_path: the path before the UI's own, \"/jaeger\" say"
+  }
+}
+
 variable "rollout_timeout" {
   type        = string
   description = "How long each rollout may take"
@@ -238,7 +257,7 @@ target {
   services    = local.api_services
 }
 
-# ---- The six stages -------------------------------------------------------------------------------------------------
+# ---- The six stages, and two that are left out unless they are switched on -------------------------------------------
 
 # 1. A place for its logs: without the group the task could not start.
 stage "log_group" "create-log-group" {
@@ -276,6 +295,34 @@ stage "task_definition" "register-task-definition" {
       retries      = 3
       start_period = 10
     }
+  }
+}
+
+# Switched off by default. Without a rule that lets them in, every rollout would be green and every span lost.
+stage "open_ports" "open-ports" {
+  enabled      = var.open_otlp_ports
+  from         = local.api_services
+  to           = local.jaeger
+  like_service = local.api_services[0] # the security groups that it will have
+  protocol     = "tcp"
+  ports        = [4317, 4318]
+  tags         = var.tags
+}
+
+# Switched off by default. With a base path Jaeger answers 404 outside of it, so the health check moves before it comes. The sidecars
+# are in the same group: those that were told no base path answer every path.
+stage "health_path" "set-health-path" {
+  enabled  = var.set_health_path
+  services = local.api_services
+  sidecar  = var.sidecar_name
+  service  = local.jaeger
+  path     = "${trimsuffix(var.jaeger_base_path, "/")}/" # with the slash: newer versions redirect the path without
+
+  # Where a Jaeger says under which path it answers.
+  base_path {
+    variables = ["QUERY_BASE_PATH"]
+    arguments = ["--query.base-path", "--set=extensions.jaeger_query.base_path"]
+    hidden_by = ["--config", "--config-file"]
   }
 }
 

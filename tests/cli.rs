@@ -25,6 +25,8 @@ mod journey;
 mod lanes;
 #[path = "cli/rehearse.rs"]
 mod rehearse;
+#[path = "cli/report.rs"]
+mod report;
 #[path = "cli/resistance.rs"]
 mod resistance;
 #[path = "cli/saying.rs"]

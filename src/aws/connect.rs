@@ -1,6 +1,7 @@
 //! How clients are made: the one function that builds every one of them, so that none escapes the guard, the time-outs and the
 //! retry setting.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use aws_types::region::Region;
 use super::clock::time_asleep;
 use super::fresh::OwnWrites;
 use super::guard::{Lease, ReadOnlyGuard};
+use super::tally::Tally;
 use super::tell::Teller;
 use super::watch::ServiceWatch;
 use super::{ATTEMPT_TIMEOUT, CallError, Clock, SETTLE_WINDOW};
@@ -60,6 +62,7 @@ pub struct Aws {
     pub endpoint_url: Option<String>,
     pub(super) config: SdkConfig,
     pub(super) access: Access,
+    pub(super) tally: Tally,
     pub(super) ecs: aws_sdk_ecs::Client,
     pub(super) logs: aws_sdk_cloudwatchlogs::Client,
     pub(super) names: aws_sdk_servicediscovery::Client,
@@ -75,8 +78,8 @@ pub struct Aws {
 
 /// One client of a service, with our settings over the shared ones.
 macro_rules! client {
-    ($sdk:ident, $config:expr, $access:expr, $teller:expr) => {{
-        let builder = $sdk::config::Builder::from($config);
+    ($sdk:ident, $config:expr, $access:expr, $tally:expr, $teller:expr) => {{
+        let builder = $sdk::config::Builder::from($config).interceptor($tally.clone());
         let builder = match $access {
             Access::ReadOnly => builder.interceptor(ReadOnlyGuard),
             Access::ReadWrite => builder,
@@ -139,13 +142,13 @@ impl Aws {
 
     pub(super) fn over(config: SdkConfig, access: Access, clock: Clock, seed: u64) -> Self {
         let region = config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default();
-        let nobody: Option<&Teller> = None;
+        let (tally, nobody): (Tally, Option<&Teller>) = (Tally::default(), None);
         Self {
-            ecs: client!(aws_sdk_ecs, &config, access, nobody),
-            logs: client!(aws_sdk_cloudwatchlogs, &config, access, nobody),
-            names: client!(aws_sdk_servicediscovery, &config, access, nobody),
-            elb: client!(aws_sdk_elasticloadbalancingv2, &config, access, nobody),
-            sts: client!(aws_sdk_sts, &config, access, nobody),
+            ecs: client!(aws_sdk_ecs, &config, access, tally, nobody),
+            logs: client!(aws_sdk_cloudwatchlogs, &config, access, tally, nobody),
+            names: client!(aws_sdk_servicediscovery, &config, access, tally, nobody),
+            elb: client!(aws_sdk_elasticloadbalancingv2, &config, access, tally, nobody),
+            sts: client!(aws_sdk_sts, &config, access, tally, nobody),
             teller: None,
             endpoint_url: config.endpoint_url().map(str::to_owned),
             watch: ServiceWatch::default(),
@@ -157,7 +160,13 @@ impl Aws {
             region,
             config,
             access,
+            tally,
         }
+    }
+
+    /// The requests sent since this way to AWS was opened, by action as policies write it: `ecs:DescribeServices` → 61.
+    pub fn calls_made(&self) -> BTreeMap<String, u64> {
+        self.tally.counts()
     }
 
     /// Tells `watch`, where there is one, of each attempt of every call from now on, and of each wait before the next.
@@ -165,12 +174,12 @@ impl Aws {
     pub fn watched(mut self, watch: Option<ApiWatch>) -> Self {
         let Some(watch) = watch else { return self };
         let teller = Teller { watch, clock: self.clock.clone() };
-        let (config, access, told) = (&self.config, self.access, Some(&teller));
-        self.ecs = client!(aws_sdk_ecs, config, access, told);
-        self.logs = client!(aws_sdk_cloudwatchlogs, config, access, told);
-        self.names = client!(aws_sdk_servicediscovery, config, access, told);
-        self.elb = client!(aws_sdk_elasticloadbalancingv2, config, access, told);
-        self.sts = client!(aws_sdk_sts, config, access, told);
+        let (config, access, tally, told) = (&self.config, self.access, &self.tally, Some(&teller));
+        self.ecs = client!(aws_sdk_ecs, config, access, tally, told);
+        self.logs = client!(aws_sdk_cloudwatchlogs, config, access, tally, told);
+        self.names = client!(aws_sdk_servicediscovery, config, access, tally, told);
+        self.elb = client!(aws_sdk_elasticloadbalancingv2, config, access, tally, told);
+        self.sts = client!(aws_sdk_sts, config, access, tally, told);
         self.teller = Some(teller);
         self
     }

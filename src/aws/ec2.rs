@@ -8,7 +8,7 @@ use super::retry::may_pass;
 use super::xml::{items, text};
 use super::{Aws, CallError};
 
-const API_VERSION: &str = "2016-11-15";
+pub(super) const API_VERSION: &str = "2016-11-15";
 
 /// A security group, as far as a plan looks at it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,10 @@
-//! Reads of Elastic Load Balancing v2. Its wire is XML, so the SDK's types are used and turned into small ones of ours.
+//! Elastic Load Balancing v2: what a plan reads, and the path of health checks, which a stage may change. Its wire is XML, so the SDK's types are used and turned into small ones of ours.
 
+use aws_types::request_id::RequestId;
 use serde::{Deserialize, Serialize};
 
 use super::guard::Witness;
-use super::retry::may_pass;
+use super::retry::{certainly_not_applied_and_may_pass, may_pass};
 use super::{Aws, CallError};
 
 /// A target group.
@@ -23,6 +24,10 @@ pub struct TargetGroup {
     pub health_path: Option<String>,
     /// The HTTP codes that count as healthy.
     pub matcher: Option<String>,
+    /// Seconds from one health check of a target to the next.
+    pub interval: u64,
+    /// So many failed checks in a row make a target unhealthy.
+    pub unhealthy_threshold: u64,
     /// The load balancers that forward to it.
     pub load_balancers: Vec<String>,
 }
@@ -119,9 +124,27 @@ impl Aws {
                 vpc: group.vpc_id().map(str::to_owned),
                 health_path: group.health_check_path().map(str::to_owned),
                 matcher: group.matcher().and_then(|matcher| matcher.http_code()).map(str::to_owned),
+                interval: group.health_check_interval_seconds().and_then(|given| given.try_into().ok()).unwrap_or(30),
+                unhealthy_threshold: group.unhealthy_threshold_count().and_then(|given| given.try_into().ok()).unwrap_or(2),
                 load_balancers: group.load_balancer_arns().to_vec(),
             })
             .collect())
+    }
+
+    /// Lets a target group's health checks ask for another path; gives AWS's request id. Nothing else of the group is changed.
+    ///
+    /// # Errors
+    /// [`CallError`]; when its class is unknown, look before doing anything else.
+    pub async fn set_health_path(&self, group_arn: &str, path: &str) -> Result<Option<String>, CallError> {
+        const OPERATION: &str = "ModifyTargetGroup";
+        self.retry(certainly_not_applied_and_may_pass, || async {
+            let witness = Witness::under(self.lease());
+            let call = self.elb.modify_target_group().target_group_arn(group_arn).health_check_path(path);
+            let sent = call.customize().interceptor(witness.clone()).send().await;
+            let output = sent.map_err(|error| CallError::from_sdk(OPERATION, group_arn, &error, witness.transmits()))?;
+            Ok(RequestId::request_id(&output).map(str::to_owned))
+        })
+        .await
     }
 
     /// Every target of the group, draining ones included.

@@ -229,7 +229,7 @@ fn reason(code: &str, message: &str) -> Reason {
         // DeleteService while ECS still takes an old deployment away.
         "InvalidParameterException" if message.contains("while deployments are active") => Reason::Busy,
         "InvalidParameterException" if message.contains("was not idempotent") => Reason::Exists,
-        "ResourceAlreadyExistsException" | "ServiceAlreadyExists" => Reason::Exists,
+        "ResourceAlreadyExistsException" | "ServiceAlreadyExists" | "InvalidPermission.Duplicate" => Reason::Exists,
         "ServiceNotFoundException"
         | "ServiceNotActiveException"
         | "ResourceNotFoundException"
@@ -241,6 +241,8 @@ fn reason(code: &str, message: &str) -> Reason {
         | "InstanceNotFound"
         | "ClusterNotFoundException"
         | "InvalidGroup.NotFound"
+        | "InvalidPermission.NotFound"
+        | "InvalidSecurityGroupRuleId.NotFound"
         | "InvalidSubnetID.NotFound" => Reason::Missing,
         "ExpiredTokenException"
         | "ExpiredToken"

@@ -24,6 +24,7 @@ pub const READ_ONLY_OPERATIONS: &[&str] = &[
     "DescribeRouteTables",
     "DescribeRules",
     "DescribeScalableTargets",
+    "DescribeSecurityGroupRules",
     "DescribeSecurityGroups",
     "DescribeServiceDeployments",
     "DescribeServiceRevisions",

@@ -117,7 +117,7 @@ pub(super) fn may_pass(error: &CallError) -> Option<u32> {
 }
 
 /// For mutations.
-fn certainly_not_applied_and_may_pass(error: &CallError) -> Option<u32> {
+pub(super) fn certainly_not_applied_and_may_pass(error: &CallError) -> Option<u32> {
     match error.class {
         Class::Rejected => may_pass(error),
         Class::Unknown => None,

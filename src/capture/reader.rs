@@ -47,8 +47,14 @@ struct Notes {
 
 /// The service of an operation, as IAM spells it. `servicediscovery:ListServices` has it already.
 fn spelled(operation: &str) -> String {
-    const EC2: &[&str] =
-        &["DescribeRouteTables", "DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcAttribute", "DescribeVpcs"];
+    const EC2: &[&str] = &[
+        "DescribeRouteTables",
+        "DescribeSecurityGroupRules",
+        "DescribeSecurityGroups",
+        "DescribeSubnets",
+        "DescribeVpcAttribute",
+        "DescribeVpcs",
+    ];
     const ELB: &[&str] = &[
         "DescribeListeners",
         "DescribeLoadBalancers",

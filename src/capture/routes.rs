@@ -16,7 +16,11 @@ const FILTERED: usize = 200;
 /// The world file's `elbv2` and `ec2`.
 pub(super) async fn read(reader: &Reader<'_>, scope: &Scope, ecs: &Value) -> Result<(Value, Value), CallError> {
     let elbv2 = read_elb(reader, scope, ecs).await?;
-    let ec2 = read_ec2(reader, ecs, &elbv2).await?;
+    let mut ec2 = read_ec2(reader, ecs, &elbv2).await?;
+    let rules = read_rules(reader, scope, &ec2).await?;
+    if !rules.is_empty() {
+        ec2["securityGroupRules"] = json!(rules);
+    }
     Ok((elbv2, ec2))
 }
 
@@ -179,6 +183,16 @@ async fn read_security_groups(reader: &Reader<'_>, ids: BTreeSet<String>) -> Res
     let more: BTreeSet<String> = found.iter().flat_map(named).filter(|id| !ids.contains(id)).collect();
     found.extend(filtered(reader, "DescribeSecurityGroups", "group-id", "SecurityGroups", &more).await?);
     Ok(found)
+}
+
+/// The rules of the groups with their ids and tags, by which a run knows its own; for runbooks that add rules.
+async fn read_rules(reader: &Reader<'_>, scope: &Scope, ec2: &Value) -> Result<Vec<Value>, CallError> {
+    const OPERATION: &str = "DescribeSecurityGroupRules";
+    if !scope.wants.permissions.iter().any(|permission| permission.action.ends_with(OPERATION)) {
+        return Ok(Vec::new());
+    }
+    let groups = entries(&ec2["securityGroups"]).filter_map(|group| group["GroupId"].as_str()).map(str::to_owned).collect();
+    filtered(reader, OPERATION, "group-id", "SecurityGroupRules", &groups).await
 }
 
 /// Subnets that nobody may look at: they are there, for tasks run in them.

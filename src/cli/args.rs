@@ -77,7 +77,9 @@ pub enum Verb {
     /// Show where a run stands
     Status(StatusArgs),
     /// List the runs
-    Runs,
+    Runs(RunsArgs),
+    /// What happened in a run, and what it changed: a record to hand to others
+    Report(ReportArgs),
     /// Say why it does not work, the likely cause first; reads AWS and changes nothing
     Doctor(DoctorArgs),
     /// Show the shared service's log lines
@@ -232,6 +234,49 @@ pub struct RollbackArgs {
     pub yes: bool,
     #[command(flatten)]
     pub take_over: TakeOverArgs,
+}
+
+/// Which runs are listed: those that all of these let through.
+#[derive(Debug, Default, Args)]
+pub struct RunsArgs {
+    /// Only runs that stand so: running, unfinished, held, stopped, stuck, done, rolled-back or abandoned (repeatable)
+    #[arg(long, value_name = "WORD")]
+    pub status: Vec<String>,
+    /// Only runs in this environment
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Only runs of this runbook
+    #[arg(long, value_name = "NAME")]
+    pub runbook: Option<String>,
+    /// Only runs that began since then: a date (2026-01-31, in UTC), a moment (2026-01-31T08:00:00Z), or so long ago (90m, 12h, 7d, 2w)
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Only so many, the newest
+    #[arg(long, value_name = "NUMBER")]
+    pub limit: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    #[command(flatten)]
+    pub run: RunId,
+    /// Its form; `--output json` asks for JSON too
+    #[arg(long, value_enum)]
+    pub format: Option<ReportFormat>,
+    /// Write it to this file, with mode 0600; a report that is there is replaced, anything else is not
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For a terminal, a ticket or a repository.
+    Markdown,
+    /// One page that needs nothing else, for a browser or paper.
+    Html,
+    /// For programs.
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -10,12 +10,14 @@ use crate::model::{Error, Exit};
 pub fn call(context: &Context, args: &RunbookArgs) -> Result<Exit, Error> {
     let runbook = runbooks::load(&args.runbook, &runbooks::sources(context, Vec::new())?)?;
     let stages: Vec<&str> = runbook.stages.iter().map(|stage| stage.id.as_str()).collect();
+    let off: Vec<&str> = runbook.off.iter().map(|stage| stage.id.as_str()).collect();
     if context.json() {
         let value = json!({ "format": "sidestep-check", "version": 1, "runbook": runbook.name, "digest": runbook.digest, "stages": stages,
-            "variables": runbook.variable_values() });
+            "off": off, "variables": runbook.variable_values() });
         context.out.data(&value.to_string());
     } else {
-        context.out.data(&format!("{}: {} stages, no problem found", runbook.name, stages.len()));
+        let more = if off.is_empty() { String::new() } else { format!("; switched off: {}", off.join(", ")) };
+        context.out.data(&format!("{}: {} stages, no problem found{more}", runbook.name, stages.len()));
     }
     Ok(Exit::Done)
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::args::{Common, Output};
 use crate::aws::{Clock, ConnectOptions};
 use crate::journal::Journal;
-use crate::model::{Actor, ApiWatch, Error, Finding, Plan, Severity};
+use crate::model::{Actor, ApiWatch, Error, Finding, Plan, RunId, Severity};
 use crate::ui::prompt::Terminal;
 use crate::ui::text::shell_word;
 use crate::ui::{Ask, Out, Style, calls, json, plan_view};
@@ -129,6 +129,18 @@ impl Context {
             Some(wanted) => Error::RunNotFound { wanted: wanted.to_owned(), state_dir, known: Vec::new() },
             None => Error::NoOpenRun { state_dir },
         })
+    }
+
+    /// The run that a verb shows which changes nothing: the one that is named, or the unfinished one; the newest where nothing is
+    /// unfinished, for that is what the operator asks about.
+    pub fn run_to_show(&self, journal: &Journal, wanted: Option<&str>) -> Result<RunId, Error> {
+        match journal.find(wanted, false) {
+            Err(Error::NoOpenRun { state_dir }) => match journal.runs()?.into_iter().next() {
+                Some(newest) => Ok(newest.id),
+                None => Err(Error::NoOpenRun { state_dir }),
+            },
+            found => found,
+        }
     }
 
     /// The state directory's absolute path, for messages.

@@ -5,6 +5,15 @@ use crate::model::{Direction, Error, Exit, Outcome, RunView};
 use crate::plan;
 use crate::ui::{closing, status_view, summary};
 
+/// The same, and of a run that is over, how it is told to others.
+pub fn tell_end_and_record(context: &Context, view: &RunView, result: &Result<Exit, Error>) {
+    tell_end(context, view, result);
+    if view.ended.is_some() && !context.json() {
+        let report = context.command(&format!("report {}", view.id));
+        context.out.status(&format!("\nThe record of it, for a ticket or an archive: `{report}`"));
+    }
+}
+
 /// What was done, and after a migration that is done, what to look at.
 pub fn tell_end(context: &Context, view: &RunView, result: &Result<Exit, Error>) {
     if context.json() {

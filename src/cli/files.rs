@@ -13,7 +13,7 @@ use crate::model::Error;
 pub struct Sort {
     /// In words: `world file`.
     pub what: &'static str,
-    /// The member `format` of its JSON.
+    /// The member `format` of its JSON; or, in another form, the mark that it bears.
     pub format: &'static str,
 }
 
@@ -36,12 +36,20 @@ impl Sort {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(self.unwritable(path, &error.to_string())),
         };
-        let there: Value = serde_json::from_slice(&text).unwrap_or_default();
-        if there["format"] == self.format {
+        if self.is_one(&text) {
             return Ok(());
         }
         let what = self.what;
         Err(self.unwritable(path, &format!("it is there already, and is no {what}: only a {what} is replaced")))
+    }
+
+    /// Whether this is the text of such a file.
+    fn is_one(self, text: &[u8]) -> bool {
+        let json: Value = serde_json::from_slice(text).unwrap_or_default();
+        let (page, comment) =
+            (format!("<meta name=\"generator\" content=\"{}\"/>", self.format), format!("<!-- {} -->", self.format));
+        let bears = |mark: &str| text.windows(mark.len()).any(|part| part == mark.as_bytes());
+        json["format"] == self.format || bears(&page) || bears(&comment)
     }
 
     fn unwritable(self, path: &Path, why: &str) -> Error {

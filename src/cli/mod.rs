@@ -24,6 +24,7 @@ mod man;
 mod pause;
 mod plan;
 mod rehearse;
+mod report;
 mod resume;
 mod rollback;
 mod run;
@@ -86,7 +87,8 @@ fn call(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Approve(args) => approve::call(context, &args),
         Verb::Abandon(args) => abandon::call(context, &args),
         Verb::Status(args) => status::call(context, &args),
-        Verb::Runs => runs::call(context),
+        Verb::Runs(args) => runs::call(context, &args),
+        Verb::Report(args) => report::call(context, &args),
         Verb::Doctor(args) => doctor::call(context, &args),
         Verb::Logs(args) => logs::call(context, &args),
         Verb::Rehearse(args) => rehearse::call(context, &args),

@@ -6,7 +6,7 @@ use super::amend::{self, Adopted, Amendment, noted};
 use super::args::ResumeArgs;
 use super::context::Context;
 use super::drive::Drive;
-use super::ending::tell_end;
+use super::ending::tell_end_and_record;
 use super::holds::{hold, lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
 use super::standing::{standing, when_over};
@@ -53,13 +53,13 @@ pub fn call(context: &Context, args: &ResumeArgs) -> Result<Exit, Error> {
         let prepared = prepare(context, args, &aws, &mut open, amended.as_ref(), &by, &mut ask, &holds).await;
         if let Err(error) = prepared {
             // Left in order: nothing was sent.
-            open.close(&error.to_string(), aws.clock.now())?;
+            open.close_after(&error.to_string(), aws.calls_made(), aws.clock.now())?;
             return Err(error);
         }
         let screen = Screen::for_run(context);
         let control = signals::listen(by.clone())?;
         let (result, view) = Drive::new(context, &aws, open, &screen, ask, by, control).run().await;
-        tell_end(context, &view, &result);
+        tell_end_and_record(context, &view, &result);
         result
     })
 }

@@ -3,7 +3,7 @@
 use super::args::RollbackArgs;
 use super::context::Context;
 use super::drive::Drive;
-use super::ending::tell_end;
+use super::ending::tell_end_and_record;
 use super::holds::{lanes_named, plan_stages, stages_named};
 use super::screen::Screen;
 use super::steer;
@@ -60,7 +60,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         // Whoever had the run a moment ago may have gone on. What is passed over below may be all that was left.
         let view = open.view().clone();
         if let Err(error) = skip(context, args, &mut open, &by, aws.clock.now()) {
-            open.close(&error.to_string(), aws.clock.now())?;
+            open.close_after(&error.to_string(), aws.calls_made(), aws.clock.now())?;
             return Err(error);
         }
         let screen = Screen::for_run(context);
@@ -85,7 +85,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
                 }
             }
         };
-        tell_end(context, &view, &result);
+        tell_end_and_record(context, &view, &result);
         result
     })
 }

@@ -6,7 +6,7 @@ use super::agree::{self, Said};
 use super::args::{ResumeArgs, RunArgs, RunId, TakeOverArgs};
 use super::context::{Context, live_seed};
 use super::drive::Drive;
-use super::ending::tell_end;
+use super::ending::tell_end_and_record;
 use super::holds::{hold, stages_named};
 use super::screen::Screen;
 use super::{account, dry_run, plan, resume, runbooks, signals};
@@ -127,6 +127,6 @@ async fn start(
     let control = signals::listen(by.clone())?;
     let drive = Drive::new(context, &aws, open, &screen, ask, by, control);
     let (result, view) = drive.run().await;
-    tell_end(context, &view, &result);
+    tell_end_and_record(context, &view, &result);
     result
 }

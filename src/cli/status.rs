@@ -11,14 +11,7 @@ use crate::ui::status_view;
 
 pub fn call(context: &Context, args: &StatusArgs) -> Result<Exit, Error> {
     let journal = context.existing_journal(args.run.run.as_deref())?;
-    let run = match journal.find(args.run.run.as_deref(), false) {
-        // Nothing is unfinished: the newest run is what the operator asks about.
-        Err(Error::NoOpenRun { state_dir }) => match journal.runs()?.first() {
-            Some(newest) => newest.id.clone(),
-            None => return Err(Error::NoOpenRun { state_dir }),
-        },
-        found => found?,
-    };
+    let run = context.run_to_show(&journal, args.run.run.as_deref())?;
     if args.watch {
         watch::until_it_stands(context, &journal, &run, args.live)?;
     }

@@ -50,6 +50,8 @@ pub const GENERATED: &[(&str, &str)] = &[
     ("ecs.services.*.tags.*[sidestep:token].value", "an attempt's token, drawn"),
     ("ecs.taskDefinitions.*.tags.*[sidestep:token].value", "an attempt's token, drawn"),
     ("logs.tags.*.sidestep:token", "an attempt's token, drawn"),
+    ("ec2.securityGroupRules.*.SecurityGroupRuleId", "drawn"),
+    ("ec2.securityGroupRules.*.Tags.*[sidestep:token].Value", "an attempt's token, drawn"),
 ];
 
 /// What a run that went back may leave behind.
@@ -65,6 +67,7 @@ pub const ANEW: &[(&str, &str)] = &[("ecs.taskDefinitions.*.taskDefinition.revis
 
 /// Lists whose order says nothing.
 const UNORDERED: &[&str] = &[
+    "ec2.securityGroupRules",
     "ecs.tasks",
     "ecs.services",
     "ecs.taskDefinitions",
@@ -214,6 +217,11 @@ impl Ids {
             note(text(&service["Id"]), format!("<name {}>", text(&service["Name"])));
             note(text(&service["CreatorRequestId"]), format!("<creator of {}>", text(&service["Name"])));
         }
+        for rule in entries(&world["ec2"]["securityGroupRules"]) {
+            let ports = format!("{} {}-{}", text(&rule["IpProtocol"]), rule["FromPort"], rule["ToPort"]);
+            let peer = &rule["ReferencedGroupInfo"]["GroupId"];
+            note(text(&rule["SecurityGroupRuleId"]), format!("<rule {ports} from {peer} to {}>", text(&rule["GroupId"])));
+        }
         note_tokens(world, &mut note);
         Self(ids)
     }
@@ -289,9 +297,10 @@ fn note_tokens(value: &Value, note: &mut impl FnMut(&str, String)) {
     }
 }
 
-/// Sets aside which run our own tags name. In the tags alone: four characters may stand anywhere by chance.
+/// Sets aside which run our own tags name, and our own descriptions. There alone: four characters may stand anywhere by chance.
 fn forget_runs(value: &mut Value) {
     const TAG: &str = "sidestep:run";
+    const DESCRIBED: &str = "(sidestep run ";
     match value {
         Value::Array(list) => list.iter_mut().for_each(forget_runs),
         Value::Object(members) => {
@@ -301,6 +310,11 @@ fn forget_runs(value: &mut Value) {
                 if let Some(run) = members.get_mut(*name) {
                     *run = Value::from("<run>");
                 }
+            }
+            if let Some(Value::String(text)) = members.get_mut("Description")
+                && let Some(at) = text.find(DESCRIBED)
+            {
+                text.replace_range(at + DESCRIBED.len().., "<run>)");
             }
             members.values_mut().for_each(forget_runs);
         }

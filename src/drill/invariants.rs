@@ -167,8 +167,9 @@ fn shared_is_there(scene: &Scene<'_>) -> bool {
 }
 
 /// What makes a resource, and what ends it.
-const MAKES: &[&str] = &["CreateLogGroup", "RegisterTaskDefinition", "CreateService"];
-const ENDS: &[&str] = &["DeleteLogGroup", "DeregisterTaskDefinition", "DeleteTaskDefinitions", "DeleteService"];
+const MAKES: &[&str] = &["CreateLogGroup", "RegisterTaskDefinition", "CreateService", "AuthorizeSecurityGroupIngress"];
+const ENDS: &[&str] =
+    &["DeleteLogGroup", "DeregisterTaskDefinition", "DeleteTaskDefinitions", "DeleteService", "RevokeSecurityGroupIngress"];
 
 fn only_ours_is_deleted(scene: &Scene<'_>) -> Option<String> {
     let mut maker: BTreeMap<&str, &str> = BTreeMap::new();

@@ -1,5 +1,7 @@
 //! A run that this process works on: it holds the lock and may append.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::claims;
@@ -95,12 +97,20 @@ impl OpenRun {
         Ok(Sentry { db, run: self.writer.run.clone(), fence: self.writer.fence, lock })
     }
 
-    /// Leaves the run in order: says why in the journal and lets the lock go.
+    /// Leaves the run in order, without having asked AWS anything: says why in the journal and lets the lock go.
     ///
     /// # Errors
     /// As [`Store::append`]. The lock is let go in any case.
-    pub fn close(mut self, why: &str, at: Timestamp) -> Result<(), Error> {
-        let left = self.append(at, vec![RecordBody::SessionClosed { why: why.to_owned() }]);
+    pub fn close(self, why: &str, at: Timestamp) -> Result<(), Error> {
+        self.close_after(why, BTreeMap::new(), at)
+    }
+
+    /// The same, with the requests that were sent to AWS meanwhile.
+    ///
+    /// # Errors
+    /// As [`OpenRun::close`].
+    pub fn close_after(mut self, why: &str, calls: BTreeMap<String, u64>, at: Timestamp) -> Result<(), Error> {
+        let left = self.append(at, vec![RecordBody::SessionClosed { why: why.to_owned(), calls }]);
         self.lock.release();
         left.map(|_| ())
     }

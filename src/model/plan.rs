@@ -58,6 +58,10 @@ pub struct Outlook {
     pub calls: u64,
     /// What becomes of capacity, one sentence each.
     pub capacity: Vec<String>,
+    /// The duration by stage, in seconds, of those that take more than moments. Absent in plans of versions that did not tell them
+    /// apart.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stages: BTreeMap<StageId, u64>,
 }
 
 /// What a plan is bound to. Resume and rollback refuse another one.

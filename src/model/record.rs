@@ -1,6 +1,6 @@
 //! Journal records: what happened, appended and never changed. The state of a run is a fold over them ([`super::RunView`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,10 @@ pub enum RecordBody {
     SessionClosed {
         /// Why it left, for a person.
         why: String,
+        /// The requests that it sent to AWS, by action: `ecs:DescribeServices` → 61. Absent where it asked nothing, and in journals
+        /// of versions that did not count.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        calls: BTreeMap<String, u64>,
     },
     /// A step is about to act. Durable before the call leaves.
     StepStarted {

@@ -31,8 +31,10 @@ pub struct Runbook {
     pub findings: Vec<DeclaredFinding>,
     /// What its `closing` block says.
     pub closing: Closing,
-    /// The stages in order.
+    /// The stages in order: those that are switched on. There is one at least.
     pub stages: Vec<StageDecl>,
+    /// The stages that their `enabled` leaves out. They are in no plan; findings may say that one of them would help.
+    pub off: Vec<StageDecl>,
 }
 
 /// A `finding "ID" { … }` block: what the runbook itself knows to be wrong with values of its variables.

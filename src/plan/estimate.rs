@@ -1,8 +1,10 @@
 //! How long a run takes, roughly: for the operator's planning and for the life of credentials, never for a decision of the engine.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
-use crate::model::{GATE_BAKE, Outlook, StagePlan, StepClass, StepPlan};
+use crate::model::{GATE_BAKE, Outlook, StageDecl, StageId, StagePlan, StepClass, StepPlan};
 use crate::stages::facts::Facts;
 use crate::stages::kind::LANE_CONCURRENCY;
 use crate::stages::subject::Subject;
@@ -19,19 +21,37 @@ const ROLLOUT: &str = "ecs.await-rollout";
 
 /// The run's expected duration in seconds.
 pub fn seconds(facts: &Facts, subject: &Subject<'_>) -> u64 {
-    let created: u64 = subject.shared.iter().filter(|shared| shared.due).map(|_| FIRST_S).sum();
+    by_stage(facts, subject).values().sum()
+}
+
+/// The same by stage; stages that take only moments are not there.
+fn by_stage(facts: &Facts, subject: &Subject<'_>) -> BTreeMap<StageId, u64> {
+    let mut rollouts: BTreeMap<StageId, Vec<u64>> = BTreeMap::new();
+    let mut takes = |decl: &StageDecl, seconds: u64| rollouts.entry(decl.id.clone()).or_default().push(seconds);
     let due = |service: &str| subject.shared.iter().any(|shared| shared.name == service && shared.due);
-    let named: u64 = subject.names.iter().filter(|name| due(&name.service)).map(|_| BATCH_S).sum();
-    let mut rollouts: Vec<u64> = subject
-        .moved
-        .iter()
-        .filter(|(_, moved)| moved.is_due())
-        .map(|(name, moved)| moved.rollouts() * facts.services.get(name).map_or(BATCH_S, rollout))
-        .collect();
-    // Lanes run side by side, so many at a time; the slowest decides.
-    rollouts.sort_unstable_by(|one, other| other.cmp(one));
-    let moved: u64 = rollouts.chunks(LANE_CONCURRENCY).filter_map(|wave| wave.first()).sum();
-    created + named + moved
+    for shared in subject.shared.iter().filter(|shared| shared.due) {
+        takes(shared.decl, FIRST_S);
+    }
+    for name in subject.names.iter().filter(|name| due(&name.service)) {
+        takes(name.decl, BATCH_S);
+    }
+    for (name, moved) in &subject.moved {
+        let once = facts.services.get(name).map_or(BATCH_S, rollout);
+        let retarget = moved.retarget.as_ref().filter(|retarget| retarget.due).map(|retarget| retarget.decl);
+        let strip = moved.strip.as_ref().filter(|strip| strip.due).map(|strip| strip.decl);
+        for decl in retarget.into_iter().chain(strip) {
+            takes(decl, once);
+        }
+    }
+    for path in subject.health_paths.iter().filter(|path| path.on && path.watched > 0) {
+        takes(path.decl, path.watched);
+    }
+    let in_waves = |mut rollouts: Vec<u64>| -> u64 {
+        // Lanes run side by side, so many at a time; the slowest decides.
+        rollouts.sort_unstable_by(|one, other| other.cmp(one));
+        rollouts.chunks(LANE_CONCURRENCY).filter_map(|wave| wave.first()).sum()
+    };
+    rollouts.into_iter().map(|(stage, rollouts)| (stage, in_waves(rollouts))).collect()
 }
 
 /// One rollout of a service: as many batches as its percents make.
@@ -76,12 +96,18 @@ pub fn outlook(facts: &Facts, subject: &Subject<'_>, stages: &[StagePlan]) -> Ou
     if steps.is_empty() {
         return Outlook::default();
     }
-    let bakes: u64 = steps.iter().filter(|step| step.action == GATE_BAKE).filter_map(|step| step.expected_s).sum();
-    let seconds = seconds(facts, subject) + bakes;
+    let mut by_stage = by_stage(facts, subject);
+    for stage in stages {
+        let bakes: u64 = stage.steps().filter(|step| step.action == GATE_BAKE).filter_map(|step| step.expected_s).sum();
+        if bakes > 0 {
+            *by_stage.entry(stage.id.clone()).or_default() += bakes;
+        }
+    }
+    let seconds = by_stage.values().sum();
     let mutations = steps.iter().filter(|step| step.class == StepClass::Mutation).count() as u64;
     // Waits ask every few seconds; a mutation is read before and after; the rest reads a little.
     let calls = seconds / 4 + 4 * mutations + 2 * (steps.len() as u64 - mutations);
-    Outlook { seconds, calls, capacity: capacity(facts, subject) }
+    Outlook { seconds, calls, capacity: capacity(facts, subject), stages: by_stage }
 }
 
 /// What the sidecars free, and what the shared services take.

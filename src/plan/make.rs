@@ -17,7 +17,7 @@ use crate::stages::registry;
 /// Everything that is wrong with the stages of a runbook.
 pub fn check(runbook: &Runbook) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for decl in &runbook.stages {
+    for decl in runbook.stages.iter().chain(&runbook.off) {
         match registry::kind(&decl.kind) {
             Some(kind) => {
                 problems.extend(kind.check(decl));

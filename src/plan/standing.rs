@@ -16,6 +16,11 @@ pub fn subject<'a>(runbook: &'a Runbook, facts: &Facts) -> Subject<'a> {
             kind.subject(decl, facts, &mut subject);
         }
     }
+    for decl in &runbook.off {
+        if let Some(kind) = registry::kind(&decl.kind) {
+            kind.offers(decl, facts, &mut subject);
+        }
+    }
     subject
 }
 
@@ -28,6 +33,9 @@ pub fn standing(runbook: &Runbook, facts: &Facts) -> Vec<Finding> {
     for shared in &mut subject.shared {
         shared.due = true;
     }
+    // What a stage would repair is not repaired by it now.
+    subject.openings.retain(|stage| !stage.on);
+    subject.health_paths.retain(|stage| !stage.on);
     checks::run(&Scene { facts, subject: &subject, account_named: true })
 }
 

@@ -224,15 +224,15 @@ fn detach_only(steps: &mut Vec<UndoStep>) {
 
 fn resource(mutation: &Mutation, steps: &[UndoStep]) -> Resource {
     let action = steps.first().map(|step| step.action).unwrap_or_default();
-    let disposition = if action == UPDATE && mutation.step.action == UPDATE || action == "logs.put-retention" {
-        Disposition::Update
-    } else {
-        Disposition::Delete
-    };
+    let puts_back = ["logs.put-retention", "elb.set-health-path"].contains(&action);
+    let disposition =
+        if action == UPDATE && mutation.step.action == UPDATE || puts_back { Disposition::Update } else { Disposition::Delete };
     let output = mutation.output.as_deref().unwrap_or(&Value::Null);
     let (kind, name) = match mutation.step.action.as_str() {
         "logs.create-log-group" | "logs.put-retention" => ("log group", mutation.step.params["name"].clone()),
         "servicediscovery.create-service" => ("DNS name", mutation.step.params["name"].clone()),
+        "ec2.authorize-ingress" => ("security group rule", output["rule"].clone()),
+        "elb.set-health-path" => ("target group", mutation.step.params["name"].clone()),
         CREATE | UPDATE => ("service", mutation.step.params["service"].clone()),
         _ => ("task definition", output["taskDefinition"].clone()),
     };

@@ -101,9 +101,12 @@ fn resolve_body(
     let target = resolver.target_block(&declared);
     let closing = resolver.closing_block(&declared);
     let findings: Vec<Option<DeclaredFinding>> = declared.findings.iter().map(|finding| resolver.finding(finding)).collect();
-    let stages: Vec<Option<StageDecl>> = declared.stages.iter().map(|stage| resolver.stage(stage)).collect();
+    let stages: Vec<Option<(bool, StageDecl)>> = declared.stages.iter().map(|stage| resolver.stage(stage)).collect();
+    let stages = stages.into_iter().collect::<Option<Vec<_>>>();
+    let stages = stages.and_then(|stages| resolver.switched(stages));
     let Head { name, description, enabled, refusal } = head?;
     let Places { values: mut target, spans: target_spans, variables: target_variables } = target?;
+    let (stages, off) = stages?;
     target.insert("__enabled".to_owned(), Value::Bool(enabled));
     target.insert("__refusal".to_owned(), Value::String(refusal));
     Some(Runbook {
@@ -117,7 +120,8 @@ fn resolve_body(
         target_variables,
         findings: findings.into_iter().collect::<Option<Vec<_>>>()?,
         closing: closing?,
-        stages: stages.into_iter().collect::<Option<Vec<_>>>()?,
+        stages,
+        off,
     })
 }
 
@@ -235,6 +239,8 @@ fn report_circles<'a>(
 const RUNBOOK: &[&str] = &["description", "enabled", "refuse"];
 const CLOSING: &[&str] = &["name", "code"];
 const FINDING: &[&str] = &["description", "severity", "when", "resource", "found", "consequence", "fix"];
+/// What every stage may say: false leaves it out.
+const ENABLED: &str = "enabled";
 const TARGET: &[&str] = &["account", "cluster", "environment", "region", "services"];
 
 /// What the `runbook` block says.
@@ -408,17 +414,42 @@ impl Resolver<'_> {
         whole.then_some(DeclaredFinding { about, holds, finding })
     }
 
-    fn stage(&mut self, stage: &declare::StageBlock<'_>) -> Option<StageDecl> {
+    /// A stage, and whether it is switched on.
+    fn stage(&mut self, stage: &declare::StageBlock<'_>) -> Option<(bool, StageDecl)> {
         let (body, notes) = self.with_bodies(|bodies| bodies.object(stage.body, ""));
-        Some(StageDecl {
+        let mut body = body?;
+        let enabled = match body.remove(ENABLED).map(|value| Type::Bool.convert(&value)) {
+            None => true,
+            Some(Ok(value)) => value == Value::Bool(true),
+            Some(Err(why)) => {
+                let span = notes.spans.get(&format!("/{ENABLED}")).cloned();
+                self.report(span, format!("`{ENABLED}` {}", why.message), Some(format!("write {ENABLED} = true")));
+                return None;
+            }
+        };
+        let decl = StageDecl {
             id: StageId::new(stage.name),
             kind: stage.kind.to_owned(),
             span: stage.head.clone(),
-            body: Value::Object(body?),
+            body: Value::Object(body),
             spans: notes.spans,
             name_spans: notes.names,
             variables: notes.variables,
-        })
+        };
+        Some((enabled, decl))
+    }
+
+    /// The stages that are switched on, and those that are not: one at least must be.
+    fn switched(&mut self, stages: Vec<(bool, StageDecl)>) -> Option<(Vec<StageDecl>, Vec<StageDecl>)> {
+        let (on, off): (Vec<_>, Vec<_>) = stages.into_iter().partition(|(enabled, _)| *enabled);
+        let bare = |stages: Vec<(bool, StageDecl)>| stages.into_iter().map(|(_, decl)| decl).collect::<Vec<_>>();
+        let (on, off) = (bare(on), bare(off));
+        if let (true, Some(first)) = (on.is_empty(), off.first()) {
+            let span = Some(first.span_at(&format!("/{ENABLED}")));
+            self.report(span, "every stage is switched off".to_owned(), Some(format!("give one of them {ENABLED} = true")));
+            return None;
+        }
+        Some((on, off))
     }
 
     /// Whether an attribute that nothing else explains was probably meant to be `name`: one problem is enough.

@@ -126,6 +126,11 @@ pub struct Control {
     pub instance_deregistration: (Millis, Millis),
     /// From a reported custom health to the instance showing it: one interval of 30 s. `[D]`
     pub health_report: Millis,
+    /// A security group has so many rules of ingress at most. `[D]`
+    pub rules_per_group: usize,
+    /// From a change of a rule to descriptions of rules showing it: EC2's answers are eventually consistent `[D]`, for how long
+    /// nobody says `[K]`.
+    pub rule_seen_after: Millis,
     /// How many log events one page of FilterLogEvents looks at before it is cut. `[K]`
     pub events_scanned: usize,
 }
@@ -138,6 +143,8 @@ impl Default for Control {
             instance_registration: 3_000,
             instance_deregistration: (2_000, 25_000),
             health_report: 30_000,
+            rules_per_group: 60,
+            rule_seen_after: 2_000,
             events_scanned: 1_000,
         }
     }

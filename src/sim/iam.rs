@@ -99,7 +99,10 @@ pub(super) fn permit(state: &State, service: Service, operation: &str) -> Result
     Err(match service {
         Service::Ecs | Service::Logs | Service::CloudMap | Service::Scaling => ApiError::new("AccessDeniedException", message),
         Service::Elb | Service::Sts | Service::Iam | Service::Route53 => ApiError::new("AccessDenied", message).status(403),
-        Service::Ec2 => ApiError::new("UnauthorizedOperation", "You are not authorized to perform this operation.").status(403),
+        Service::Ec2 => {
+            let message = format!("You are not authorized to perform this operation. {message}");
+            ApiError::new("UnauthorizedOperation", message).status(403)
+        }
     })
 }
 

@@ -5,8 +5,8 @@
 //! | `all-in-one` (v1) | `QUERY_BASE_PATH`; legacy API, and v3 from 1.60 | 14269 `/` |
 //! | `jaeger` (v2) | `extensions.jaeger_query.base_path`, v1's variables are ignored; v3, and legacy up to 2.20; from 2.16 `BASE` answers 307 to `BASE/` | 13133 `/status` |
 //!
-//! Without a base path every path that is not the API's answers 200 with the UI's page; with one, paths outside answer 404. From
-//! 2.16 on an unknown path of the API answers 404 instead of the page.
+//! Without a base path every path that is neither the API's nor a static file's answers 200 with the UI's page; with one, paths outside
+//! answer 404. From 2.16 on an unknown path of the API answers 404 instead of the page.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -267,7 +267,10 @@ fn ui(state: &State, task: &Task, container: &Container, version: Version, path:
         answer.headers.push(("location".to_owned(), format!("{base}/")));
         return answer;
     }
-    let page = || HttpAnswer::text(200, "text/html; charset=utf-8", "<!doctype html><title>Jaeger UI</title>\n");
+    let page = || HttpAnswer::text(200, "text/html; charset=utf-8", index(&base));
+    if let Some(file) = inside.strip_prefix("/static/") {
+        return asset(file);
+    }
     let Some(operation) = inside.strip_prefix("/api/") else { return page() };
     let store = Query { state, key: (task.id.clone(), container.name.clone()), served: container.served(), version };
     let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -282,6 +285,29 @@ fn ui(state: &State, task: &Task, container: &Container, version: Version, path:
         container.note_served();
     }
     answer
+}
+
+/// The UI's script and style sheet, under `static/`.
+const SCRIPT: &str = "index-C0FFEE00.js";
+const STYLE: &str = "index-C0FFEE01.css";
+
+/// The UI's page. Its own files are found from its base address: where Jaeger is not told the path that a proxy puts before it, the
+/// browser looks for them at the wrong place, and the page stays blank.
+fn index(base: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<base href=\"{base}/\" data-inject-target=\"BASE_URL\">\n\
+         <title>Jaeger UI</title>\n<script type=\"module\" src=\"./static/{SCRIPT}\"></script>\n\
+         <link rel=\"stylesheet\" href=\"./static/{STYLE}\">\n</head>\n<body><div id=\"jaeger-ui-root\"></div></body>\n</html>\n"
+    )
+}
+
+/// A file under `static/`; one that is not there is not the page.
+fn asset(file: &str) -> HttpAnswer {
+    match file {
+        SCRIPT => HttpAnswer::text(200, "text/javascript; charset=utf-8", "/* the Jaeger UI's script */\n"),
+        STYLE => HttpAnswer::text(200, "text/css; charset=utf-8", "/* the Jaeger UI's style sheet */\n"),
+        _ => HttpAnswer::not_found(),
+    }
 }
 
 /// A request of the query API to one Jaeger's memory.

@@ -56,6 +56,12 @@ pub enum Resource {
     Role(String),
     /// The roles of the task definition that a service runs: of execution, and of the task where it is to be kept.
     RolesOf(String, Roles),
+    /// The security groups of a service's tasks, or of another's while it is not there.
+    GroupsOf(String, String),
+    /// Any rule of a security group.
+    GroupRules,
+    /// The target groups that a service's tasks are in.
+    TargetGroupsOf(String),
     /// Operations that know no resources.
     Any,
 }
@@ -154,6 +160,8 @@ pub struct Facts {
     pub scaling: BTreeMap<String, Scaling>,
     /// The family that each service of the cluster runs, by service.
     pub families: BTreeMap<String, String>,
+    /// The target groups that each service of the cluster is in, by service.
+    pub behind: BTreeMap<String, Vec<String>>,
     /// What IAM would decide of what the run will ask for; `true`: of its way back alone.
     pub decisions: Vec<(Decision, bool)>,
     /// What it would decide of the execution roles' writing of logs, by role.

@@ -113,6 +113,24 @@ pub const SERVICE_DRAINING: FindingKind =
 /// A service of the name is somebody else's.
 pub const SERVICE_FOREIGN: FindingKind =
     FindingKind::must_repair("service-foreign", "a service of the shared service's name runs another task definition family");
+/// Rules that a stage would add to.
+pub const RULES_UNREAD: FindingKind =
+    FindingKind::must_repair("rules-unread", "the security groups to which a stage would add rules may not be read");
+/// A container answers elsewhere.
+pub const PATH_UNANSWERED: FindingKind = FindingKind::must_repair(
+    "health-path-refused",
+    "a container in the target group would not answer the path to which a stage would move the health check",
+);
+/// The codes do not fit.
+pub const HEALTH_CODES_UNFIT: FindingKind = FindingKind::must_repair(
+    "health-codes-unfit",
+    "the health check that a stage would move does not take the status 200, with which the new path is answered",
+);
+/// What a container answers is not known.
+pub const PATH_UNKNOWN: FindingKind = FindingKind::blocker(
+    "health-path-unknown",
+    "it cannot be read what a container in the target group answers to the path to which a stage would move the health check",
+);
 
 /// All of the above.
 pub const ALL: &[&FindingKind] = &[
@@ -128,4 +146,8 @@ pub const ALL: &[&FindingKind] = &[
     &TARGET_GROUP_UNKNOWN,
     &SERVICE_DRAINING,
     &SERVICE_FOREIGN,
+    &RULES_UNREAD,
+    &PATH_UNANSWERED,
+    &HEALTH_CODES_UNFIT,
+    &PATH_UNKNOWN,
 ];

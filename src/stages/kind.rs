@@ -30,6 +30,12 @@ pub trait StageKind {
     /// Adds what it does to which services, for the checks. The block has passed [`StageKind::check`].
     fn subject<'a>(&self, decl: &'a StageDecl, facts: &Facts, subject: &mut Subject<'a>);
 
+    /// Adds what it would do if it were switched on, so that a check whose finding it would spare the operator can name it. The block
+    /// has passed [`StageKind::check`].
+    fn offers<'a>(&self, decl: &'a StageDecl, facts: &Facts, subject: &mut Subject<'a>) {
+        let _ = (decl, facts, subject);
+    }
+
     /// How a rollback takes a stage of this kind back, and what it cannot bring back: a clause.
     fn way_back(&self) -> &'static str;
 

@@ -1,8 +1,10 @@
 //! The tables from names to code: stage kinds by the runbook's word, steps by the plan's action.
 
 use super::dns::Dns;
+use super::health_path::HealthPath;
 use super::kind::StageKind;
 use super::log_group::LogGroup;
+use super::open_ports::OpenPorts;
 use super::retarget_env::RetargetEnv;
 use super::service::Service;
 use super::step::{MutationStep, Step, WaitStep};
@@ -12,8 +14,8 @@ use super::task_definition::TaskDefinition;
 use crate::model::{GATE_APPROVE, GATE_BAKE};
 
 /// Every stage kind.
-pub fn kinds() -> [&'static dyn StageKind; 6] {
-    [&LogGroup, &TaskDefinition, &Service, &Dns, &RetargetEnv, &StripSidecar]
+pub fn kinds() -> [&'static dyn StageKind; 8] {
+    [&LogGroup, &TaskDefinition, &OpenPorts, &HealthPath, &Service, &Dns, &RetargetEnv, &StripSidecar]
 }
 
 /// The stage kind of this name.
@@ -33,6 +35,8 @@ fn wait(step: impl WaitStep + 'static) -> Step {
 pub fn step(action: &str) -> Option<Step> {
     Some(match action {
         "aws.look-for-users" => wait(steps::LookForUsers),
+        "ec2.authorize-ingress" => mutation(steps::Authorize),
+        "ec2.revoke-ingress" => mutation(steps::Revoke),
         "ecs.await-rollout" => wait(steps::AwaitRollout),
         "ecs.await-service" => wait(steps::AwaitInactive),
         "ecs.create-service" => mutation(steps::CreateService),
@@ -44,6 +48,8 @@ pub fn step(action: &str) -> Option<Step> {
         "ecs.verify-task-definition" => wait(steps::VerifyRevision),
         "elb.await-no-targets" => wait(steps::AwaitNoTargets),
         "elb.await-own-targets" => wait(steps::AwaitOwnTargets),
+        "elb.set-health-path" => mutation(steps::SetHealthPath),
+        "elb.watch-targets" => wait(steps::WatchTargets),
         GATE_APPROVE => wait(steps::Approval),
         GATE_BAKE => wait(steps::Bake),
         "logs.create-log-group" => mutation(steps::CreateLogGroup),

@@ -16,6 +16,10 @@ pub struct Subject<'a> {
     pub definitions: Vec<Definition<'a>>,
     /// Names that services are registered under.
     pub names: Vec<Name<'a>>,
+    /// Ports that a stage opens, or would if it were switched on.
+    pub openings: Vec<Opening<'a>>,
+    /// Health checks that a stage moves, or would if it were switched on.
+    pub health_paths: Vec<HealthPath<'a>>,
 }
 
 /// What becomes of a service.
@@ -37,12 +41,6 @@ impl Moved<'_> {
     pub fn sidecar(&self) -> &str {
         let retarget = self.retarget.as_ref().map(|retarget| retarget.sidecar.as_str());
         retarget.or(self.strip.as_ref().map(|strip| strip.sidecar.as_str())).unwrap_or_default()
-    }
-
-    /// How many of the run's rollouts it goes through.
-    pub fn rollouts(&self) -> u64 {
-        let due = [self.retarget.as_ref().map(|retarget| retarget.due), self.strip.as_ref().map(|strip| strip.due)];
-        due.into_iter().filter(|due| *due == Some(true)).count() as u64
     }
 }
 
@@ -137,6 +135,36 @@ pub struct Definition<'a> {
     pub ports: Vec<i64>,
     /// Its containers' images, by container.
     pub images: BTreeMap<String, String>,
+}
+
+/// Ports of a service that others are let in on.
+pub struct Opening<'a> {
+    /// The stage.
+    pub decl: &'a StageDecl,
+    /// Whether it is switched on.
+    pub on: bool,
+    /// The services that are let in.
+    pub from: Vec<String>,
+    /// The service that lets in.
+    pub to: String,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// The ports.
+    pub ports: Vec<i64>,
+}
+
+/// A target group's health check that asks for another path.
+pub struct HealthPath<'a> {
+    /// The stage.
+    pub decl: &'a StageDecl,
+    /// Whether it is switched on.
+    pub on: bool,
+    /// The target group's ARN, where it is known.
+    pub group: Option<String>,
+    /// The path.
+    pub path: String,
+    /// How many seconds it is watched whether targets stay healthy; 0: nothing is to be done.
+    pub watched: u64,
 }
 
 /// A name that a service is registered under.

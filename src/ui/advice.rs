@@ -41,6 +41,9 @@ fn after_drift(view: &RunView) -> Vec<String> {
 /// who knows better.
 pub fn after_held(view: &RunView, step: &StepId, result: &str) -> Vec<String> {
     let resume = resume(view);
+    if view.plan.step(step).is_some_and(StepPlan::is_gate) {
+        return vec![format!("to approve it, run `sidestep approve {} --comment \"…\"`, then `{resume}`", view.id)];
+    }
     let mut next = view.plan.step(step).map(|planned| by_result(view, planned, result)).unwrap_or_default();
     if next.is_empty() {
         next.push(format!("to look again, run `{resume}`"));

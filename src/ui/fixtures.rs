@@ -267,7 +267,9 @@ fn outlook() -> Outlook {
         "freed: 512 CPU units and 1024 MiB that 2 sidecars reserve in nexus-ai-api-staging, whose tasks keep their size (4096 CPU units, 8192 MiB)",
         "taken: 1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)",
     ];
-    Outlook { seconds: 520, calls: 198, capacity: capacity.map(str::to_owned).to_vec() }
+    let stages = [("create-service", 100), ("register-dns", 140), ("retarget-api-env", 140), ("strip-sidecar", 140)];
+    let stages = stages.into_iter().map(|(stage, seconds)| (StageId::new(stage), seconds)).collect();
+    Outlook { seconds: 520, calls: 198, capacity: capacity.map(str::to_owned).to_vec(), stages }
 }
 
 /// A finding of each severity.
@@ -407,6 +409,11 @@ impl Story {
         RunView::fold(&self.records).expect("a journal that the engine could have written")
     }
 
+    /// The records so far.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.records.clone()
+    }
+
     /// The events so far, each with the view right after it.
     pub(crate) fn told(&self) -> Vec<(RunView, Event)> {
         (1..=self.records.len())
@@ -450,6 +457,10 @@ pub(crate) fn rollout_failure() -> Failure {
 
 pub(crate) fn ended(outcome: Outcome, why: &str) -> RecordBody {
     RecordBody::RunEnded { outcome, why: why.to_owned() }
+}
+
+pub(crate) fn left(why: &str) -> RecordBody {
+    RecordBody::SessionClosed { why: why.to_owned(), calls: BTreeMap::new() }
 }
 
 /// Panics where a line of `text` is wider than `width` without a word that cannot be broken being the reason.

@@ -339,7 +339,7 @@ impl Scene<'_> {
     }
 
     fn bar(&self, done: usize, whole: usize) -> String {
-        let full = if whole == 0 { 0 } else { (done.min(whole) * BAR) / whole };
+        let full = (done.min(whole) * BAR).checked_div(whole).unwrap_or(0);
         let (on, off) = if self.style.unicode { ("\u{2588}", "\u{2591}") } else { ("#", "-") };
         format!("{}{}", on.repeat(full), self.style.paint(Tone::Faint, &off.repeat(BAR - full)))
     }

@@ -6,6 +6,7 @@
 //!                  ▶ live_view ┘   │
 //!                 ▶ json           ├──▶ text ──▶ Out ──▶ stdout (data), stderr (status)
 //!   RunView ──────▶ status, summary┤
+//!   records ──────▶ report ────────┤
 //!   Error ────────▶ error ─────────┘
 //!   questions ────▶ prompt (an `Ask`) ──▶ answers
 //! ```
@@ -30,6 +31,7 @@ mod progress;
 pub mod prompt;
 pub mod proof_view;
 mod remains_view;
+pub mod report;
 pub mod runs_view;
 pub mod status_view;
 mod style;

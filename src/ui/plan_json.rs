@@ -53,7 +53,7 @@ pub(super) fn target(target: &Target) -> Value {
     value
 }
 
-fn finding(finding: &Finding) -> Value {
+pub(super) fn finding(finding: &Finding) -> Value {
     let mut value = json!({
         "id": finding.id,
         "severity": finding.severity,
@@ -97,7 +97,7 @@ fn resource(resource: &Resource) -> Value {
     })
 }
 
-fn change(change: &Change) -> Value {
+pub(super) fn change(change: &Change) -> Value {
     let mut object = Map::new();
     object.insert("path".to_owned(), json!(change.path));
     for (name, value) in [("from", &change.from), ("to", &change.to)] {

@@ -194,7 +194,7 @@ fn step(step: &StepPlan, indent: usize, style: &Style) -> String {
 
 /// What carrying it out takes.
 fn outlook(plan: &Plan, style: &Style) -> String {
-    let Outlook { seconds, calls, capacity } = &plan.outlook;
+    let Outlook { seconds, calls, capacity, .. } = &plan.outlook;
     let takes = format!("about {} min and {calls} AWS calls, where nothing is in the way", seconds.div_ceil(60));
     let mut lines = vec![style.paint(Tone::Strong, "Outlook"), text::wrap(&takes, style.width, "  takes     ", 12)];
     for line in capacity {

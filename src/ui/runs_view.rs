@@ -34,6 +34,11 @@ pub struct RunRow {
 }
 
 impl RunRow {
+    /// Where it stands, as options take it: `rolled-back`.
+    pub fn status_code(&self) -> String {
+        code(self.word())
+    }
+
     fn word(&self) -> &'static str {
         match (self.status, &self.live) {
             (RunStatus::Open, Some(_)) => "running",
@@ -42,11 +47,39 @@ impl RunRow {
     }
 }
 
-/// A table; where it does not fit the width, two lines per run. `state_dir` is the absolute path that was searched.
-pub fn render(rows: &[RunRow], state_dir: &str, style: &Style) -> String {
-    if rows.is_empty() {
-        return format!("no runs in {state_dir}");
+/// What kept runs out of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Excluded {
+    /// The option, as it was given: `--status stuck`.
+    pub by: String,
+    /// How many runs it kept out that those before it let through.
+    pub runs: usize,
+}
+
+/// The words for where a run stands, as a list has them and as options take them.
+pub fn statuses() -> Vec<String> {
+    use RunStatus as S;
+    let others = [S::Open, S::Held, S::Stopped, S::Stuck, S::Done, S::RolledBack, S::Abandoned];
+    std::iter::once("running".to_owned()).chain(others.into_iter().map(|status| code(ended_word(status)))).collect()
+}
+
+/// A table; where it does not fit the width, two lines per run. `state_dir` is the absolute path that was searched, `excluded` what
+/// was kept out of `rows`.
+pub fn render(rows: &[RunRow], excluded: &[Excluded], state_dir: &str, style: &Style) -> String {
+    let kept_out: usize = excluded.iter().map(|excluded| excluded.runs).sum();
+    let by = || {
+        let told = excluded.iter().filter(|excluded| excluded.runs > 0);
+        told.map(|excluded| format!("{} keeps out {}", text::clean(&excluded.by), excluded.runs)).collect::<Vec<_>>().join(", ")
+    };
+    match (rows.is_empty(), kept_out) {
+        (true, 0) => format!("no runs in {state_dir}"),
+        (true, all) => format!("no run of the {all} in {state_dir} fits: {}", by()),
+        (false, 0) => table(rows, style),
+        (false, _) => format!("{}\n\n{}", table(rows, style), text::wrap(&format!("not shown: {}", by()), style.width, "", 2)),
     }
+}
+
+fn table(rows: &[RunRow], style: &Style) -> String {
     let mut table = vec![["RUN", "STATUS", "ENVIRONMENT", "ACCOUNT", "REGION", "RUNBOOK", "STARTED"].map(str::to_owned).to_vec()];
     table.extend(rows.iter().map(cells));
     let whole = text::table(&table, &[Column::Left; 7], 0);
@@ -74,8 +107,8 @@ fn narrow(row: &RunRow) -> String {
     format!("{id}  {status}  {started}\n      {environment}, {account}, {region}: {runbook}")
 }
 
-/// The same for programs: `{"format": "sidestep-runs", "version": 1, "runs": […]}`; members are only ever added.
-pub fn json(rows: &[RunRow]) -> Value {
+/// The same for programs: `{"format": "sidestep-runs", "version": 1, "runs": […], "excluded": […]}`; members are only ever added.
+pub fn json(rows: &[RunRow], excluded: &[Excluded]) -> Value {
     let runs: Vec<Value> = rows
         .iter()
         .map(|row| {
@@ -85,7 +118,7 @@ pub fn json(rows: &[RunRow]) -> Value {
             value
         })
         .collect();
-    json!({ "format": "sidestep-runs", "version": 1, "runs": runs })
+    json!({ "format": "sidestep-runs", "version": 1, "runs": runs, "excluded": excluded })
 }
 
 #[cfg(test)]
@@ -113,7 +146,7 @@ mod tests {
     #[test]
     fn a_table_when_it_fits() {
         let style = Style { width: 132, ..Style::plain() };
-        insta::assert_snapshot!(render(&rows(), "/srv/state", &style), @r#"
+        insta::assert_snapshot!(render(&rows(), &[], "/srv/state", &style), @r#"
         RUN   STATUS                   ENVIRONMENT  ACCOUNT       REGION     RUNBOOK                   STARTED
         r7k2  running (alice@bastion)  staging      111122223333  us-west-2  jaeger-sidecar-to-shared  2026-01-02 03:04:05Z
         m4xd  unfinished               staging      111122223333  us-west-2  jaeger-sidecar-to-shared  2026-01-02 03:04:05Z
@@ -124,7 +157,7 @@ mod tests {
     #[test]
     fn two_lines_each_when_narrow() {
         let style = Style { width: 60, ..Style::plain() };
-        insta::assert_snapshot!(render(&rows(), "/srv/state", &style), @r#"
+        insta::assert_snapshot!(render(&rows(), &[], "/srv/state", &style), @r#"
         r7k2  running (alice@bastion)  2026-01-02 03:04:05Z
               staging, 111122223333, us-west-2: jaeger-sidecar-to-shared
         m4xd  unfinished  2026-01-02 03:04:05Z
@@ -136,12 +169,22 @@ mod tests {
 
     #[test]
     fn none_names_the_place() {
-        assert_eq!(render(&[], "/srv/state", &Style::plain()), "no runs in /srv/state");
+        assert_eq!(render(&[], &[], "/srv/state", &Style::plain()), "no runs in /srv/state");
+    }
+
+    #[test]
+    fn what_was_kept_out_is_told_with_the_option_that_did() {
+        let by = |by: &str, runs| Excluded { by: by.to_owned(), runs };
+        let excluded = [by("--status stuck", 2), by("--environment prod", 0), by("--since 7d", 1)];
+        insta::assert_snapshot!(render(&[], &excluded, "/srv/state", &Style::plain()), @"no run of the 3 in /srv/state fits: --status stuck keeps out 2, --since 7d keeps out 1");
+        let shown = render(&rows()[..1], &[by("--limit 1", 2)], "/srv/state", &Style::plain());
+        assert!(shown.ends_with("\n\nnot shown: --limit 1 keeps out 2"), "{shown}");
+        assert_eq!(json(&[], &excluded)["excluded"][0], serde_json::json!({ "by": "--status stuck", "runs": 2 }));
     }
 
     #[test]
     fn json_tells_who_holds_it() {
-        let value = json(&rows());
+        let value = json(&rows(), &[]);
         insta::assert_snapshot!(serde_json::to_string_pretty(&value["runs"][0]).expect("JSON"), @r#"
         {
           "heldBy": {

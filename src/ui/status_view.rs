@@ -198,7 +198,7 @@ fn claims(view: &RunView) -> Option<String> {
     }
 }
 
-fn explained(view: &RunView, live: Option<&Holder>) -> String {
+pub(super) fn explained(view: &RunView, live: Option<&Holder>) -> String {
     if let Some(holder) = live {
         return format!(", held by {} (pid {})", who(&holder.actor), holder.pid);
     }

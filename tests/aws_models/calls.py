@@ -96,6 +96,9 @@ class Calls:
             call("DescribeTargetHealth", TargetGroupArn=arn, Targets=[{"Id": "10.0.10.254", "Port": 1}])
         call("DescribeTags", ResourceArns=[balancer, groups[0]["TargetGroupArn"]])
         call("ModifyTargetGroup", TargetGroupArn=groups[-1]["TargetGroupArn"], HealthyThresholdCount=3)
+        call("ModifyTargetGroup", TargetGroupArn=groups[-1]["TargetGroupArn"], HealthCheckPath="/", Matcher={"HttpCode": "200-399"})
+        call("ModifyTargetGroup", "ValidationError", TargetGroupArn=groups[-1]["TargetGroupArn"], HealthCheckPath="jaeger")
+        call("ModifyTargetGroup", "TargetGroupNotFound", TargetGroupArn=groups[-1]["TargetGroupArn"] + "0", HealthCheckPath="/")
         call("DescribeTargetHealth", "TargetGroupNotFound", TargetGroupArn=groups[0]["TargetGroupArn"] + "0")
         call("DescribeTargetGroups", "TargetGroupNotFound", Names=["none"])
 
@@ -116,6 +119,18 @@ class Calls:
         call("AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate", GroupId=group, IpPermissions=rule)
         call("RevokeSecurityGroupIngress", GroupId=group, IpPermissions=rule)
         call("RevokeSecurityGroupIngress", "InvalidPermission.NotFound", GroupId=group, IpPermissions=rule)
+        pair = {"GroupId": group, "Description": "to itself"}
+        rule = [{"IpProtocol": "udp", "FromPort": 2000, "ToPort": 2000, "UserIdGroupPairs": [pair]}]
+        tagged = [{"ResourceType": "security-group-rule", "Tags": [{"Key": "a", "Value": "b"}]}]
+        made = call("AuthorizeSecurityGroupIngress", GroupId=group, IpPermissions=rule, TagSpecifications=tagged)["SecurityGroupRules"]
+        ids = [made[0]["SecurityGroupRuleId"]]
+        call("DescribeSecurityGroupRules", "InvalidSecurityGroupRuleId.NotFound", SecurityGroupRuleIds=ids)  # not seen yet
+        self.advance(10)
+        call("DescribeSecurityGroupRules", SecurityGroupRuleIds=ids)
+        call("RevokeSecurityGroupIngress", GroupId=group, SecurityGroupRuleIds=ids)
+        call("RevokeSecurityGroupIngress", "InvalidSecurityGroupRuleId.NotFound", GroupId=group, SecurityGroupRuleIds=ids)
+        stranger = [{"IpProtocol": "tcp", "FromPort": 9, "ToPort": 9, "UserIdGroupPairs": [{"GroupId": "sg-0"}]}]
+        call("AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound", GroupId=group, IpPermissions=stranger)
 
     def iam(self):
         call = lambda *args, **input: self.call("iam", *args, **input)

@@ -115,34 +115,34 @@ fn values_that_cannot_be() {
     error: 5 problems in the runbook or its variables
 
     error: Fargate has no task of 1000 CPU units
-       --> runbooks/jaeger-sidecar-to-shared.hcl:253:24
+       --> runbooks/jaeger-sidecar-to-shared.hcl:272:24
         |
-    253 |   cpu                = var.jaeger_cpu
+    272 |   cpu                = var.jaeger_cpu
         |                        ^^^^^^^^^^^^^^
       hint: write 256, 512, 1024, 2048, 4096, 8192 or 16384
 
     error: stage `create-service`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:309:21
-        |
-    309 |   rollout_timeout = var.rollout_timeout
-        |                     ^^^^^^^^^^^^^^^^^^^
-
-    error: stage `register-dns`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:320:21
-        |
-    320 |   rollout_timeout = var.rollout_timeout
-        |                     ^^^^^^^^^^^^^^^^^^^
-
-    error: stage `retarget-api-env`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:328:21
-        |
-    328 |   rollout_timeout = var.rollout_timeout
-        |                     ^^^^^^^^^^^^^^^^^^^
-
-    error: stage `strip-sidecar`: "soon" is not a duration; write for example "30m"
        --> runbooks/jaeger-sidecar-to-shared.hcl:356:21
         |
     356 |   rollout_timeout = var.rollout_timeout
+        |                     ^^^^^^^^^^^^^^^^^^^
+
+    error: stage `register-dns`: "soon" is not a duration; write for example "30m"
+       --> runbooks/jaeger-sidecar-to-shared.hcl:367:21
+        |
+    367 |   rollout_timeout = var.rollout_timeout
+        |                     ^^^^^^^^^^^^^^^^^^^
+
+    error: stage `retarget-api-env`: "soon" is not a duration; write for example "30m"
+       --> runbooks/jaeger-sidecar-to-shared.hcl:375:21
+        |
+    375 |   rollout_timeout = var.rollout_timeout
+        |                     ^^^^^^^^^^^^^^^^^^^
+
+    error: stage `strip-sidecar`: "soon" is not a duration; write for example "30m"
+       --> runbooks/jaeger-sidecar-to-shared.hcl:403:21
+        |
+    403 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
     "#);
     assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "jaeger_memory=512"]), @r"
@@ -150,9 +150,9 @@ fn values_that_cannot_be() {
     error: 1 problem in the runbook or its variables
 
     error: Fargate has no task of 1024 CPU units with 512 MiB
-       --> runbooks/jaeger-sidecar-to-shared.hcl:254:24
+       --> runbooks/jaeger-sidecar-to-shared.hcl:273:24
         |
-    254 |   memory             = var.jaeger_memory
+    273 |   memory             = var.jaeger_memory
         |                        ^^^^^^^^^^^^^^^^^
       hint: with cpu 1024, memory is 2048 to 8192 in steps of 1024
     ");
@@ -266,5 +266,5 @@ fn a_good_one_says_so() {
     let staging = file("runbooks/worlds/nexus-ai-staging.tfvars");
     let ran = desk.call(&["check", "--var-file", &staging]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
-    assert_eq!(ran.out, "jaeger-sidecar-to-shared: 6 stages, no problem found\n");
+    assert_eq!(ran.out, "jaeger-sidecar-to-shared: 6 stages, no problem found; switched off: open-ports, set-health-path\n");
 }

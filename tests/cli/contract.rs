@@ -8,8 +8,8 @@ mod records;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use sidestep::model::{Exit, Plan};
-use sidestep::ui::{json as lines, plan_view, status_view};
+use sidestep::model::{Actor, Adoption, Exit, Plan, Record, RecordBody};
+use sidestep::ui::{json as lines, plan_view, report, status_view};
 
 use crate::cli_support::{Desk, Ran, Sim, file};
 use page::{Checker, Page};
@@ -64,10 +64,23 @@ fn documents(checker: &mut Checker) {
     }
     let kinds: BTreeSet<usize> = told.iter().map(records::kind).collect();
     assert_eq!(kinds, (0..records::KINDS).collect(), "one event of each kind");
+    checker.document("report", &accepted(&plan, &blocked.findings[0].id));
     let (view, holder) = records::troubled(&plan);
     let step = plan.steps().next().expect("a step").2.id.clone();
     let seen: Vec<_> = records::progress().into_iter().map(|seen| (step.clone(), seen)).collect();
     checker.document("status", &status_view::json(&view, Some(&holder), &[records::remainder()], &seen));
+}
+
+/// The report of a run in which a finding of its plan was accepted.
+fn accepted(plan: &Plan, finding: &str) -> Value {
+    let by = Actor { user: "alice".to_owned(), host: "bastion".to_owned(), identity: None };
+    let bodies = [
+        RecordBody::PlanAdopted { plan: Box::new(plan.clone()), why: Adoption::Start, by: by.clone() },
+        RecordBody::FindingAccepted { finding: finding.to_owned(), by },
+    ];
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let records: Vec<Record> = (1..).zip(bodies).map(|(seq, body)| Record { seq, at, body }).collect();
+    report::json(&report::report(&records, None, &[]).expect("a journal"))
 }
 
 /// There, with a pause, and back, on an account over HTTP.
@@ -77,7 +90,9 @@ fn journey(checker: &mut Checker) {
     assert_eq!(run.code, Some(6), "{}", run.err);
     event_lines(checker, &run);
     checker.document("status", &desk.status());
-    checker.document("runs", &document(&desk.call(&["runs", "--output", "json"])));
+    checker.document("runs", &document(&desk.call(&["runs", "--output", "json", "--since", "7d"])));
+    let report = |checker: &mut Checker| checker.document("report", &document(&desk.call(&["report", "--output", "json"])));
+    report(checker);
     let back = desk.call(&["rollback", "--yes", "--output", "json"]);
     assert_eq!(back.code, Some(0), "{}", back.err);
     event_lines(checker, &back);
@@ -85,7 +100,9 @@ fn journey(checker: &mut Checker) {
     let again = desk.call(&["resume", "--yes", "--output", "json"]);
     assert_eq!(again.code, Some(2), "it is over: {}", again.err);
     assert_eq!(again.out, "", "an error is told on stderr alone");
+    report(checker);
     let held = desk.frozen_in_stage_3();
+    report(checker);
     checker.document("runs", &document(&desk.call(&["runs", "--output", "json"])));
     held.kill();
 }

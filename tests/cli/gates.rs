@@ -43,8 +43,7 @@ fn an_approval_is_not_answered_by_yes_but_by_a_person() {
       Caused by: Have you seen the traces in the shared Jaeger?
 
     state: stages 1-5 done, stage 6 (strip-sidecar) not done
-    hint: to look again, run `sidestep resume RUN`
-    hint: if a person has seen that all is well, run `sidestep approve RUN --comment "…"`, then `sidestep resume RUN`
+    hint: to approve it, run `sidestep approve RUN --comment "…"`, then `sidestep resume RUN`
     hint: to go back, run `sidestep rollback RUN`
     "#);
     assert_eq!(desk.sim.count("UpdateService"), 2, "the name and the endpoint, not the sidecar");

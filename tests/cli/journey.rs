@@ -277,6 +277,8 @@ fn forth(desk: &Desk) {
       ✓ 4/6 register-dns              done  (T)
       ✓ 5/6 retarget-api-env          done  (T)
       ✓ 6/6 strip-sidecar             done  (T)
+
+    The record of it, for a ticket or an archive: `sidestep report RUN`
     "#);
     last_words(desk, &ran);
     let changed =

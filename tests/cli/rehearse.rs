@@ -68,7 +68,7 @@ fn a_closed_port_stops_the_plan() {
       otlp-port-closed: sg-6c01342a81931c9a7
         found:       no rule of sg-6c01342a81931c9a7 lets the tasks of `nexus-ai-api-dev` (sg-6c01342a81931c9a7) in on TCP 4317 and 4318
         consequence: every rollout would be green and every span would be lost
-        fix:         aws ec2 authorize-security-group-ingress --group-id sg-6c01342a81931c9a7 --protocol tcp --port 4317 --source-group sg-6c01342a81931c9a7 && aws ec2 authorize-security-group-ingress --group-id sg-6c01342a81931c9a7 --protocol tcp --port 4318 --source-group sg-6c01342a81931c9a7
+        fix:         set variable `open_otlp_ports` to true: stage `open-ports` opens what is closed, and a rollback closes it again; or by hand: aws ec2 authorize-security-group-ingress --group-id sg-6c01342a81931c9a7 --protocol tcp --port 4317 --source-group sg-6c01342a81931c9a7 && aws ec2 authorize-security-group-ingress --group-id sg-6c01342a81931c9a7 --protocol tcp --port 4318 --source-group sg-6c01342a81931c9a7
 
     hint: repair what is named above; or, knowing the consequence, add `--accept otlp-port-closed`
     "#);
@@ -98,6 +98,27 @@ fn with_the_closed_port_accepted_the_spans_are_lost_and_the_gate_stays_shut() {
     assert_eq!(lost.len(), 2, "{lost:?}");
     assert!(lost.iter().all(|line| line.ends_with("a security group blocks the port")), "{lost:?}");
     assert!(lost[0].contains("retarget-api-env") && !ran.out.contains("strip-sidecar"), "{}", ran.out);
+}
+
+#[test]
+fn the_run_repairs_what_stands_in_its_way_where_it_may() {
+    let ran = closed_port(&["--var", "open_otlp_ports=true", "--var", "set_health_path=true", "--var", "jaeger_base_path=/jaeger"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let summary = ran.err.split("Summary of run").nth(1).expect("a summary");
+    assert_snapshot!(redacted(summary.split_once(':').expect("a run").1.trim_start()), @r#"
+    8 of 8 stages done in T
+      ✓ 1/8 create-log-group          done  (T)
+      ✓ 2/8 register-task-definition  done  (T)
+      ✓ 3/8 open-ports                done  (T)
+      ✓ 4/8 set-health-path           done  (T)
+      ✓ 5/8 create-service            done  (T)
+      ✓ 6/8 register-dns              done  (T)
+      ✓ 7/8 retarget-api-env          done  (T)
+      ✓ 8/8 strip-sidecar             done  (T)
+    "#);
+    let total = ran.out.lines().find(|line| line.trim_start().starts_with("total ")).expect("a total");
+    let numbers: Vec<u64> = total.split_whitespace().skip(1).map(|number| number.parse().expect("a number")).collect();
+    assert!(numbers[0] > 1000 && numbers[0] == numbers[1] && numbers[3] == 0, "sent, arrived, retained, lost: {total}");
 }
 
 #[test]

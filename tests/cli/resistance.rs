@@ -96,6 +96,8 @@ fn a_rollback_that_is_stuck_names_what_is_left_and_skips_it_when_told() {
         made:   in stage create-log-group, TIME
         why:    somebody else uses log group /ecs/nexus-ai-jaeger-staging by now; service `nexus-ai-jaeger-staging`, container `jaeger` of nexus-ai-jaeger-staging:1: its logs go there; skipped by alice@HOST: the service writes to it
         remove: aws logs delete-log-group --log-group-name /ecs/nexus-ai-jaeger-staging --region us-west-2 --endpoint-url http://ENDPOINT
+
+    The record of it, for a ticket or an archive: `sidestep report RUN`
     "#);
     assert_eq!(desk.sim.service(JAEGER).expect("it stays")["runningCount"], 1);
 }

@@ -133,11 +133,12 @@ impl Marked {
 
     /// Every view of where the run stands.
     fn look(&self) {
-        for verb in ["status", "runs"] {
+        for verb in ["status", "runs", "report"] {
             for output in ["text", "json"] {
                 self.call(&[verb, "--output", output], 0);
             }
         }
+        self.call(&["report", "--format", "html"], 0);
     }
 
     /// Searches every byte that was written so far. The tool had the marks in its hands: they are in AWS's own new revision.

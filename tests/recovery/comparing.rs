@@ -62,13 +62,25 @@ fn slim(world: &Value) -> Value {
     world
 }
 
+/// What both repairs leave: the account with rules that the run added.
+fn repaired() -> Value {
+    let case = super::repairs::repaired();
+    slim(&super::common::uninterrupted(case.start, &case.runbook).done)
+}
+
 #[test]
 fn every_member_counts_but_for_the_written_list() {
-    let world = &slim(&reference().done);
+    every_member_counts(&slim(&reference().done), "", 250);
+    every_member_counts(&repaired(), "ec2.securityGroupRules", 15);
+}
+
+/// Those whose paths begin with `below`: there must be more than `least`.
+fn every_member_counts(world: &Value, below: &str, least: usize) {
     let normal = normal(world, How::Whole);
     let mut found = BTreeMap::new();
     leaves(world, "", "", &mut found);
-    assert!(found.len() > 250, "{} kinds of members", found.len());
+    found.retain(|path, _| path.starts_with(below));
+    assert!(found.len() > least, "{} kinds of members", found.len());
     let mut unseen = BTreeSet::new();
     for (path, pointer) in &found {
         let mut other = world.clone();
@@ -94,6 +106,7 @@ fn the_written_list_names_nothing_that_is_not_there() {
         lab.world()
     });
     leaves(&went_back, "", "", &mut found);
+    leaves(&repaired(), "", "", &mut found);
     for (pattern, _) in IGNORED.iter().chain(GENERATED) {
         assert!(found.keys().any(|path| fits(pattern, path)), "nothing is ignored by `{pattern}`");
     }

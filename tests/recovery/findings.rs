@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use sidestep::model::{Plan, RunId, Runbook};
+use sidestep::model::{Finding, Plan, RunId, Runbook};
 use sidestep::plan::checks;
 
 use crate::support::{Lab, paused, worlds};
@@ -21,6 +21,8 @@ enum Change {
     No,
     /// Of the world.
     World(fn(&mut Value)),
+    /// Of the world, with these variables.
+    WorldFor(&'static str, fn(&mut Value)),
     /// Of the variables.
     Variables(&'static str),
     /// Of the runbook's text.
@@ -100,6 +102,13 @@ fn instead_of_spans(world: &mut Value, rule: Option<Value>) {
 }
 
 const BASE_PATH: &str = "jaeger_base_path = \"/jaeger\"\n";
+const OPEN_PORTS: &str = "open_otlp_ports = true\n";
+const SET_HEALTH_PATH: &str = "set_health_path = true\njaeger_base_path = \"/jaeger\"\n";
+
+/// A trial of what a stage meets that is switched on by these variables: the same stage on the shipped world does not meet it.
+const fn switched(id: &'static str, lines: &'static str, change: fn(&mut Value)) -> Trial {
+    Trial { id, with: Change::WorldFor(lines, change), without: Change::Variables(lines) }
+}
 
 fn copy(world: &mut Value, of: usize, name: &str) {
     let mut copy = world["ecs"]["services"][of].clone();
@@ -126,6 +135,7 @@ const TRIALS: &[Trial] = &[
     world("not-checked", |world| deny(world, &["route53:*"])),
     // Network.
     world("otlp-port-closed", |world| instead_of_spans(world, None)),
+    switched("otlp-port-opened", OPEN_PORTS, |world| instead_of_spans(world, None)),
     world("otlp-port-unproven", |world| {
         let rule = json!({ "IpProtocol": "tcp", "FromPort": 4318, "ToPort": 4318, "PrefixListIds": [{ "PrefixListId": "pl-0123456789abcdef0" }] });
         instead_of_spans(world, Some(rule));
@@ -235,8 +245,8 @@ const TRIALS: &[Trial] = &[
     variables("health-path-unanswered", BASE_PATH),
     Trial {
         id: "health-path-redirects",
-        with: Change::World(|world| jaeger_group(world)["HealthCheckPath"] = json!("/jaeger")),
-        without: Change::World(|world| jaeger_group(world)["HealthCheckPath"] = json!("/jaeger/")),
+        with: Change::WorldFor(BASE_PATH, |world| jaeger_group(world)["HealthCheckPath"] = json!("/jaeger")),
+        without: Change::WorldFor(BASE_PATH, |world| jaeger_group(world)["HealthCheckPath"] = json!("/jaeger/")),
     },
     shipped("ui-path-unanswered", Change::Variables(BASE_PATH)),
     world("ui-unreachable", |world| {
@@ -304,23 +314,31 @@ const TRIALS: &[Trial] = &[
         task["startedBy"] = json!("ecs-svc/1111111111111111111");
     }),
     world("service-foreign", |world| copy(world, 1, worlds::JAEGER)),
+    switched("rules-unread", OPEN_PORTS, |world| deny(world, &["ec2:DescribeSecurityGroups"])),
+    switched("health-path-refused", SET_HEALTH_PATH, |world| set_env(sidecar(world), "QUERY_BASE_PATH", "/traces")),
+    switched("health-codes-unfit", SET_HEALTH_PATH, |world| jaeger_group(world)["Matcher"]["HttpCode"] = json!("301-307")),
+    switched("health-path-unknown", SET_HEALTH_PATH, |world| {
+        sidecar(world)["secrets"] =
+            json!([{ "name": "QUERY_BASE_PATH", "valueFrom": "arn:aws:ssm:us-west-2:111122223333:parameter/path" }]);
+    }),
 ];
 
 fn breaker(world: &mut Value, rollback: bool) {
     api(world)["deploymentConfiguration"]["deploymentCircuitBreaker"] = json!({ "enable": true, "rollback": rollback });
 }
 
-/// The world and the runbook of a trial. The base path matters only to a runbook that has one.
-fn made(trial: &Trial, change: Change) -> (Value, Runbook) {
+/// The world and the runbook of a trial.
+fn made(change: Change) -> (Value, Runbook) {
     let (mut world, mut book): (Value, Runbook) = (worlds::staging(), worlds::shipped(""));
     match change {
         Change::No => {}
         Change::World(change) => change(&mut world),
+        Change::WorldFor(lines, change) => {
+            change(&mut world);
+            book = worlds::shipped(lines);
+        }
         Change::Variables(lines) => book = worlds::shipped(lines),
         Change::Runbook(change) => book = worlds::rewritten(change, ""),
-    }
-    if let ("health-path-redirects", Change::World(_)) = (trial.id, change) {
-        book = worlds::shipped(BASE_PATH);
     }
     (world, book)
 }
@@ -328,13 +346,13 @@ fn made(trial: &Trial, change: Change) -> (Value, Runbook) {
 /// Every world in which a finding appears, with the runbook for it.
 pub fn all() -> impl Iterator<Item = (&'static str, Value, Runbook)> {
     TRIALS.iter().map(|trial| {
-        let (world, book) = made(trial, trial.with);
+        let (world, book) = made(trial.with);
         (trial.id, world, book)
     })
 }
 
-fn plan_of(trial: &Trial, change: Change) -> Plan {
-    let (world, book) = made(trial, change);
+fn plan_of(change: Change) -> Plan {
+    let (world, book) = made(change);
     paused(async { Lab::new(&world, &book, 1).plan(&RunId::new("t1")).await }).expect("it can be planned")
 }
 
@@ -345,13 +363,13 @@ fn has(plan: &Plan, id: &str) -> bool {
 #[test]
 fn each_finding_appears_where_it_should_and_nowhere_else_and_says_what_to_do() {
     let mut wrong = Vec::new();
-    let shipped = plan_of(&TRIALS[0], Change::No);
-    let made = |trial: &Trial, change: Change| match change {
+    let shipped = plan_of(Change::No);
+    let made = |change: Change| match change {
         Change::No => shipped.clone(),
-        _ => plan_of(trial, change),
+        _ => plan_of(change),
     };
     for trial in TRIALS {
-        let (with, without) = (made(trial, trial.with), made(trial, trial.without));
+        let (with, without) = (made(trial.with), made(trial.without));
         if !has(&with, trial.id) {
             wrong.push(format!("{} does not appear where it should", trial.id));
         }
@@ -378,4 +396,82 @@ fn every_finding_is_tried() {
     let unique: BTreeSet<&str> = known.iter().copied().collect();
     assert_eq!(unique.len(), known.len(), "an id stands for one finding: {known:?}");
     assert_eq!(tried, unique);
+}
+
+/// The only finding of this id.
+fn finding(plan: &Plan, id: &str) -> Finding {
+    let mut found = plan.findings.iter().filter(|finding| finding.id == id);
+    found.next().filter(|_| found.next().is_none()).cloned().unwrap_or_else(|| panic!("{id}: {:?}", plan.findings))
+}
+
+#[test]
+fn what_a_stage_would_repair_names_the_variable_that_switches_it_on() {
+    let closed: fn(&mut Value) = |world| instead_of_spans(world, None);
+    for (id, change, variables) in [
+        ("otlp-port-closed", Change::World(closed), &["variable `open_otlp_ports` to true"][..]),
+        ("health-path-unanswered", Change::Variables(BASE_PATH), &["variable `set_health_path` to true"]),
+        ("ui-path-unanswered", Change::No, &["variable `jaeger_base_path` to \"/jaeger\"", "variable `set_health_path` to true"]),
+    ] {
+        let fix = finding(&plan_of(change), id).fix;
+        assert!(variables.iter().all(|variable| fix.contains(variable)), "{id}: {fix}");
+    }
+    for (id, change) in [
+        ("otlp-port-closed", Change::WorldFor(OPEN_PORTS, closed)),
+        ("health-path-unanswered", Change::Variables(SET_HEALTH_PATH)),
+        ("ui-path-unanswered", Change::Variables(SET_HEALTH_PATH)),
+    ] {
+        assert!(!has(&plan_of(change), id), "{id} is repaired by the run itself");
+    }
+}
+
+#[test]
+fn a_stage_that_comes_too_late_repairs_nothing() {
+    let late = |kind: &str, after: &str| {
+        let text = worlds::shipped_text();
+        let block = |kind: &str| {
+            let from = text.find(&format!("stage \"{kind}\"")).expect("the stage is there");
+            let to = from + text[from..].find("\n}\n").expect("the stage ends") + 3;
+            text[from..to].to_owned()
+        };
+        let (moved, stays) = (block(kind), block(after));
+        text.replace(&moved, "").replace(&stays, &format!("{stays}\n{moved}"))
+    };
+    let mut world = worlds::staging();
+    instead_of_spans(&mut world, None);
+    let plan =
+        |world: &Value, book: &Runbook| paused(async { Lab::new(world, book, 1).plan(&RunId::new("t1")).await }).expect("a plan");
+    let ports = plan(&world, &worlds::rewritten(|_| late("open_ports", "retarget_env"), OPEN_PORTS));
+    assert!(has(&ports, "otlp-port-closed") && !has(&ports, "otlp-port-opened"));
+    let path = plan(&worlds::staging(), &worlds::rewritten(|_| late("health_path", "service"), SET_HEALTH_PATH));
+    assert!(has(&path, "health-path-unanswered"));
+}
+
+#[test]
+fn another_service_in_the_group_is_asked_about_before_its_health_check_moves() {
+    let mut world = worlds::staging();
+    copy(&mut world, 0, "nexus-ai-worker-staging");
+    let entries = api(&mut world)["loadBalancers"].clone();
+    world["ecs"]["services"][2]["loadBalancers"] = entries;
+    let lab = Lab::new(&world, &worlds::shipped(SET_HEALTH_PATH), 1);
+    let plan = paused(async { lab.plan(&RunId::new("t1")).await }).expect("a plan");
+    let found = finding(&plan, "health-path-unknown");
+    assert_eq!((found.resource.as_str(), found.must_repair), ("nexus-ai-worker-staging", false));
+}
+
+#[test]
+fn what_the_stages_ask_for_must_be_permitted_when_they_are_switched_on() {
+    for (action, lines, id) in [
+        ("ec2:AuthorizeSecurityGroupIngress", OPEN_PORTS, "permission-missing"),
+        ("ec2:CreateTags", OPEN_PORTS, "permission-missing"),
+        ("ec2:RevokeSecurityGroupIngress", OPEN_PORTS, "rollback-permission-missing"),
+        ("elasticloadbalancing:ModifyTargetGroup", SET_HEALTH_PATH, "permission-missing"),
+    ] {
+        let mut world = worlds::staging();
+        deny(&mut world, &[action]);
+        let plan = |lines: &str| {
+            paused(async { Lab::new(&world, &worlds::shipped(lines), 1).plan(&RunId::new("t1")).await }).expect("it can be planned")
+        };
+        assert!(finding(&plan(lines), id).found.contains(action), "{action}");
+        assert!(!has(&plan(""), id), "{action}: nobody asks for it");
+    }
 }

@@ -32,6 +32,11 @@ pub fn shipped(more: &str) -> Runbook {
     resolved(built_in("jaeger-sidecar-to-shared").expect("it is shipped"), more)
 }
 
+/// The shipped runbook's text.
+pub fn shipped_text() -> String {
+    built_in("jaeger-sidecar-to-shared").expect("it is shipped").text
+}
+
 /// The shipped runbook with its text changed.
 pub fn rewritten(change: impl FnOnce(String) -> String, more: &str) -> Runbook {
     let file = built_in("jaeger-sidecar-to-shared").expect("it is shipped");
@@ -153,13 +158,40 @@ const DEV: &str = include_str!("../worlds/nexus-ai-dev.json");
 const DEV_VARIABLES: &str = include_str!("../worlds/nexus-ai-dev.tfvars");
 
 /// The world whose security group lets no span in.
+pub fn dev_world() -> Value {
+    serde_json::from_str(DEV).expect("JSON")
+}
+
+/// The same, as it stands.
 pub fn dev() -> State {
-    State::load(&serde_json::from_str(DEV).expect("JSON"), 1).expect("the world is one")
+    State::load(&dev_world(), 1).expect("the world is one")
+}
+
+/// Such a world, to which a run can come back.
+pub fn dev_lived_in(world: &Value) -> State {
+    sidestep::drill::lived_in(world, 7, "nexus-ai-cluster-dev", &["nexus-ai-api-dev"]).expect("the world is one")
+}
+
+/// The same of [`dev_world`].
+pub fn dev_start() -> State {
+    static START: OnceLock<State> = OnceLock::new();
+    START.get_or_init(|| dev_lived_in(&dev_world())).clone()
 }
 
 /// The shipped runbook for [`dev`].
 pub fn for_dev(more: &str) -> Runbook {
+    resolved_for_dev(built_in("jaeger-sidecar-to-shared").expect("it is shipped"), more)
+}
+
+/// The same with its text changed.
+pub fn rewritten_for_dev(change: impl FnOnce(String) -> String, more: &str) -> Runbook {
     let file = built_in("jaeger-sidecar-to-shared").expect("it is shipped");
+    let text = change(file.text.clone());
+    assert_ne!(text, file.text, "the change is one");
+    resolved_for_dev(SourceFile { path: "rewritten.hcl".to_owned(), text }, more)
+}
+
+fn resolved_for_dev(file: SourceFile, more: &str) -> Runbook {
     let var_files = vec![("dev.tfvars".to_owned(), DEV_VARIABLES.to_owned()), ("more.tfvars".to_owned(), more.to_owned())];
     let sources = VariableSources { var_files, ..VariableSources::default() };
     resolve(file, &sources).unwrap_or_else(|problems| panic!("{problems:?}"))

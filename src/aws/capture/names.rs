@@ -28,8 +28,14 @@ const ELB: Dialect = Dialect { wrapped: true, token: "Marker", next: "NextMarker
 const STS: Dialect = Dialect { version: "2011-06-15", ..ELB };
 
 /// The operations of EC2 that are read this way.
-const EC2_OPERATIONS: &[&str] =
-    &["DescribeRouteTables", "DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcAttribute", "DescribeVpcs"];
+const EC2_OPERATIONS: &[&str] = &[
+    "DescribeRouteTables",
+    "DescribeSecurityGroupRules",
+    "DescribeSecurityGroups",
+    "DescribeSubnets",
+    "DescribeVpcAttribute",
+    "DescribeVpcs",
+];
 
 /// `(parent, wire's name, CLI's name)`, where it is not the wire's with a large first letter; the parent is the CLI's name of the
 /// member around it, `*` any.
@@ -40,6 +46,7 @@ const EC2_NAMES: &[(&str, &str, &str)] = &[
     ("*", "routeSet", "Routes"),
     ("*", "routeTableSet", "RouteTables"),
     ("*", "securityGroupInfo", "SecurityGroups"),
+    ("*", "securityGroupRuleSet", "SecurityGroupRules"),
     ("*", "subnetSet", "Subnets"),
     ("*", "tagSet", "Tags"),
     ("*", "vpcSet", "Vpcs"),
@@ -71,6 +78,7 @@ const LISTS: &[&str] = &[
     "RouteTables",
     "Routes",
     "Rules",
+    "SecurityGroupRules",
     "SecurityGroups",
     "SourceNatIpv6Prefixes",
     "Subnets",
@@ -113,6 +121,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("*", "HealthCheckEnabled"),
     ("*", "IgnoreClientCertificateExpiry"),
     ("*", "IsDefault"),
+    ("*", "IsEgress"),
     ("*", "Ipv6Native"),
     ("*", "Main"),
     ("*", "MapCustomerOwnedIpOnLaunch"),

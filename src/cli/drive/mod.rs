@@ -109,7 +109,7 @@ impl<'a> Drive<'a> {
         };
         let now = self.aws.clock.now();
         // A journal that could not be written cannot be closed either; the first error is the one to tell.
-        let closed = self.open.close(&why, now);
+        let closed = self.open.close_after(&why, self.aws.calls_made(), now);
         let result = result.and_then(|exit| closed.map(|()| exit));
         (result.map_err(|error| stopped_at(self.context, error, &view)), view)
     }
@@ -126,7 +126,7 @@ impl<'a> Drive<'a> {
     pub fn leave(self, error: Error) -> (Result<Exit, Error>, RunView) {
         self.screen.finish();
         let view = self.open.view().clone();
-        let closed = self.open.close(&error.to_string(), self.aws.clock.now());
+        let closed = self.open.close_after(&error.to_string(), self.aws.calls_made(), self.aws.clock.now());
         (closed.and(Err(error)).map_err(|error| stopped_at(self.context, error, &view)), view)
     }
 
@@ -134,7 +134,7 @@ impl<'a> Drive<'a> {
     pub fn leave_quietly(self) -> (Result<Exit, Error>, RunView) {
         self.screen.finish();
         let view = self.open.view().clone();
-        let closed = self.open.close("nothing was done", self.aws.clock.now());
+        let closed = self.open.close_after("nothing was done", self.aws.calls_made(), self.aws.clock.now());
         (closed.map(|()| Exit::Done).map_err(|error| stopped_at(self.context, error, &view)), view)
     }
 

@@ -11,7 +11,7 @@ pub(super) const TEXTS: &[Text] = &[
     Text {
         verb: "plan",
         paragraphs: &[
-            "It reads the account with a client that can't change anything, and shows what would be created, changed and removed, \
+            "It reads the account with a client that cannot change anything, and shows what would be created, changed and removed, \
              stage by stage, with the findings that stand in the way. Nothing is written, but for the file of --out.",
             "Exit codes: 0 when a run could begin, 4 when findings block it.",
         ],
@@ -86,7 +86,7 @@ pub(super) const TEXTS: &[Text] = &[
         verb: "hold-before",
         paragraphs: &[
             "The run ends with exit code 6 when it comes to the stage, and goes on from there with `sidestep resume`. A live run is told, one that \
-             stands still has it noted. A stage that the run has reached already can't be held any more.",
+             stands still has it noted. A stage that the run has reached already cannot be held any more.",
         ],
         examples: &[
             example("Stop before the sidecar goes", "sidestep hold-before strip-sidecar"),
@@ -96,7 +96,7 @@ pub(super) const TEXTS: &[Text] = &[
     Text {
         verb: "approve",
         paragraphs: &[
-            "A step that can't prove what it must, such as that spans arrive, waits for a person. Approving it is journaled with who said so, \
+            "A step that cannot prove what it must, such as that spans arrive, waits for a person. Approving it is journaled with who said so, \
              when and why. A live run goes on by itself, a paused one with `sidestep resume`.",
         ],
         examples: &[example(
@@ -107,7 +107,7 @@ pub(super) const TEXTS: &[Text] = &[
     Text {
         verb: "abandon",
         paragraphs: &[
-            "The run ends as it stands: nothing in AWS is changed but its claims, which are taken away. It can't be resumed or rolled back \
+            "The run ends as it stands: nothing in AWS is changed but its claims, which are taken away. It cannot be resumed or rolled back \
              afterwards.",
         ],
         examples: &[example(
@@ -129,8 +129,27 @@ pub(super) const TEXTS: &[Text] = &[
     },
     Text {
         verb: "runs",
-        paragraphs: &["It reads the journal in the state directory: every run, the newest first, and who holds it."],
-        examples: &[example("List the runs of a shared state directory", "sidestep runs --state /srv/sidestep")],
+        paragraphs: &[
+            "It reads the journal in the state directory: every run, the newest first, and who holds it. Of several options a run must fit \
+             all; what they keep out is counted.",
+        ],
+        examples: &[
+            example("List the runs of a shared state directory", "sidestep runs --state /srv/sidestep"),
+            example("List what stopped or is stuck since last week", "sidestep runs --status stopped --status stuck --since 7d"),
+        ],
+    },
+    Text {
+        verb: "report",
+        paragraphs: &[
+            "It reads the journal and asks nobody: the stages with their durations against the prediction, what each resource was and is, every \
+             change with AWS's identifiers and request id, what stands and how it is taken back, who decided what, findings, plans and a timeline.",
+            "The page needs no network and runs no script. Parameters of steps and values of other environment variables are in no form.",
+        ],
+        examples: &[
+            example("Read it in a terminal", "sidestep report r7k2"),
+            example("Attach it to a change ticket", "sidestep report r7k2 --format html --out r7k2.html"),
+            example("Read it with another program", "sidestep report r7k2 --output json"),
+        ],
     },
     Text {
         verb: "doctor",

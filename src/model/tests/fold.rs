@@ -154,7 +154,7 @@ fn journal(bodies: Vec<RecordBody>) -> Result<RunView, FoldError> {
 
 #[test]
 fn a_journal_begins_with_a_plan() {
-    let closed = RecordBody::SessionClosed { why: String::new() };
+    let closed = RecordBody::SessionClosed { why: String::new(), calls: Default::default() };
     assert!(matches!(RunView::fold(&[]), Err(FoldError::NoPlan)));
     assert!(matches!(RunView::fold(&[record(1, closed)]), Err(FoldError::NoPlan)));
     assert!(matches!(RunView::fold(&[record(2, adopted(plan(), Adoption::Start))]), Err(FoldError::Gap { after: 0, found: 2 })));
@@ -163,7 +163,10 @@ fn a_journal_begins_with_a_plan() {
 #[test]
 fn numbers_follow_one_another() {
     for seq in [1, 3] {
-        let records = [record(1, adopted(plan(), Adoption::Start)), record(seq, RecordBody::SessionClosed { why: String::new() })];
+        let records = [
+            record(1, adopted(plan(), Adoption::Start)),
+            record(seq, RecordBody::SessionClosed { why: String::new(), calls: Default::default() }),
+        ];
         assert!(matches!(RunView::fold(&records), Err(FoldError::Gap { after: 1, found }) if found == seq));
     }
 }
@@ -181,7 +184,7 @@ fn after_the_end_only_a_session_or_a_new_plan_may_follow() {
     let may = [
         RecordBody::TakenOver { from: holder.clone(), by: holder.clone(), reason: String::new() },
         RecordBody::SessionOpened { holder },
-        RecordBody::SessionClosed { why: String::new() },
+        RecordBody::SessionClosed { why: String::new(), calls: Default::default() },
         adopted(plan(), Adoption::Rollback(crate::model::Extent::default())),
     ];
     for body in may {

@@ -152,7 +152,7 @@ fn every_record_about_a_step_stands_for_one_event_and_no_other_record_does() {
     }
     let others = [
         adopted(plan(), Adoption::Start),
-        RecordBody::SessionClosed { why: String::new() },
+        RecordBody::SessionClosed { why: String::new(), calls: Default::default() },
         RecordBody::PauseAsked { by: alice(), how: "Ctrl-C".into() },
         RecordBody::HoldSet { stage: StageId::new("a"), by: alice() },
     ];

@@ -3,7 +3,8 @@
 use super::{Check, Scene, Theme};
 use crate::aws::{ListenerRule, TargetGroup};
 use crate::stages::findings::{FindingKind, Seen};
-use crate::stages::subject::Shared;
+use crate::stages::spans_arrive;
+use crate::stages::subject::{HealthPath, Shared};
 
 pub(super) const THEME: Theme = Theme {
     name: "Load balancer",
@@ -68,7 +69,42 @@ struct Front<'a> {
     port: i64,
 }
 
-impl Front<'_> {
+impl<'a> Front<'a> {
+    /// The stage that moves the group's health check before the service comes: one of the run, or one that is switched off.
+    fn mover(&self, on: bool) -> Option<&'a HealthPath<'a>> {
+        let comes = self.shared.decl.span.range.start;
+        self.scene
+            .subject
+            .health_paths
+            .iter()
+            .find(|stage| stage.on == on && stage.decl.span.range.start < comes && stage.group.as_ref() == Some(&self.group.arn))
+    }
+
+    /// The path that health checks ask for when the service comes.
+    fn health_path(&self) -> String {
+        let moved = self.mover(true).map(|stage| stage.path.clone());
+        moved.or_else(|| self.group.health_path.clone()).unwrap_or_default()
+    }
+
+    /// How the health check comes to ask for what is under `base`: by the stage for it, if there is one, or else by other means.
+    fn how_to_move(&self, base: &str, otherwise: String) -> String {
+        match self.mover(false) {
+            Some(stage) => format!(
+                "set {} to true: stage `{}` moves it to {base}/ before the service comes, and a rollback moves it back",
+                stage.decl.setting("/enabled"),
+                stage.decl.id
+            ),
+            None => otherwise,
+        }
+    }
+
+    /// What to set for another base path.
+    fn base_path_setting(&self) -> Option<String> {
+        let retargets = self.scene.subject.moved.values().filter_map(|moved| moved.retarget.as_ref());
+        let mut ours = retargets.filter(|retarget| retarget.receiver.as_ref().is_some_and(|to| to.service == self.shared.name));
+        ours.next().map(|retarget| retarget.decl.setting(&format!("/verify/{}/base_path", spans_arrive::NAME)))
+    }
+
     /// The path before the UI's own, as the runbook says where it verifies.
     fn base_path(&self) -> String {
         let receivers = self.scene.subject.moved.values().filter_map(|moved| moved.retarget.as_ref()?.receiver.as_ref());
@@ -185,27 +221,29 @@ fn closed(front: &Front<'_>) -> Vec<Seen> {
 }
 
 fn health_path(front: &Front<'_>) -> Vec<Seen> {
-    let (base, path) = (front.base_path(), front.group.health_path.clone().unwrap_or_default());
+    let (base, path) = (front.base_path(), front.health_path());
     if base.is_empty() || path.is_empty() || path == base || path.starts_with(&format!("{base}/")) {
         return Vec::new();
     }
     let found = format!("the health check of target group `{}` asks for {path}, the UI answers under {base}/", front.group.name);
     // The sidecars sit in the same group, and ECS replaces a task that any of its groups calls unhealthy.
-    let fix = format!(
-        "give the sidecars the base path {base} too and deploy that; then `aws elbv2 modify-target-group --target-group-arn {} --health-check-path {base}/`",
+    let by_hand = format!(
+        "see that the sidecars answer {base}/ too; then `aws elbv2 modify-target-group --target-group-arn {} --health-check-path {base}/`",
         front.group.arn
     );
+    let fix = front.how_to_move(&base, by_hand);
     vec![Seen::new(&front.group.name, found, "the task would be answered 404 and be replaced for ever", fix)]
 }
 
 fn health_redirects(front: &Front<'_>) -> Vec<Seen> {
-    let (base, path) = (front.base_path(), front.group.health_path.clone().unwrap_or_default());
+    let (base, path) = (front.base_path(), front.health_path());
     let takes = front.group.matcher.as_deref().is_some_and(|codes| codes.contains("307") || codes.contains("200-3"));
     if base.is_empty() || path != base || takes {
         return Vec::new();
     }
     let found = format!("the health check of target group `{}` asks for {path} without a slash at the end", front.group.name);
-    let fix = format!("aws elbv2 modify-target-group --target-group-arn {} --health-check-path {base}/", front.group.arn);
+    let by_hand = format!("aws elbv2 modify-target-group --target-group-arn {} --health-check-path {base}/", front.group.arn);
+    let fix = front.how_to_move(&base, by_hand);
     vec![Seen::new(&front.group.name, found, "a version that answers 307 there would be replaced for ever", fix)]
 }
 
@@ -226,10 +264,18 @@ fn ui_path(front: &Front<'_>) -> Vec<Seen> {
     let path = fixed(pattern);
     let answers = if base.is_empty() { "without a base path".to_owned() } else { format!("under {base}") };
     let found = format!("a listener rule forwards `{pattern}`, and the UI answers {answers}");
-    // Changing the health check while sidecars without the base path are in the group would have ECS replace API tasks.
-    let fix = format!(
-        "after the sidecars are gone: give the shared service the base path {path}, then the target group the health path {path}/; not before, for the sidecars share the group"
-    );
+    let fix = match (front.base_path_setting(), front.mover(false), front.mover(true)) {
+        (Some(base), Some(stage), _) => format!(
+            "set {base} to \"{path}\" and {} to true: stage `{}` moves the health check to {path}/ before the service comes",
+            stage.decl.setting("/enabled"),
+            stage.decl.id
+        ),
+        (Some(base), None, Some(_)) => format!("set {base} to \"{path}\""),
+        // A health check that sidecars do not answer would have ECS replace API tasks: they share the group.
+        _ => format!(
+            "after the sidecars are gone: give the shared service the base path {path}, then the target group the health path {path}/; not before, for the sidecars share the group"
+        ),
+    };
     vec![Seen::new(&front.group.name, found, "the UI's page would load there and find none of its own files", fix)]
 }
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Due, Scene, Theme};
-use crate::aws::SecurityRule;
 use crate::plan::estimate::room;
 use crate::stages::findings::{FindingKind, Seen};
-use crate::stages::subject::Receiver;
+use crate::stages::reach::{Answer, Peer, Way, lets_through};
+use crate::stages::subject::{Opening, Receiver};
 
 pub(super) const THEME: Theme = Theme {
     name: "Network",
@@ -18,6 +18,10 @@ pub(super) const THEME: Theme = Theme {
                 "no security group of the shared service lets the API's tasks in where spans go",
             ),
             look: port_closed,
+        },
+        Check {
+            kind: FindingKind::note("otlp-port-opened", "a port that spans go to is closed, and a stage of the run opens it"),
+            look: port_opened,
         },
         Check {
             kind: FindingKind::warning(
@@ -60,88 +64,6 @@ pub(super) const THEME: Theme = Theme {
     ],
 };
 
-/// How a security group's rules answer a question.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    /// A rule lets it through.
-    Open,
-    /// Only a prefix list might.
-    Perhaps,
-    /// None does.
-    Closed,
-}
-
-/// One side of a connection, as the other side's rules see it.
-struct Peer {
-    groups: Vec<String>,
-    /// Ranges that all its addresses come from: its subnets'.
-    ranges: Vec<String>,
-}
-
-impl Peer {
-    fn of(scene: &Scene<'_>, service: &str) -> Self {
-        let subnets = scene.subnets_of(service);
-        let ranges = subnets.iter().filter_map(|id| scene.facts.subnets.get(id)).map(|subnet| subnet.range.clone()).collect();
-        Self { groups: scene.groups_of(service), ranges }
-    }
-
-    fn subnets_unknown(&self) -> bool {
-        self.ranges.is_empty()
-    }
-}
-
-/// Whether any of `groups`, in this direction, lets a connection with `peer` through on `port`.
-fn lets_through(scene: &Scene<'_>, groups: &[String], outwards: bool, port: i64, peer: &Peer, addresses: &[String]) -> Answer {
-    let mut answer = Answer::Closed;
-    for group in groups.iter().filter_map(|id| scene.facts.security_groups.get(id)) {
-        for rule in if outwards { &group.egress } else { &group.ingress } {
-            if !covers(rule, port) {
-                continue;
-            }
-            if rule.groups.iter().any(|known| peer.groups.contains(known)) || in_ranges(rule, peer, addresses) {
-                return Answer::Open;
-            }
-            if !rule.prefix_lists.is_empty() {
-                answer = Answer::Perhaps;
-            }
-        }
-    }
-    answer
-}
-
-fn covers(rule: &SecurityRule, port: i64) -> bool {
-    rule.protocol == "-1"
-        || (matches!(rule.protocol.as_str(), "tcp" | "6")
-            && rule.from_port.unwrap_or(0) <= port
-            && port <= rule.to_port.unwrap_or(65_535))
-}
-
-/// Whether a rule's ranges hold every address that the peer may have: those of its subnets, or where these are not known, those it
-/// has now.
-fn in_ranges(rule: &SecurityRule, peer: &Peer, addresses: &[String]) -> bool {
-    // One for everybody holds the peer's too, whatever they are.
-    if rule.ranges.iter().any(|range| range == "0.0.0.0/0") {
-        return true;
-    }
-    let held = |range: &str| rule.ranges.iter().any(|outer| holds(outer, range));
-    if peer.subnets_unknown() {
-        return !addresses.is_empty() && addresses.iter().all(|address| held(&format!("{address}/32")));
-    }
-    peer.ranges.iter().all(|range| held(range))
-}
-
-/// Whether one IPv4 range holds another.
-fn holds(outer: &str, inner: &str) -> bool {
-    let parse = |range: &str| {
-        let (network, bits) = range.split_once('/')?;
-        let bits = bits.parse::<u32>().ok().filter(|bits| *bits <= 32)?;
-        Some((u32::from(network.parse::<std::net::Ipv4Addr>().ok()?), bits))
-    };
-    let (Some((network, bits)), Some((address, longer))) = (parse(outer), parse(inner)) else { return false };
-    let mask = if bits == 0 { 0 } else { u32::MAX << (32 - bits) };
-    bits <= longer && network & mask == address & mask
-}
-
 /// The services whose spans go elsewhere by this run, or have gone there already and lose the sidecar yet.
 fn senders<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (Due<'a>, &'a Receiver)> {
     scene.due().filter_map(|due| Some((due, due.moved.retarget.as_ref()?.receiver.as_ref()?)))
@@ -162,6 +84,11 @@ fn other_ports(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver) -> BTreeSet
     ports.iter().copied().filter(|port| *port != receiver.port && !used.contains(port)).collect()
 }
 
+/// A service as the other side of a connection.
+fn peer(scene: &Scene<'_>, service: &str) -> Peer {
+    Peer::new(scene.facts, scene.groups_of(service), &scene.subnets_of(service))
+}
+
 /// Whether the rules of both sides could be read.
 fn readable(scene: &Scene<'_>, groups: &[String]) -> bool {
     !groups.is_empty() && groups.iter().all(|group| scene.facts.security_groups.contains_key(group))
@@ -176,7 +103,7 @@ fn ports_with(
     outwards: bool,
     wanted: Answer,
 ) -> Vec<i64> {
-    let (sender, target) = (Peer::of(scene, due.name), Peer::of(scene, &receiver.service));
+    let (sender, target) = (peer(scene, due.name), peer(scene, &receiver.service));
     let (groups, peer, addresses) = if outwards {
         (&sender.groups, &target, &[][..])
     } else {
@@ -185,7 +112,8 @@ fn ports_with(
     if !readable(scene, groups) {
         return Vec::new();
     }
-    ports.into_iter().filter(|port| lets_through(scene, groups, outwards, *port, peer, addresses) == wanted).collect()
+    let answer = |port: i64| lets_through(scene.facts, groups, &Way { outwards, protocol: "tcp", port }, peer, addresses);
+    ports.into_iter().filter(|port| answer(*port) == wanted).collect()
 }
 
 fn listed(ports: &[i64]) -> String {
@@ -202,25 +130,77 @@ fn opening(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[i64]) 
     ports.iter().map(one).collect::<Vec<_>>().join(" && ")
 }
 
+/// The stage that opens a port of the receiver to the sender before anything is sent there: one of the run, or one that is switched
+/// off.
+fn opener<'a>(scene: &Scene<'a>, due: Due<'a>, receiver: &Receiver, port: i64, on: bool) -> Option<&'a Opening<'a>> {
+    let sends_from = due.moved.retarget.as_ref()?.decl.span.range.start;
+    scene.subject.openings.iter().find(|opening| {
+        opening.on == on
+            && opening.decl.span.range.start < sends_from
+            && opening.to == receiver.service
+            && opening.protocol == "tcp"
+            && opening.from.iter().any(|from| from == due.name)
+            && opening.ports.contains(&port)
+    })
+}
+
+/// The closed ones out of `ports`; `opened`: those that a stage of the run opens, else those that none does.
+fn closed(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: BTreeSet<i64>, opened: bool) -> Vec<i64> {
+    let closed = ports_with(scene, due, receiver, ports, false, Answer::Closed);
+    closed.into_iter().filter(|port| opener(scene, due, receiver, *port, true).is_some() == opened).collect()
+}
+
+/// What to do about closed ports: switch the stage on that opens them, if there is one, or open them by hand.
+fn how_to_open(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[i64]) -> String {
+    let by_hand = opening(scene, due, receiver, ports);
+    let offers: Option<Vec<_>> = ports.iter().map(|port| opener(scene, due, receiver, *port, false)).collect();
+    match offers.as_deref() {
+        Some([first, ..]) => format!(
+            "set {} to true: stage `{}` opens what is closed, and a rollback closes it again; or by hand: {by_hand}",
+            first.decl.setting("/enabled"),
+            first.decl.id
+        ),
+        _ => by_hand,
+    }
+}
+
+fn nobody_let_in(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[i64]) -> String {
+    format!(
+        "no rule of {} lets the tasks of `{}` ({}) in on TCP {}",
+        scene.groups_of(&receiver.service).join(", "),
+        due.name,
+        scene.groups_of(due.name).join(", "),
+        listed(ports)
+    )
+}
+
 fn port_closed(scene: &Scene<'_>) -> Vec<Seen> {
     let mut all = Vec::new();
     for (due, receiver) in senders(scene) {
-        let mut closed = ports_with(scene, due, receiver, endpoint_ports(due), false, Answer::Closed);
-        if closed.is_empty() {
+        let mut ports = closed(scene, due, receiver, endpoint_ports(due), false);
+        if ports.is_empty() {
             continue;
         }
-        closed.extend(ports_with(scene, due, receiver, other_ports(scene, due, receiver), false, Answer::Closed));
-        closed.sort_unstable();
-        let (to, from) = (scene.groups_of(&receiver.service), scene.groups_of(due.name));
-        let found = format!(
-            "no rule of {} lets the tasks of `{}` ({}) in on TCP {}",
-            to.join(", "),
-            due.name,
-            from.join(", "),
-            listed(&closed)
-        );
+        ports.extend(closed(scene, due, receiver, other_ports(scene, due, receiver), false));
+        ports.sort_unstable();
+        let to = scene.groups_of(&receiver.service);
         let consequence = "every rollout would be green and every span would be lost";
-        all.push(Seen::new(&to[0], found, consequence, opening(scene, due, receiver, &closed)));
+        let found = nobody_let_in(scene, due, receiver, &ports);
+        all.push(Seen::new(&to[0], found, consequence, how_to_open(scene, due, receiver, &ports)));
+    }
+    all
+}
+
+fn port_opened(scene: &Scene<'_>) -> Vec<Seen> {
+    let mut all = Vec::new();
+    for (due, receiver) in senders(scene) {
+        let mut ports = endpoint_ports(due);
+        ports.extend(other_ports(scene, due, receiver));
+        let ports = closed(scene, due, receiver, ports, true);
+        let Some(stage) = ports.first().and_then(|port| opener(scene, due, receiver, *port, true)) else { continue };
+        let to = scene.groups_of(&receiver.service);
+        let consequence = format!("none: stage `{}` opens what is closed before anything is sent there", stage.decl.id);
+        all.push(Seen::new(&to[0], nobody_let_in(scene, due, receiver, &ports), &consequence, "none needed".to_owned()));
     }
     all
 }
@@ -270,14 +250,14 @@ fn egress_closed(scene: &Scene<'_>) -> Vec<Seen> {
 fn receiver_port_closed(scene: &Scene<'_>) -> Vec<Seen> {
     let seen = |(due, receiver): (Due<'_>, &Receiver)| {
         // Where the endpoint's own port is closed, that finding names these too.
-        if !ports_with(scene, due, receiver, endpoint_ports(due), false, Answer::Closed).is_empty() {
+        if !closed(scene, due, receiver, endpoint_ports(due), false).is_empty() {
             return None;
         }
-        let closed = ports_with(scene, due, receiver, other_ports(scene, due, receiver), false, Answer::Closed);
+        let closed = closed(scene, due, receiver, other_ports(scene, due, receiver), false);
         let to = scene.groups_of(&receiver.service);
         let found = format!("no rule of {} lets the tasks of `{}` in on TCP {}", to.join(", "), due.name, listed(&closed));
         let consequence = "who exports to that port, by the receiver's other protocol, loses its spans";
-        let fix = opening(scene, due, receiver, &closed);
+        let fix = how_to_open(scene, due, receiver, &closed);
         (!closed.is_empty()).then(|| Seen::new(&to[0], found, consequence, fix))
     };
     senders(scene).filter_map(seen).collect()
@@ -398,32 +378,4 @@ fn addresses_few(scene: &Scene<'_>) -> Vec<Seen> {
         }
     }
     all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_hold_ranges() {
-        assert!(
-            holds("10.0.0.0/16", "10.0.11.0/24") && holds("10.0.0.0/16", "10.0.11.22/32") && holds("0.0.0.0/0", "192.0.2.1/32")
-        );
-        assert!(!holds("10.1.0.0/16", "10.0.11.0/24") && !holds("10.0.11.0/24", "10.0.0.0/16"));
-        assert!(!holds("10.0.0.0", "10.0.0.0/32") && !holds("10.0.0.0/33", "10.0.0.0/33"));
-    }
-
-    #[test]
-    fn rules_cover_ports_by_range_or_for_everything() {
-        let rule = |protocol: &str, from, to| SecurityRule {
-            protocol: protocol.into(),
-            from_port: from,
-            to_port: to,
-            ..SecurityRule::default()
-        };
-        assert!(covers(&rule("tcp", Some(4317), Some(4318)), 4318));
-        assert!(!covers(&rule("tcp", Some(8000), Some(8000)), 4318));
-        assert!(!covers(&rule("udp", Some(4318), Some(4318)), 4318));
-        assert!(covers(&rule("-1", None, None), 4318));
-    }
 }

@@ -20,6 +20,7 @@ pub(super) struct Around {
     zone_vpcs: BTreeMap<String, Vec<String>>,
     scaling: BTreeMap<String, Scaling>,
     families: BTreeMap<String, String>,
+    behind: BTreeMap<String, Vec<String>>,
     decisions: Vec<(Decision, bool)>,
     log_decisions: Vec<(String, Decision)>,
     credentials_left: Option<u64>,
@@ -36,6 +37,7 @@ impl Around {
         facts.zone_vpcs = self.zone_vpcs;
         facts.scaling = self.scaling;
         facts.families = self.families;
+        facts.behind = self.behind;
         facts.decisions = self.decisions;
         facts.log_decisions = self.log_decisions;
         facts.credentials_left = self.credentials_left;
@@ -65,7 +67,7 @@ pub(super) async fn read(aws: &Aws, wants: &Wants, facts: &Facts) -> Around {
         read_network(aws, facts),
         read_zones(aws, facts),
         read_scaling(aws, wants, facts),
-        read_families(aws, facts),
+        read_neighbours(aws, facts),
         read_decisions(aws, wants, facts),
         read_log_decisions(aws, wants, facts),
         aws.credentials_left(),
@@ -87,7 +89,8 @@ pub(super) async fn read(aws: &Aws, wants: &Wants, facts: &Facts) -> Around {
         vpc_dns,
         zone_vpcs: zones.0,
         scaling: scaling.0,
-        families: families.0,
+        families: families.0.0,
+        behind: families.0.1,
         decisions: decisions.0,
         log_decisions: log_decisions.0,
         credentials_left,
@@ -181,8 +184,11 @@ async fn read_scaling(aws: &Aws, wants: &Wants, facts: &Facts) -> Read<BTreeMap<
     read
 }
 
-/// The families that the cluster's services run: more than those that the runbook knows.
-async fn read_families(aws: &Aws, facts: &Facts) -> Read<BTreeMap<String, String>> {
+/// By service: the family that it runs, and the target groups that it is in.
+type Neighbours = (BTreeMap<String, String>, BTreeMap<String, Vec<String>>);
+
+/// Of the cluster's services: more than those that the runbook knows.
+async fn read_neighbours(aws: &Aws, facts: &Facts) -> Read<Neighbours> {
     let input = json!({ "cluster": facts.cluster, "maxResults": 100 });
     let (arns, unread) =
         soft("ecs:ListServices", aws.read_pages("ListServices", &facts.cluster, input, "serviceArns", "nextToken").await);
@@ -192,13 +198,16 @@ async fn read_families(aws: &Aws, facts: &Facts) -> Read<BTreeMap<String, String
             .chunks(10)
             .map(|chunk| aws.read("DescribeServices", &facts.cluster, json!({ "cluster": facts.cluster, "services": chunk }))),
     );
-    let mut read: Read<BTreeMap<String, String>> = (BTreeMap::new(), unread);
+    let mut read: Read<Neighbours> = (Neighbours::default(), unread);
     for answer in answers.await {
         let (answer, unread) = soft("ecs:DescribeServices", answer);
         read.1.extend(unread);
         for service in answer["services"].as_array().into_iter().flatten().filter(|service| service["status"] != "INACTIVE") {
             if let (Some(name), Some(revision)) = (service["serviceName"].as_str(), service["taskDefinition"].as_str()) {
-                read.0.insert(name.to_owned(), family_of(revision).to_owned());
+                let groups = service["loadBalancers"].as_array().into_iter().flatten();
+                let groups = groups.filter_map(|entry| entry["targetGroupArn"].as_str()).map(str::to_owned).collect();
+                read.0.0.insert(name.to_owned(), family_of(revision).to_owned());
+                read.0.1.insert(name.to_owned(), groups);
             }
         }
     }
@@ -254,6 +263,15 @@ fn arns(permission: &Permission, facts: &Facts) -> Vec<String> {
         Resource::Names => vec![arn("servicediscovery", "service/*".to_owned())],
         Resource::Role(role) => vec![role.clone()],
         Resource::RolesOf(service, which) => roles(service, *which),
+        Resource::GroupsOf(service, like) => {
+            let placed = if facts.services.contains_key(service) { service } else { like };
+            facts.groups_of(placed).into_iter().map(|group| arn("ec2", format!("security-group/{group}"))).collect()
+        }
+        Resource::GroupRules => vec![arn("ec2", "security-group-rule/*".to_owned())],
+        Resource::TargetGroupsOf(service) => {
+            let entries = facts.services.get(service).and_then(|found| found["loadBalancers"].as_array()).into_iter().flatten();
+            entries.filter_map(|entry| entry["targetGroupArn"].as_str()).map(str::to_owned).collect()
+        }
         Resource::Any => vec!["*".to_owned()],
     }
 }

@@ -407,3 +407,46 @@ fn a_finding_appears_when_its_condition_holds() {
     assert_eq!((found.id.as_str(), found.severity, found.must_repair), ("image-old", crate::model::Severity::Note, false));
     assert_eq!([found.resource, found.found, found.consequence, found.fix], ["r", "f", "c", "x"]);
 }
+
+#[test]
+fn a_stage_that_is_switched_off_stands_apart() {
+    let text = format!(
+        "{HEAD}variable \"more\" {{\n  default = false\n}}\nstage \"kind\" \"one\" {{\n  a = 1\n}}\nstage \"kind\" \"two\" {{\n  enabled = \
+         var.more\n}}\n"
+    );
+    let ids = |stages: &[crate::model::StageDecl]| stages.iter().map(|stage| stage.id.to_string()).collect::<Vec<_>>();
+    let off = resolved(&text, &VariableSources::default()).expect("it resolves");
+    assert_eq!((ids(&off.stages), ids(&off.off)), (vec!["one".to_owned()], vec!["two".to_owned()]));
+    assert_eq!(off.off[0].setting("/enabled"), "variable `more`", "what switches it on");
+    let on = resolved(&text, &sources(&[], &[("more", "true")], &[])).expect("it resolves");
+    assert_eq!((ids(&on.stages), ids(&on.off)), (vec!["one".to_owned(), "two".to_owned()], Vec::new()));
+    assert_eq!(on.stages[1].body, serde_json::json!({}), "the switch is no setting of its kind");
+}
+
+#[test]
+fn a_switch_that_is_none_and_a_runbook_without_a_stage_that_is_on() {
+    insta::assert_snapshot!(body_problems("enabled = \"perhaps\""), @r#"
+    error: `enabled` wants true or false, not "perhaps"
+      --> my.hcl:11:11
+       |
+    11 | enabled = "perhaps"
+       |           ^^^^^^^^^
+      hint: write enabled = true
+    "#);
+    insta::assert_snapshot!(body_problems("enabled {\n}"), @r#"
+    error: `enabled` wants true or false, not a map
+      --> my.hcl:11:1
+       |
+    11 | enabled {
+       | ^^^^^^^
+      hint: write enabled = true
+    "#);
+    insta::assert_snapshot!(body_problems("enabled = false"), @r#"
+    error: every stage is switched off
+      --> my.hcl:11:11
+       |
+    11 | enabled = false
+       |           ^^^^^
+      hint: give one of them enabled = true
+    "#);
+}

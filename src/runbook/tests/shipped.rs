@@ -52,6 +52,18 @@ fn the_six_stages_stand_in_their_order() {
 }
 
 #[test]
+fn two_more_stand_before_the_service_when_they_are_switched_on() {
+    let ids = |stages: &[crate::model::StageDecl]| stages.iter().map(|stage| stage.id.to_string()).collect::<Vec<_>>();
+    assert_eq!(ids(&staging(&[]).off), ["open-ports", "set-health-path"]);
+    let on = staging(&[("open_otlp_ports", "true"), ("set_health_path", "true"), ("jaeger_base_path", "/jaeger/")]);
+    assert_eq!(ids(&on.stages)[1..5], ["register-task-definition", "open-ports", "set-health-path", "create-service"]);
+    assert_eq!(stage(&on, "set-health-path")["path"], "/jaeger/");
+    let without = shipped(&sources(&[("terraform.tfvars", STAGING)], &[("set_health_path", "true")], &[]));
+    let problems = rendered(&without.expect_err("there is no path to set"));
+    assert!(problems.contains("set_health_path needs jaeger_base_path"), "{problems}");
+}
+
+#[test]
 fn names_derive_from_project_and_environment() {
     let runbook = match shipped(&sources(&[("terraform.tfvars", DEV)], &[], &[])) {
         Ok(runbook) => runbook,
@@ -268,7 +280,8 @@ fn the_readme_names_every_function_kind_and_attribute() {
     let readme = include_str!("../../../runbooks/README.md");
     let words: Vec<&str> = readme.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     let mut names: Vec<String> = crate::runbook::functions::FUNCTIONS.iter().map(|function| function.name.to_owned()).collect();
-    for stage in staging(&[]).stages {
+    let runbook = staging(&[]);
+    for stage in runbook.stages.iter().chain(&runbook.off) {
         names.push(stage.kind.clone());
         attribute_names(&stage.body, &mut names);
     }

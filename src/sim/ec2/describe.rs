@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Ec2, member, rules};
-use crate::sim::ApiError;
 use crate::sim::values::{Object, list, number, page, text, texts};
+use crate::sim::{ApiError, Millis};
 
 pub(super) fn security_groups(ec2: &Ec2, input: &Value) -> Result<Value, ApiError> {
     let missing = |id: &str| ApiError::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist"));
@@ -13,8 +13,8 @@ pub(super) fn security_groups(ec2: &Ec2, input: &Value) -> Result<Value, ApiErro
     answer("SecurityGroups", groups, input, &[("group-id", "GroupId"), ("group-name", "GroupName"), ("vpc-id", "VpcId")])
 }
 
-pub(super) fn security_group_rules(ec2: &Ec2, input: &Value) -> Result<Value, ApiError> {
-    let rules: Vec<Object> = ec2.security_groups.iter().flat_map(rules::of_group).collect();
+pub(super) fn security_group_rules(ec2: &Ec2, now: Millis, input: &Value) -> Result<Value, ApiError> {
+    let rules = rules::described(ec2, now);
     let missing = |id: &str| {
         ApiError::new("InvalidSecurityGroupRuleId.NotFound", format!("The security group rule ID '{id}' does not exist"))
     };

@@ -1,5 +1,7 @@
-//! The little of EC2 that the migration looks at: security groups, subnets, VPCs, route tables.
+//! The little of EC2 that the migration looks at: security groups, subnets, VPCs, route tables. Of it, rules of security groups can
+//! be changed.
 
+mod change;
 mod describe;
 mod rules;
 #[cfg(test)]
@@ -19,6 +21,11 @@ pub(super) struct Ec2 {
     /// Whoever wrote the world file could not read security groups: they let everything through.
     groups_unseen: bool,
     route_tables: Vec<Object>,
+    /// Rules as DescribeSecurityGroupRules gives them, where something is known that the groups do not say: ids and tags.
+    rules: Vec<Object>,
+    /// Rules added so far.
+    made: u64,
+    unsettled: Vec<rules::Unsettled>,
     /// Members of the world file that nothing here knows.
     extra: Object,
 }
@@ -40,13 +47,13 @@ pub(super) fn call(state: &mut State, call: &Call, input: &Value) -> Result<Valu
     }
     match call.operation.as_str() {
         "DescribeSecurityGroups" => describe::security_groups(&state.ec2, input),
-        "DescribeSecurityGroupRules" => describe::security_group_rules(&state.ec2, input),
+        "DescribeSecurityGroupRules" => describe::security_group_rules(&state.ec2, state.now, input),
         "DescribeSubnets" => describe::subnets(&state.ec2, input),
         "DescribeRouteTables" => describe::route_tables(&state.ec2, input),
         "DescribeVpcs" => describe::vpcs(&state.ec2, input),
         "DescribeVpcAttribute" => describe::vpc_attribute(&state.ec2, input),
-        "AuthorizeSecurityGroupIngress" => rules::authorize(state, call, input),
-        "RevokeSecurityGroupIngress" => rules::revoke(state, call, input),
+        "AuthorizeSecurityGroupIngress" => change::authorize(state, call, input),
+        "RevokeSecurityGroupIngress" => change::revoke(state, call, input),
         other => Err(ApiError::new("InvalidAction", format!("The action {other} is not valid for this web service."))),
     }
 }
@@ -61,7 +68,7 @@ impl Ec2 {
             };
             list(part, name).iter().enumerate().map(read).collect()
         };
-        let known = ["securityGroups", "subnets", "vpcs", "routeTables"];
+        let known = ["securityGroups", "securityGroupRules", "subnets", "vpcs", "routeTables"];
         let mut extra = part.as_object().cloned().unwrap_or_default();
         extra.retain(|name, _| !known.contains(&name.as_str()));
         Ok(Self {
@@ -70,6 +77,9 @@ impl Ec2 {
             vpcs: objects("vpcs", "VpcId")?,
             groups_unseen: !groups_seen,
             route_tables: objects("routeTables", "RouteTableId")?,
+            rules: objects("securityGroupRules", "SecurityGroupRuleId")?,
+            made: 0,
+            unsettled: Vec::new(),
             extra,
         })
     }
@@ -80,6 +90,9 @@ impl Ec2 {
         part.insert("securityGroups".to_owned(), json!(self.security_groups));
         part.insert("subnets".to_owned(), json!(self.subnets));
         part.insert("vpcs".to_owned(), json!(self.vpcs));
+        if !self.rules.is_empty() {
+            part.insert("securityGroupRules".to_owned(), json!(self.rules));
+        }
         if !self.route_tables.is_empty() {
             part.insert("routeTables".to_owned(), json!(self.route_tables));
         }

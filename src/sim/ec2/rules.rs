@@ -1,17 +1,16 @@
-//! Rules of security groups: what they let through, and how they are added and taken away.
+//! Rules of security groups: what they let through, and each by itself, as DescribeSecurityGroupRules gives them.
 
 use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::describe::missing_parameter;
-use super::member;
+use super::{Ec2, member};
+use crate::sim::Millis;
 use crate::sim::values::{Object, list, number, text};
-use crate::sim::{ApiError, Call, State};
 
 /// The lists of a permission that name its peers, with the member that names one.
-const PEERS: [(&str, &str); 4] =
+pub(super) const PEERS: [(&str, &str); 4] =
     [("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"), ("PrefixListIds", "PrefixListId"), ("UserIdGroupPairs", "GroupId")];
 
 /// Whether a permission is for this TCP port.
@@ -51,17 +50,54 @@ fn in_cidr(ip: &str, cidr: &str) -> bool {
     read().unwrap_or(false)
 }
 
-/// The rules of a group one by one, as DescribeSecurityGroupRules gives them. Their ids follow from what they say.
-pub(super) fn of_group(group: &Object) -> Vec<Object> {
+/// A rule whose description lags behind the change of it: EC2's answers are eventually consistent.
+#[derive(Clone, Debug)]
+pub(super) struct Unsettled {
+    /// From when on descriptions are right.
+    pub(super) until: Millis,
+    pub(super) rule: Object,
+    /// Whether it was added; else it was taken away.
+    pub(super) added: bool,
+}
+
+/// The rules of all groups as descriptions show them at `now`.
+pub(super) fn described(ec2: &Ec2, now: Millis) -> Vec<Object> {
+    let mut rules: Vec<Object> = ec2.security_groups.iter().flat_map(|group| of_group(ec2, group)).collect();
+    for late in ec2.unsettled.iter().filter(|late| late.until > now) {
+        let is_it = |rule: &Object| id(rule) == id(&late.rule);
+        if late.added {
+            rules.retain(|rule| !is_it(rule));
+        } else if !rules.iter().any(is_it) {
+            rules.push(late.rule.clone());
+        }
+    }
+    rules
+}
+
+fn id(rule: &Object) -> &str {
+    member(rule, "SecurityGroupRuleId")
+}
+
+/// The rules of a group one by one. Of those that were here when the account began, and of which it said no more, the ids follow
+/// from what they say.
+pub(super) fn of_group(ec2: &Ec2, group: &Object) -> Vec<Object> {
     let mut rules = Vec::new();
     for (direction, egress) in [("IpPermissions", false), ("IpPermissionsEgress", true)] {
         for permission in group.get(direction).and_then(Value::as_array).into_iter().flatten() {
             for (peers, _) in PEERS {
-                rules.extend(list(permission, peers).iter().map(|peer| rule(group, permission, peers, peer, egress)));
+                let each = list(permission, peers).iter().map(|peer| rule(group, permission, peers, peer, egress));
+                rules.extend(each.map(|rule| ec2.rules.iter().find(|known| same(known, &rule)).cloned().unwrap_or(rule)));
             }
         }
     }
     rules
+}
+
+/// Whether two descriptions are of one rule: it is in the same group, for the same ports and peer.
+pub(super) fn same(one: &Object, other: &Object) -> bool {
+    let members = ["GroupId", "IsEgress", "IpProtocol", "FromPort", "ToPort", "CidrIpv4", "CidrIpv6", "PrefixListId"];
+    let peer = |rule: &Object| rule.get("ReferencedGroupInfo").and_then(|info| info.get("GroupId")).cloned();
+    members.iter().all(|name| one.get(*name) == other.get(*name)) && peer(one) == peer(other)
 }
 
 fn rule(group: &Object, permission: &Value, peers: &str, peer: &Value, egress: bool) -> Object {
@@ -88,145 +124,4 @@ fn rule(group: &Object, permission: &Value, peers: &str, peer: &Value, egress: b
     let hex: String = digest.iter().take(9).map(|byte| format!("{byte:02x}")).collect();
     rule["SecurityGroupRuleId"] = json!(format!("sgr-{}", &hex[..17]));
     rule.as_object().cloned().unwrap_or_default()
-}
-
-pub(super) fn authorize(state: &mut State, call: &Call, input: &Value) -> Result<Value, ApiError> {
-    let asked = permissions(input, &state.account)?;
-    let group = group_of(state, input)?;
-    let before = of_group(group);
-    for permission in &asked {
-        if let Some(peer) =
-            peers(permission).find(|peer| group_permissions(group).iter().any(|known| same(known, permission) && has(known, peer)))
-        {
-            let message = format!("the specified rule \"peer: {}, {}, ALLOW\" already exists", peer.name, ports(permission));
-            return Err(ApiError::new("InvalidPermission.Duplicate", message));
-        }
-    }
-    asked.into_iter().for_each(|permission| add(group, permission));
-    let added: Vec<Object> = of_group(group).into_iter().filter(|rule| !before.contains(rule)).collect();
-    let id = member(group, "GroupId").to_owned();
-    state.note_effect(call, None, id);
-    Ok(json!({"Return": true, "SecurityGroupRules": added}))
-}
-
-pub(super) fn revoke(state: &mut State, call: &Call, input: &Value) -> Result<Value, ApiError> {
-    let asked = permissions(input, &state.account)?;
-    let group = group_of(state, input)?;
-    for permission in &asked {
-        let all =
-            peers(permission).all(|peer| group_permissions(group).iter().any(|known| same(known, permission) && has(known, &peer)));
-        if !all {
-            return Err(ApiError::new("InvalidPermission.NotFound", "The specified rule does not exist in this security group."));
-        }
-    }
-    let known = group.get_mut("IpPermissions").and_then(Value::as_array_mut);
-    if let Some(known) = known {
-        for permission in &asked {
-            for entry in known.iter_mut().filter(|entry| same(entry, permission)) {
-                remove_peers(entry, permission);
-            }
-        }
-        known.retain(|entry| PEERS.iter().any(|(peers, _)| !list(entry, peers).is_empty()));
-    }
-    let id = member(group, "GroupId").to_owned();
-    state.note_effect(call, None, id);
-    Ok(json!({"Return": true}))
-}
-
-fn group_of<'a>(state: &'a mut State, input: &Value) -> Result<&'a mut Object, ApiError> {
-    let id = text(input, "GroupId").ok_or_else(|| missing_parameter("groupId"))?;
-    let missing = || ApiError::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist"));
-    state.ec2.security_groups.iter_mut().find(|group| member(group, "GroupId") == id).ok_or_else(missing)
-}
-
-fn group_permissions(group: &Object) -> &[Value] {
-    group.get("IpPermissions").and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// The permissions of a request, in the shape that descriptions have: the list, or the one written flat.
-fn permissions(input: &Value, account: &str) -> Result<Vec<Value>, ApiError> {
-    let flat = || {
-        let mut permission = input.clone();
-        if let Some(cidr) = text(input, "CidrIp") {
-            permission["IpRanges"] = json!([{"CidrIp": cidr}]);
-        }
-        vec![permission]
-    };
-    let sent = list(input, "IpPermissions");
-    let sent = if sent.is_empty() { flat() } else { sent.to_vec() };
-    sent.iter().map(|permission| shaped(permission, account)).collect()
-}
-
-fn shaped(permission: &Value, account: &str) -> Result<Value, ApiError> {
-    let protocol = text(permission, "IpProtocol").ok_or_else(|| missing_parameter("ipProtocol"))?;
-    let mut shaped = json!({"IpProtocol": protocol});
-    for port in ["FromPort", "ToPort"] {
-        if let Some(number) = number(permission, port) {
-            shaped[port] = json!(number);
-        } else if protocol != "-1" {
-            return Err(missing_parameter(port));
-        }
-    }
-    for (peers, _) in PEERS {
-        shaped[peers] = json!(list(permission, peers));
-    }
-    for pair in shaped["UserIdGroupPairs"].as_array_mut().into_iter().flatten() {
-        if pair.get("UserId").is_none() {
-            pair["UserId"] = json!(account);
-        }
-    }
-    Ok(shaped)
-}
-
-/// A peer of a permission: in which list it stands and what it is.
-struct Peer<'a> {
-    list: &'static str,
-    key: &'static str,
-    name: &'a str,
-}
-
-fn peers(permission: &Value) -> impl Iterator<Item = Peer<'_>> {
-    let of = move |(peers, key): (&'static str, &'static str)| {
-        list(permission, peers).iter().filter_map(move |peer| Some(Peer { list: peers, key, name: text(peer, key)? }))
-    };
-    PEERS.into_iter().flat_map(of)
-}
-
-fn has(permission: &Value, peer: &Peer<'_>) -> bool {
-    list(permission, peer.list).iter().any(|known| text(known, peer.key) == Some(peer.name))
-}
-
-/// Whether two permissions are for the same protocol and ports.
-fn same(a: &Value, b: &Value) -> bool {
-    text(a, "IpProtocol") == text(b, "IpProtocol")
-        && number(a, "FromPort") == number(b, "FromPort")
-        && number(a, "ToPort") == number(b, "ToPort")
-}
-
-fn ports(permission: &Value) -> String {
-    let protocol = text(permission, "IpProtocol").unwrap_or("-1").to_uppercase();
-    let port = |name| number(permission, name).map_or_else(|| "-1".to_owned(), |port| port.to_string());
-    format!("{protocol}, from port: {}, to port: {}", port("FromPort"), port("ToPort"))
-}
-
-fn add(group: &mut Object, permission: Value) {
-    let entry = group.entry("IpPermissions").or_insert_with(|| json!([]));
-    let Some(known) = entry.as_array_mut() else { return };
-    let Some(into) = known.iter_mut().find(|known| same(known, &permission)) else {
-        known.push(permission);
-        return;
-    };
-    for (peers, _) in PEERS {
-        let mut all = list(into, peers).to_vec();
-        all.extend_from_slice(list(&permission, peers));
-        into[peers] = json!(all);
-    }
-}
-
-fn remove_peers(entry: &mut Value, permission: &Value) {
-    for peer in peers(permission) {
-        if let Some(list) = entry.get_mut(peer.list).and_then(Value::as_array_mut) {
-            list.retain(|known| text(known, peer.key) != Some(peer.name));
-        }
-    }
 }

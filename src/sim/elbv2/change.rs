@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::describe::no_group;
+use super::member;
 use crate::sim::values::{flag, number, text};
 use crate::sim::{ApiError, Call, State};
 
@@ -39,13 +40,31 @@ pub(super) fn modify_target_group(state: &mut State, call: &Call, input: &Value)
     if let Some(matcher) = input.get("Matcher") {
         changes.push(("Matcher", matcher.clone()));
     }
+    if let Some(matcher) = input.get("Matcher").and_then(|matcher| text(matcher, "HttpCode"))
+        && !codes_are_valid(matcher)
+    {
+        return Err(invalid("Health check matcher HTTP code must be within the range [200, 499]"));
+    }
     let group = state.elbv2.group_mut(arn).ok_or_else(|| no_group(arn))?;
+    let after = |name: &str, usual: i64| number(input, name).unwrap_or_else(|| group.setting(name, usual));
+    if after("HealthCheckTimeoutSeconds", 5) >= after("HealthCheckIntervalSeconds", 30) {
+        return Err(invalid("Health check interval must be greater than the timeout."));
+    }
+    if text(input, "HealthCheckPath").is_some() && member(&group.object, "HealthCheckProtocol") == "TCP" {
+        return Err(invalid("Health check path is not supported for health checks with protocol TCP"));
+    }
     for (name, value) in changes {
         group.object.insert(name.to_owned(), value);
     }
     let output = json!({"TargetGroups": [group.object]});
     state.note_effect(call, None, arn);
     Ok(output)
+}
+
+/// `200`, `200,301`, `200-399`: what an Application Load Balancer takes. `[M]`
+fn codes_are_valid(matcher: &str) -> bool {
+    let code = |text: &str| text.trim().parse::<u16>().is_ok_and(|code| (200..=499).contains(&code));
+    matcher.split(',').all(|part| part.split('-').count() <= 2 && part.split('-').all(code))
 }
 
 fn invalid(message: &str) -> ApiError {

@@ -2,6 +2,8 @@
 
 mod edited_revision;
 mod gates;
+mod health_path;
+mod ingress;
 mod instances;
 mod log_group;
 mod logs;
@@ -17,6 +19,8 @@ mod users;
 
 pub use edited_revision::{RegisterEdited, VerifyRevision, read_originals};
 pub use gates::{APPROVAL, Approval, Bake};
+pub use health_path::{SetHealthPath, WatchTargets};
+pub use ingress::{Authorize, Revoke};
 pub use instances::{AwaitInstances, AwaitNoInstances, healthy as healthy_instances, registered as registered_instances};
 pub use log_group::{CreateLogGroup, DeleteLogGroup, PutRetention, find as find_log_group};
 pub use logs::{last_lines as last_log_lines, service_of as logged_service};

@@ -28,7 +28,7 @@ pub(super) fn record(view: &RunView, record: &Record, since: Option<Timestamp>, 
         }
         // The first session is the run's own start, a step's start is announced by the printer.
         RecordBody::SessionOpened { .. } | RecordBody::StepStarted { .. } => Vec::new(),
-        RecordBody::SessionClosed { why } => vec![wide(style, &format!("left: {}", text::clean(why)))],
+        RecordBody::SessionClosed { why, .. } => vec![wide(style, &format!("left: {}", text::clean(why)))],
         RecordBody::StepSucceeded { step, .. } => step_line(step, Sign::Done, ""),
         RecordBody::StepFailed { step, failure } => step_line(step, Sign::Failed, &format!(": {}", failed(failure))),
         RecordBody::StepInDoubt { step, failure } => {

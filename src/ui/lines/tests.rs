@@ -141,7 +141,7 @@ fn doubt_failure_retry_and_drift() {
     story.does(1, &update);
     story.then(0, fixtures::started(&rollout, 1));
     story.then(300, RecordBody::StepFailed { step: rollout.clone(), failure: fixtures::rollout_failure() });
-    story.then(60, RecordBody::SessionClosed { why: "stopped on a failure".to_owned() });
+    story.then(60, fixtures::left("stopped on a failure"));
     story.then(600, RecordBody::SessionOpened { holder: fixtures::holder(2) });
     let reason = "her laptop\u{1b}[2J sleeps".to_owned();
     story.then(600, RecordBody::TakenOver { from: fixtures::holder(2), by: fixtures::holder(3), reason });
@@ -210,7 +210,7 @@ fn people_are_named() {
     story.then(0, fixtures::started(&rollout, 1));
     story.then(20, RecordBody::PauseAsked { by: by(), how: "Ctrl-C".to_owned() });
     story.then(0, RecordBody::StepLeft { step: rollout });
-    story.then(0, RecordBody::SessionClosed { why: "paused".to_owned() });
+    story.then(0, fixtures::left("paused"));
     let shown = told(&story, rehearsal());
     let said: Vec<&str> =
         shown.lines().filter(|line| line.contains("alice") || line.contains("left") || line.contains("held")).collect();

@@ -74,7 +74,7 @@ fn the_whole_migration() {
       UI        http://nexus-ai-alb-staging-1234567890.us-west-2.elb.amazonaws.com/jaeger/
 
     Plan: 4 to create, 2 to change, 0 to remove, 1 already so.
-    Digest: 4ccc414d2f56ec02
+    Digest: 20e2cb42b7e01ce0
     "#);
 }
 
@@ -131,7 +131,7 @@ fn findings_come_first_and_the_worst_of_them_first() {
 
     Plan: 1 to create, 0 to change, 0 to remove, 0 already so.
     Blocked: 1 finding blocks this plan.
-    Digest: febcec9f874bf253
+    Digest: f4f12128897559e0
     "#);
 }
 
@@ -238,7 +238,7 @@ fn each_disposition_has_its_sign() {
 
 #[test]
 fn nothing_to_do() {
-    insta::assert_snapshot!(render(&fixtures::empty_plan(), &narrow(80)), @r"
+    insta::assert_snapshot!(render(&fixtures::empty_plan(), &narrow(80)), @r#"
     Plan of run r7k2: jaeger-sidecar-to-shared
 
       environment  staging
@@ -268,8 +268,8 @@ fn nothing_to_do() {
       = service nexus-ai-api-staging (already so)
 
     Nothing to do: 7 already so.
-    Digest: facd8c3fa1416375
-    ");
+    Digest: e10d9ec19697026f
+    "#);
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn a_rollback_says_so() {
       UI        http://nexus-ai-alb-staging-1234567890.us-west-2.elb.amazonaws.com/jaeger/
 
     Plan: 0 to create, 1 to change, 0 to remove, 0 already so.
-    Digest: 184705b8cee09804
+    Digest: a9394dc765709dc4
     "#);
     let nothing = Plan { stages: vec![], ..fixtures::back_plan() };
     assert!(render(&nothing, &Style::plain()).contains("Nothing to undo"));
@@ -375,7 +375,13 @@ fn json_is_a_contract() {
           "freed: 512 CPU units and 1024 MiB that 2 sidecars reserve in nexus-ai-api-staging, whose tasks keep their size (4096 CPU units, 8192 MiB)",
           "taken: 1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)"
         ],
-        "seconds": 520
+        "seconds": 520,
+        "stages": {
+          "create-service": 100,
+          "register-dns": 140,
+          "retarget-api-env": 140,
+          "strip-sidecar": 140
+        }
       },
       "run": "r7k2",
       "runbook": "jaeger-sidecar-to-shared",

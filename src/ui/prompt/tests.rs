@@ -200,7 +200,7 @@ fn in_production_a_yes_is_not_enough() {
         let started = |typed| over(Played { yes: Some(true), typed, ..Played::default() }).confirm_start(&plan);
         assert!(!started("yes") && !started("") && !started("staging"), "{environment}");
         assert_eq!(started("prod"), environment == "prod");
-        assert_eq!(started(environment), true);
+        assert!(started(environment));
     }
 }
 

@@ -18,7 +18,7 @@ fn stopped() -> Story {
     let rollout = id(&plan, 5, 0, "rollout");
     story.then(0, fixtures::started(&rollout, 1));
     story.then(300, RecordBody::StepFailed { step: rollout, failure: fixtures::rollout_failure() });
-    story.then(0, RecordBody::SessionClosed { why: "stopped on a failure".to_owned() });
+    story.then(0, fixtures::left("stopped on a failure"));
     story
 }
 
@@ -92,7 +92,7 @@ fn interrupted_is_told_from_paused() {
     assert_eq!(word(&story.view(), Some(&fixtures::holder(1))), "running");
     assert_eq!(word(&story.view(), None), "interrupted");
     insta::assert_snapshot!(shown(&story, None).lines().nth(1).unwrap_or_default(), @"  status        interrupted: alice@bastion (pid 4711) ended without leaving in");
-    story.then(1, RecordBody::SessionClosed { why: "paused".to_owned() });
+    story.then(1, fixtures::left("paused"));
     assert_eq!(word(&story.view(), None), "paused");
 }
 
@@ -241,7 +241,7 @@ fn a_part_of_the_way_back_leaves_two_ways() {
     });
     story.then(5, RecordBody::PlanAdopted { plan: Box::new(fixtures::back_plan()), why, by: fixtures::alice() });
     story.through(1);
-    story.then(1, RecordBody::SessionClosed { why: "done".to_owned() });
+    story.then(1, fixtures::left("done"));
     let text = shown(&story, None);
     assert!(text.contains("status        paused: went back as far as register-dns\n"), "{text}");
     let hints: Vec<&str> = text.lines().filter(|line| line.starts_with("hint:")).collect();

@@ -67,7 +67,7 @@ fn bodies(plan: &Plan) -> Vec<RecordBody> {
         adopted(plan, Adoption::Forward),
         RecordBody::SessionOpened { holder: holder(1) },
         RecordBody::TakenOver { from: holder(1), by: holder(2), reason: text("it hangs") },
-        RecordBody::SessionClosed { why: text("done") },
+        RecordBody::SessionClosed { why: text("done"), calls: [("ecs:DescribeServices".to_owned(), 61)].into() },
         RecordBody::StepStarted { step: step(), attempt: 1, intent: json!({ "token": "t" }).into() },
         RecordBody::StepSucceeded { step: step(), output: json!({ "arn": "arn:aws:…" }).into(), call: Some(call) },
         RecordBody::StepFailed { step: step(), failure: failure() },
