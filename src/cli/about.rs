@@ -13,15 +13,15 @@ use crate::model::{Error, RunView, Runbook};
 pub struct About {
     /// The runbook, resolved.
     pub runbook: Runbook,
-    /// The run: the named one, or the one that is not finished.
+    /// The run: the named one, or the one that is not finished, or the newest.
     pub run: Option<RunView>,
     /// Whether the variables are the run's, and so the account is.
     is_bound: bool,
 }
 
 impl About {
-    /// Finds it. A run that is named gives its runbook and its variables, under those given now; so does the unfinished one where
-    /// neither a runbook nor variables are given.
+    /// Finds it. A run that is named gives its runbook and its variables, under those given now; so does the unfinished one,
+    /// or else the newest, where neither a runbook nor variables are given.
     ///
     /// # Errors
     /// What is wrong with the runbook, the variables or the run's name.
@@ -65,7 +65,7 @@ impl About {
     }
 }
 
-/// The run that is named, or the one that is not finished, if there is exactly one.
+/// The run that is named, or the one that is not finished, if there is exactly one; else the newest.
 fn find_run(context: &Context, wanted: Option<&str>) -> Result<Option<RunView>, Error> {
     if let Some(wanted) = wanted {
         let journal = context.existing_journal(Some(wanted))?;
@@ -74,7 +74,8 @@ fn find_run(context: &Context, wanted: Option<&str>) -> Result<Option<RunView>, 
     let Some(journal) = Journal::open_existing(&context.common.state)? else { return Ok(None) };
     match journal.find(None, true) {
         Ok(run) => journal.view(&run).map(Some),
-        Err(Error::NoOpenRun { .. }) => Ok(None),
+        // The newest one that is over has said what it was about, too.
+        Err(Error::NoOpenRun { .. }) => journal.runs()?.first().map(|newest| journal.view(&newest.id)).transpose(),
         Err(Error::RunAmbiguous { candidates, .. }) => {
             let runs = candidates.join(", ");
             context.out.progress(&format!("Several runs are unfinished ({runs}): name one with --run to have it looked into."));
