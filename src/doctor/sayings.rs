@@ -107,7 +107,7 @@ const SAYINGS: &[Saying] = &[
     Saying {
         id: "out-of-memory",
         cause: "the container needs more memory than it is given",
-        fits: |words| words.any(&["outofmemory", "exit code 137", "exited with 137", "oom"]),
+        fits: |words| words.any(&["outofmemory", "exit code 137", "exited with 137", "oomkilled"]),
     },
     Saying {
         id: "container-exits",
@@ -122,7 +122,9 @@ const SAYINGS: &[Saying] = &[
     Saying {
         id: "no-capacity",
         cause: "AWS has no room for the task at the moment, or a quota is reached",
-        fits: |words| words.any(&["capacity", "unable to place", "resource:", "no container instances"]),
+        fits: |words| {
+            words.any(&["capacity", "unable to place", "resource:memory", "resource:cpu", "resource:eni", "no container instances"])
+        },
     },
     Saying { id: "permission-missing", cause: "a permission is missing", fits: |words| words.denied() },
     Saying { id: "disk-full", cause: "the disk of the task is full", fits: |words| words.any(&["no space left", "disk full"]) },

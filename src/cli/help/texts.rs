@@ -162,7 +162,7 @@ pub(super) const TEXTS: &[Text] = &[
         ],
         examples: &[
             example("Say why it does not work", "sidestep doctor --var-file terraform.tfvars"),
-            example("Look into the trouble of a run", "sidestep doctor --run r7k2 --var-file terraform.tfvars"),
+            example("Look into the trouble of a run", "sidestep doctor --run r7k2"),
             example("Read the findings with another program", "sidestep doctor --var-file terraform.tfvars --output json"),
         ],
     },
