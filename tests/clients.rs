@@ -92,7 +92,9 @@ fn every_operation_that_can_be_sent_is_known_as_a_read_or_a_mutation() {
             let compact: String = text.split_whitespace().collect();
             for (at, _) in compact.match_indices(&format!("self{client}.")) {
                 let method = &compact[at + "self.".len() + client.len()..];
-                assert!(method.starts_with("describe_") || method.starts_with("get_"), "{path}: {:.40}", method);
+                // The one change that is made outside the tables; that the guard refuses it is seen below.
+                let reads = method.starts_with("describe_") || method.starts_with("get_");
+                assert!(reads || method.starts_with("modify_target_group("), "{path}: {:.40}", method);
             }
         }
     }
@@ -106,6 +108,8 @@ async fn a_client_that_only_reads_lets_no_mutation_out() {
         let error = aws.mutate(operation, "x", &json!({})).await.expect_err("refused");
         assert_eq!(error.class, Class::Rejected, "{operation}");
     }
+    let refused = aws.set_health_path("arn:aws:elasticloadbalancing:us-west-2:111122223333:targetgroup/a/b", "/x/").await;
+    assert_eq!(refused.expect_err("refused").class, Class::Rejected);
     assert_eq!(sim.requests().len(), 0, "nothing left the process");
     aws.identity().await.expect("reading is allowed");
     aws.security_groups(&["sg-05687f8926f501d48".to_owned()]).await.expect("reading is allowed");

@@ -265,7 +265,7 @@ fn timeouts(clock: &Clock) -> TimeoutConfig {
 
 /// In tokio's time. Against a simulator on a faster clock the wait shrinks with it, but a socket still needs some real time.
 fn attempt_timeout(clock: &Clock) -> Duration {
-    clock.to_real(ATTEMPT_TIMEOUT).max(Duration::from_secs(2))
+    clock.to_real(ATTEMPT_TIMEOUT).max(Duration::from_secs(4))
 }
 
 /// In tokio's time: one attempt, and what the SDK does around it.

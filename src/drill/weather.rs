@@ -215,6 +215,8 @@ impl Weather {
         compute.tasks_per_service = random.i64(100..=5_000);
         assume.control.latency = random.i64(5..=400);
         assume.control.events_scanned = random.usize(10..=2_000);
+        // Below what the run itself waits before it believes that something is not there.
+        assume.control.rule_seen_after = random.i64(0..=4_500);
         assume.control.instance_deregistration = (random.i64(0..=5_000), random.i64(5_000..=120_000));
     }
 

@@ -44,9 +44,9 @@ fn a_plan_begins_with_where_it_would_run_and_what_was_found() {
       warning ui-path-unanswered: nexus-ai-jaeger-tg-staging
         found        a listener rule forwards `/jaeger`, and the UI answers without a base path
         consequence  the UI's page would load there and find none of its own files
-        fix          after the sidecars are gone: give the shared service the base path /jaeger, then
-                     the target group the health path /jaeger/; not before, for the sidecars share the
-                     group
+        fix          set variable `jaeger_base_path` to "/jaeger" and variable `set_health_path` to
+                     true: stage `set-health-path` moves the health check to /jaeger/ before the service
+                     comes
 
       warning image-end-of-life: nexus-ai-jaeger-staging
         found        `jaegertracing/all-in-one:latest` is Jaeger 1, whose last version is 1.76.0; its

@@ -108,7 +108,7 @@ fn what_may_not_be_read_is_said_there_and_at_the_rehearsal() {
     assert_snapshot!(said(&desk, &ran), @r"
     exit 0
     It lacks what could not be read:
-      ec2:DescribeSecurityGroups: UnauthorizedOperation: You are not authorized to perform this operation.
+      ec2:DescribeSecurityGroups: UnauthorizedOperation: You are not authorized to perform this operation. User: arn:aws:iam::111122223333:user/operator is not authorized to perform: ec2:DescribeSecurityGroups because no identity-based policy allows the ec2:DescribeSecurityGroups action
       elasticloadbalancing:DescribeTags: AccessDenied: User: arn:aws:iam::111122223333:user/operator is not authorized to perform: elasticloadbalancing:DescribeTags because no identity-based policy allows the elasticloadbalancing:DescribeTags action
     Captured account 111122223333, Region us-west-2 in `DIR/capture.json`: 2 services, 3 tasks, 3 task definitions, 3 target groups, 1 load balancer, 0 security groups, 1 namespace, 2 log groups.
     What may be secret in it is masked; names, ARNs, addresses and tags are not.
