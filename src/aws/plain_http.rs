@@ -115,7 +115,7 @@ impl Aws {
     pub async fn http_get(&self, url: &str) -> Result<HttpReply, HttpFailure> {
         let uri: Uri = url.parse().map_err(|_| HttpFailure::NoAddress)?;
         let origin = origin(&uri).ok_or(HttpFailure::NoAddress)?;
-        let limit = self.clock.to_real(LIMIT).max(Duration::from_secs(1));
+        let limit = self.clock.to_real(LIMIT).max(Duration::from_secs(3));
         let mut operation = Operation::builder()
             .service_name("http")
             .operation_name("Get")

@@ -73,6 +73,14 @@ impl SimClock {
         tokio::time::sleep(self.real(millis)).await;
     }
 
+    /// Stops the clock until [`Self::resume`], and shows that time from now on: what passed while nobody looked is taken back.
+    pub fn pause_at(&self, millis: Millis) {
+        self.with(|reading| {
+            reading.rebase(millis);
+            reading.running = false;
+        });
+    }
+
     /// Stops the clock until [`Self::resume`].
     pub fn pause(&self) {
         self.with(|reading| {

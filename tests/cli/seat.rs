@@ -155,7 +155,12 @@ fn who_looks_on_sees_the_run_and_leaves_it_alone() {
     assert_eq!(desk.call(&["hold-before", "register-dns"]).code, Some(0));
     looks_on.until_shows("stops before it, as asked");
     let refused = desk.call(&["hold-before", "create-log-group"]);
-    assert_snapshot!(desk.ending(&refused), @"");
+    assert_snapshot!(desk.ending(&refused), @r"
+    exit 2
+    error: run `RUN` cannot be held before `create-log-group`: stage `create-log-group` is done
+
+    hint: see where it stands with `sidestep status RUN`
+    ");
     let refused = desk.call(&["hold-before", "strip-sidecar", "--lift"]);
     assert_eq!(refused.code, Some(2), "{}", refused.err);
     looks_on.types("\u{3}");

@@ -45,6 +45,7 @@ expect() {
   for shell in bash zsh fish; do
     got=$(cd "$work/desk" && "in_$shell" "$line" | sed 's/[[:space:]]*$//' | sort -u)
     if [[ $got != "$wanted" ]]; then
+      # shellcheck disable=SC2016  # the backticks are part of the text
       printf '%s completes `%s` with\n%s\nnot with\n%s\n' "$shell" "$line" "$got" "$wanted" >&2
       failures=$((failures + 1))
     fi

@@ -63,7 +63,8 @@ impl Front {
         if awaited.is_some()
             && self.sim.with(|state| state.ledger.iter().skip(from).any(|effect| Some(&effect.action) == awaited.as_ref()))
         {
-            self.clock.pause();
+            // The account stands at the time of its last request: however long it took to get here, no later time is seen.
+            self.clock.pause_at(self.sim.with(|state| state.now));
             *awaited = None;
         }
     }
