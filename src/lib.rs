@@ -12,6 +12,7 @@
 //! | [`stages`] | one file per stage kind: its steps, what they observe, apply and invert | `model`, `aws` |
 //! | [`plan`] | observe, then plan; the inverse plan | `model`, `aws`, `stages`, `runbook` |
 //! | [`engine`] | dispatcher, executor, control requests | `model`, `journal`, `aws`, `stages`' step trait |
+//! | [`doctor`] | why it does not work: what AWS knows of the services, and what lies behind it; log lines as they come | `model`, `aws`, `stages`, `plan` |
 //! | [`session`] | the records that take a run back, amend or end it, without a terminal | `model`, `journal`, `aws`, `engine`, `plan` |
 //! | [`capture`] | what a runbook can see of the live account, as a world file, with secrets masked | `model`, `aws`, `stages` |
 //! | [`sim`] | simulated AWS | nothing of ours |
@@ -27,6 +28,7 @@
 pub mod aws;
 pub mod capture;
 pub mod cli;
+pub mod doctor;
 pub mod drill;
 pub mod engine;
 #[cfg(test)]

@@ -13,6 +13,8 @@ mod broken_journal;
 mod claims;
 #[path = "cli/contract.rs"]
 mod contract;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/dry_run.rs"]
 mod dry_run;
 #[path = "cli/failures.rs"]

@@ -10,6 +10,8 @@ mod claims;
 mod common;
 #[path = "recovery/comparing.rs"]
 mod comparing;
+#[path = "recovery/doctor.rs"]
+mod doctor;
 #[path = "recovery/failures.rs"]
 mod failures;
 #[path = "recovery/faults.rs"]

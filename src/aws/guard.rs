@@ -38,6 +38,7 @@ pub const READ_ONLY_OPERATIONS: &[&str] = &[
     "DescribeTasks",
     "DescribeVpcAttribute",
     "DescribeVpcs",
+    "FilterLogEvents",
     "GetCallerIdentity",
     "GetHostedZone",
     "GetInstancesHealthStatus",

@@ -70,6 +70,7 @@ impl Aws {
             "DeleteRetentionPolicy" => send!(lease, logs, delete_retention_policy, operation, resource, input),
             "DescribeLogGroups" => send!(lease, logs, describe_log_groups, operation, resource, input),
             "DescribeLogStreams" => send!(lease, logs, describe_log_streams, operation, resource, input),
+            "FilterLogEvents" => send!(lease, logs, filter_log_events, operation, resource, input),
             "GetLogEvents" => send!(lease, logs, get_log_events, operation, resource, input),
             "logs:ListTagsForResource" => send!(lease, logs, list_tags_for_resource, operation, resource, input),
             "PutRetentionPolicy" => send!(lease, logs, put_retention_policy, operation, resource, input),

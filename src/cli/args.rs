@@ -80,6 +80,10 @@ pub enum Verb {
     Runs(RunsArgs),
     /// What happened in a run, and what it changed: a record to hand to others
     Report(ReportArgs),
+    /// Say why it does not work, the likely cause first; reads AWS and changes nothing
+    Doctor(DoctorArgs),
+    /// Show the shared service's log lines
+    Logs(LogsArgs),
     /// Carry the whole migration out on a simulated AWS
     Rehearse(RehearseArgs),
     /// Capture what the runbook can see of the account, as a world file to rehearse on; reads AWS and changes nothing
@@ -100,6 +104,30 @@ pub struct RunbookArgs {
     /// Path of a runbook, or the name of a shipped one
     #[arg(value_name = "RUNBOOK", default_value = crate::cli::runbooks::DEFAULT)]
     pub runbook: String,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub runbook: RunbookArgs,
+    /// The run whose trouble is looked into, and whose variables count: its id, or the beginning of it; the unfinished one unless given
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    #[command(flatten)]
+    pub runbook: RunbookArgs,
+    /// The run whose variables count: its id, or the beginning of it; the unfinished one's unless given
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// Go on with new lines as they come, until Ctrl-C
+    #[arg(long, short)]
+    pub follow: bool,
+    /// How far back to begin: a number with s, m, h or d
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = span)]
+    pub since: std::time::Duration,
 }
 
 #[derive(Debug, Args)]
@@ -390,6 +418,25 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// `90s`, `10m`, `2h`, `1d`.
+fn span(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || "write a number with s, m, h or d, such as 10m".to_owned();
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1_u64,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number = text[..text.len() - unit.len_utf8()].parse::<u64>().map_err(|_| wrong())?;
+    // CloudWatch Logs keeps lines for ten years at most.
+    match number.checked_mul(seconds).filter(|all| *all <= 3_653 * 86_400) {
+        Some(all) => Ok(std::time::Duration::from_secs(all)),
+        None => Err("that is longer than CloudWatch Logs keeps anything".to_owned()),
+    }
+}
+
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && (0.001..=100_000.0).contains(&number) => Ok(number),
@@ -406,6 +453,15 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_span_of_time_has_a_unit() {
+        let seconds = |text: &str| span(text).map(|span| span.as_secs());
+        assert_eq!((seconds("90s"), seconds("10m"), seconds("2h"), seconds("1d")), (Ok(90), Ok(600), Ok(7_200), Ok(86_400)));
+        for wrong in ["", "10", "m", "-1m", "1.5h", "10ü", "99999999999999999999d", "9999999d"] {
+            assert!(span(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

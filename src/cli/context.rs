@@ -185,12 +185,25 @@ impl Context {
     fn options(&self, words: &str) -> String {
         let verb = words.split_whitespace().next().unwrap_or_default();
         let mut options = String::new();
-        let journal =
-            ["run", "resume", "rollback", "pause", "hold-before", "approve", "abandon", "status", "runs", "report"].contains(&verb);
+        let journal = [
+            "run",
+            "resume",
+            "rollback",
+            "pause",
+            "hold-before",
+            "approve",
+            "abandon",
+            "status",
+            "runs",
+            "report",
+            "doctor",
+            "logs",
+        ]
+        .contains(&verb);
         if journal && self.common.state.as_os_str() != "state" && !words.contains("--state") {
             options.push_str(&format!(" --state {}", shell_word(&self.common.state.to_string_lossy())));
         }
-        let connects = ["plan", "run", "resume", "rollback"].contains(&verb);
+        let connects = ["plan", "run", "resume", "rollback", "doctor", "logs"].contains(&verb);
         if let Some(profile) = self.common.profile.as_ref().filter(|_| connects && !words.contains("--profile")) {
             options.push_str(&format!(" --profile {}", shell_word(profile)));
         }

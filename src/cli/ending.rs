@@ -26,7 +26,7 @@ pub fn tell_end(context: &Context, view: &RunView, result: &Result<Exit, Error>)
     }
     let done = matches!(view.ended, Some((Outcome::Done, _)));
     if done && result.is_ok() {
-        context.out.data(&closing::render(&view.forward.closing, &context.out_style));
+        context.out.data(&context.located(&closing::render(&view.forward.closing, &context.out_style)));
     }
     if let (Some(extent), Ok(_)) = (view.went_back_to(), result) {
         let run = &view.id;

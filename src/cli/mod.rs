@@ -1,6 +1,7 @@
 //! The command line: one file per verb, tied together here.
 
 mod abandon;
+mod about;
 mod account;
 mod agree;
 mod amend;
@@ -10,6 +11,7 @@ mod check;
 mod completions;
 mod context;
 mod crashes;
+mod doctor;
 mod drive;
 mod dry_run;
 mod ending;
@@ -17,6 +19,7 @@ mod files;
 mod help;
 mod hold_before;
 mod holds;
+mod logs;
 mod man;
 mod pause;
 mod plan;
@@ -86,6 +89,8 @@ fn call(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Status(args) => status::call(context, &args),
         Verb::Runs(args) => runs::call(context, &args),
         Verb::Report(args) => report::call(context, &args),
+        Verb::Doctor(args) => doctor::call(context, &args),
+        Verb::Logs(args) => logs::call(context, &args),
         Verb::Rehearse(args) => rehearse::call(context, &args),
         Verb::Snapshot(args) => snapshot::call(context, &args),
         Verb::Simulate(args) => simulate::call(context, &args),

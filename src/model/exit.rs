@@ -12,7 +12,7 @@ pub enum Exit {
     Usage = 2,
     /// The runbook or its variables are invalid.
     RunbookInvalid = 3,
-    /// The plan is blocked by findings.
+    /// The plan is blocked by findings, or something was found wrong.
     Blocked = 4,
     /// The run stopped on a failure or on drift; it can be resumed.
     Stopped = 5,
@@ -48,7 +48,7 @@ impl Exit {
             Self::Internal => "internal error, or a rehearsal with faults that broke a promise",
             Self::Usage => "wrong usage, or a journal that cannot be used",
             Self::RunbookInvalid => "runbook, variables or world file invalid",
-            Self::Blocked => "the plan is blocked by findings",
+            Self::Blocked => "the plan is blocked by findings, or `doctor` found something wrong",
             Self::Stopped => "stopped on a failure or drift; can be resumed",
             Self::Paused => "paused: a gate, the operator, expired credentials",
             Self::RolledBack => "a run that ended by rolling back (`rollback` itself: 0)",

@@ -5,6 +5,7 @@
 
 mod api_call;
 mod claim;
+mod diagnosis;
 mod digest;
 mod error;
 mod event;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use api_call::{ApiCall, ApiWatch};
 pub use claim::{Claim, ClaimChange, ClaimView};
+pub use diagnosis::{Condition, Diagnosis, Examination, Unseen};
 pub use digest::{canonical, digest};
 pub use error::{AwsRefusal, Error, Where};
 pub use event::{Event, Progress};

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::checks::{self, Scene};
+use super::standing::subject;
 use super::{closing, estimate};
 use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, StagePlan, Target};
 use crate::runbook::near_miss;
@@ -12,7 +13,6 @@ use crate::stages::findings::{CLAIMED, Seen};
 use crate::stages::gates::{check_common, common};
 use crate::stages::kind::{Planning, Sketch};
 use crate::stages::registry;
-use crate::stages::subject::Subject;
 
 /// Everything that is wrong with the stages of a runbook.
 pub fn check(runbook: &Runbook) -> Vec<Problem> {
@@ -66,17 +66,7 @@ fn claimed(facts: &Facts, run: &RunId, stages: &[StagePlan]) -> Vec<Finding> {
 
 /// Plans a runbook that has passed [`check`]: pure, so the same facts give the same plan.
 pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
-    let mut subject = Subject::default();
-    for decl in &runbook.stages {
-        if let Some(kind) = registry::kind(&decl.kind) {
-            kind.subject(decl, facts, &mut subject);
-        }
-    }
-    for decl in &runbook.off {
-        if let Some(kind) = registry::kind(&decl.kind) {
-            kind.offers(decl, facts, &mut subject);
-        }
-    }
+    let subject = subject(runbook, facts);
     let account_named = runbook.target.get("account").and_then(Value::as_str).is_some_and(|account| !account.is_empty());
     let mut planning = Planning {
         facts,

@@ -10,6 +10,7 @@ mod make;
 mod newest;
 mod observe;
 pub mod sealed;
+mod standing;
 mod undo;
 mod users;
 
@@ -17,5 +18,6 @@ pub use crate::stages::findings::CLAIMED;
 pub use inventory::inventory;
 pub use make::{check, make};
 pub use newest::{MOVED_ON, Newest, read_newest};
-pub use observe::observe;
+pub use observe::{observe, observe_what_may_be};
+pub use standing::{log_groups, standing, subject};
 pub use undo::undo;

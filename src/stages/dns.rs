@@ -84,7 +84,7 @@ impl StageKind for Dns {
 
     fn subject<'a>(&self, decl: &'a StageDecl, _facts: &Facts, subject: &mut Subject<'a>) {
         let settings: Settings = checked(decl);
-        subject.names.push(Name { decl, namespace: settings.namespace, service: settings.service });
+        subject.names.push(Name { decl, namespace: settings.namespace, label: settings.name, service: settings.service });
     }
 
     fn way_back(&self) -> &'static str {

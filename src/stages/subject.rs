@@ -173,6 +173,8 @@ pub struct Name<'a> {
     pub decl: &'a StageDecl,
     /// The namespace's name.
     pub namespace: String,
+    /// The name in it.
+    pub label: String,
     /// The ECS service.
     pub service: String,
 }

@@ -1,11 +1,7 @@
 //! How to go on after trouble that leaves a choice: drift, a verification that a person must decide, and a way back that does not
 //! come to its end.
 
-mod likely;
-
 use serde_json::Value;
-
-pub use likely::likely;
 
 use super::text::shell_word;
 use crate::model::{Direction, Failure, FailureKind, RunView, StepId, StepPlan};

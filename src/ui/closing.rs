@@ -100,7 +100,9 @@ impl Closing<'_> {
         ];
         let known: Vec<String> =
             cases.into_iter().filter_map(|(when, command)| Some(format!("  # {when}\n{}", command?))).collect();
-        (!known.is_empty()).then(|| format!("{}\n{}", self.heading("If something does not work:"), known.join("\n")))
+        (!known.is_empty()).then(|| {
+            format!("{}\n{}", self.heading("If something does not work, `sidestep doctor` says why. By hand:"), known.join("\n"))
+        })
     }
 
     /// The code still says how it was: the next `apply` would bring the sidecar back. What is to be changed is for the runbook to
@@ -144,7 +146,7 @@ mod tests {
             --service-name nexus-ai-jaeger-staging \
             --region us-west-2
 
-        If something does not work:
+        If something does not work, `sidestep doctor` says why. By hand:
           # the Jaeger service does not start: its logs
           aws logs tail /ecs/nexus-ai-jaeger-staging --follow --region us-west-2
           # the API cannot reach the Jaeger service: its name
@@ -186,7 +188,7 @@ mod tests {
             --region us-west-2 \
             --endpoint-url http://127.0.0.1:4566
 
-        If something does not work:
+        If something does not work, `sidestep doctor` says why. By hand:
           # the Jaeger service does not start: its logs
           aws logs tail /ecs/nexus-ai-jaeger-staging \
             --follow \
@@ -226,7 +228,7 @@ mod tests {
             ("cluster".to_owned(), json!("")),
         ]);
         insta::assert_snapshot!(render(&values, &Style::plain()), @r#"
-        If something does not work:
+        If something does not work, `sidestep doctor` says why. By hand:
           # the shared service does not start: its logs
           aws logs tail '/ecs/it'\''s here' --follow
         "#);

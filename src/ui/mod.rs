@@ -18,6 +18,7 @@ pub mod advice;
 pub mod bars;
 pub mod calls;
 pub mod closing;
+pub mod doctor_view;
 pub mod error;
 pub mod json;
 mod keys;

@@ -19,6 +19,14 @@ pub fn clean(text: &str) -> String {
     line
 }
 
+/// A message from outside with its own lines and blanks: control characters go, and each further line is set off by two blanks, so that
+/// none can pass for a message of its own.
+pub fn clean_lines(text: &str) -> String {
+    let blank = |c: char| if c == '\t' { ' ' } else { c };
+    let lines = text.trim_end().lines().map(|line| line.chars().map(blank).filter(|c| !is_steering(*c)).collect::<String>());
+    lines.collect::<Vec<_>>().join("\n  ")
+}
+
 /// Control characters, and the marks that turn the direction of writing.
 fn is_steering(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

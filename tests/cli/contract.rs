@@ -101,10 +101,20 @@ fn journey(checker: &mut Checker) {
     assert_eq!(again.code, Some(2), "it is over: {}", again.err);
     assert_eq!(again.out, "", "an error is told on stderr alone");
     report(checker);
+    looked_into(checker);
     let held = desk.frozen_in_stage_3();
     report(checker);
     checker.document("runs", &document(&desk.call(&["runs", "--output", "json"])));
     held.kill();
+}
+
+/// A run that fails, what is said of it, and what the one that takes its place logs.
+fn looked_into(checker: &mut Checker) {
+    let desk = Desk::new();
+    desk.sim.fault(&json!({ "image": "jaegertracing/all-in-one:latest", "fault": "exits" }));
+    assert_eq!(desk.end(desk.live(&["run", "--yes"])).code, Some(5));
+    checker.document("doctor", &document(&desk.call(&["doctor", "--output", "json"])));
+    event_lines(checker, &desk.call(&["logs", "--output", "json", "--since", "2d"]));
 }
 
 /// What is printed of a simulated account.
@@ -132,6 +142,7 @@ fn reads(checker: &mut Checker) {
     let desk = Desk::at(Sim::serve(&[]));
     checker.document("check", &document(&desk.end(desk.live(&["check", "--output", "json"]))));
     desk.sim.fault(&json!({ "deny": "ec2:DescribeSubnets" }));
+    checker.document("doctor", &document(&desk.end(desk.live(&["doctor", "--output", "json"]))));
     let capture = desk.path("capture.json");
     event_lines(checker, &desk.end(desk.live(&["snapshot", "--output", "json", "--out", &capture])));
     desk.sim.clear_faults();

@@ -56,6 +56,7 @@ fn an_image_that_cannot_be_pulled_is_replaced_by_an_amendment() {
     state: stages 1-2 done, stage 3 (create-service) not done; `nexus-ai-jaeger-staging` serves nobody yet, the API is as before
     hint: after repairing the cause, run `sidestep resume RUN`
     hint: to go back, run `sidestep rollback RUN`
+    hint: to see what most likely lies behind it, run `sidestep doctor --run RUN`
     "#);
     assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
     run RUN: jaeger-sidecar-to-shared

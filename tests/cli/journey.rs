@@ -304,7 +304,7 @@ fn last_words(desk: &Desk, ran: &Ran) {
         --region us-west-2 \
         --endpoint-url http://ENDPOINT
 
-    If something does not work:
+    If something does not work, `sidestep doctor` says why. By hand:
       # the Jaeger service does not start: its logs
       aws logs tail /ecs/nexus-ai-jaeger-staging \
         --follow \

@@ -9,6 +9,7 @@ use super::super::standing::{lane_by_lane, meanwhile, stages, standing};
 use super::asking::Reply;
 use super::{Drive, Next};
 use crate::aws::Aws;
+use crate::doctor;
 use crate::model::{
     Direction, Error, Failure, FailureKind, Outcome, Plan, Progress, RecordBody, RunView, StepClass, StepId, StepPlan, StepState,
 };
@@ -124,7 +125,7 @@ impl Drive<'_> {
         Trouble {
             headline: format!("{error} (`{title}`)"),
             causes: error.causes(),
-            likely: advice::likely(failure),
+            likely: doctor::likely(failure),
             serving: serving(self.aws, view).await,
             spans: spans(view),
             next,
@@ -144,6 +145,10 @@ impl Drive<'_> {
             return Error::Stuck { headline, causes: failure.causes.clone(), remains: inventory(view), at };
         }
         at.next.extend(lane_by_lane(self.context, view, step));
+        if matches!(failure.kind, FailureKind::Rollout | FailureKind::Deadline) {
+            let look = self.context.command(&format!("doctor --run {}", view.id));
+            at.next.push(format!("to see what most likely lies behind it, run `{look}`"));
+        }
         if let Some(serves) = serves(view) {
             at.state = format!("{}; {serves}", at.state);
         }

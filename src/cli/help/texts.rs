@@ -152,6 +152,32 @@ pub(super) const TEXTS: &[Text] = &[
         ],
     },
     Text {
+        verb: "doctor",
+        paragraphs: &[
+            "It needs no run: it reads what the runbook is about, with a client that can't change anything, and answers why the shared service does \
+             not start, why the applications don't reach it, and why its target group has no healthy target. The likely cause comes first, with \
+             what AWS says of it and the next command; then what else was found, and what may not be read. Where a run is unfinished, the services \
+             of the stage that it stopped in are looked at first.",
+            "Exit codes: 0 when nothing is wrong, 4 when something is.",
+        ],
+        examples: &[
+            example("Say why it does not work", "sidestep doctor --var-file terraform.tfvars"),
+            example("Look into the trouble of a run", "sidestep doctor --run r7k2"),
+            example("Read the findings with another program", "sidestep doctor --var-file terraform.tfvars --output json"),
+        ],
+    },
+    Text {
+        verb: "logs",
+        paragraphs: &[
+            "It shows the lines of the log groups that the runbook names as `aws logs tail` does: time, stream, message. With --follow it goes on \
+             until Ctrl-C, and neither repeats a line nor loses one that comes late.",
+        ],
+        examples: &[
+            example("Show the last ten minutes", "sidestep logs --var-file terraform.tfvars"),
+            example("Follow them from two hours ago", "sidestep logs --follow --since 2h --var-file terraform.tfvars"),
+        ],
+    },
+    Text {
         verb: "rehearse",
         paragraphs: &[
             "The whole migration is run by the same engine, journal and AWS clients, on a simulated account and a virtual clock: an hour takes \

@@ -20,7 +20,7 @@ use crate::aws::task_definition::TaskDefinition;
 use crate::model::Finding;
 use crate::stages::facts::Facts;
 use crate::stages::findings::{FindingKind, Seen};
-use crate::stages::subject::{Moved, Subject};
+use crate::stages::subject::{Moved, Shared, Subject};
 
 pub use table::{catalogue, table};
 
@@ -83,9 +83,14 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// A service that is not there yet, as it will be made.
+    fn to_be_made(&self, service: &str) -> Option<&Shared<'a>> {
+        self.subject.shared.iter().find(|shared| shared.name == service && !self.facts.services.contains_key(service))
+    }
+
     /// The security groups of a service, or of the one that it will be made like.
     fn groups_of(&self, service: &str) -> Vec<String> {
-        match self.subject.shared.iter().find(|shared| shared.name == service && shared.due) {
+        match self.to_be_made(service) {
             Some(shared) => self.facts.groups_of(&shared.like),
             None => self.facts.groups_of(service),
         }
@@ -93,7 +98,7 @@ impl<'a> Scene<'a> {
 
     /// The subnets of a service, or of the one that it will be made like.
     fn subnets_of(&self, service: &str) -> Vec<String> {
-        match self.subject.shared.iter().find(|shared| shared.name == service && shared.due) {
+        match self.to_be_made(service) {
             Some(shared) => self.facts.subnets_of(&shared.like),
             None => self.facts.subnets_of(service),
         }

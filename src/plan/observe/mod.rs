@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::{Aws, CallError, Identity, ListenerRule, LoadBalancer, Reason, TargetGroup};
 use crate::model::{Error, Runbook};
-use crate::stages::facts::{Facts, Wants};
+use crate::stages::facts::{Facts, Unread, Wants};
 use crate::stages::registry;
 use crate::stages::steps::{find_log_group, find_name, task_addresses};
 
@@ -21,6 +21,42 @@ use crate::stages::steps::{find_log_group, find_name, task_addresses};
 /// [`Error::Credentials`], [`Error::Unreachable`], [`Error::Refused`] from AWS; [`Error::NotFound`] for a cluster or a service
 /// that the runbook builds on; [`Error::WrongPlace`] for another account or Region than the runbook names.
 pub async fn observe(aws: &Aws, runbook: &Runbook, identity: &Identity) -> Result<Facts, Error> {
+    read(aws, runbook, identity, Need::All).await
+}
+
+/// The same for who only looks: what may not be read of log groups, names, target groups and routes is noted among the facts.
+///
+/// # Errors
+/// As [`observe`], without those refusals.
+pub async fn observe_what_may_be(aws: &Aws, runbook: &Runbook, identity: &Identity) -> Result<Facts, Error> {
+    read(aws, runbook, identity, Need::WhatMayBe).await
+}
+
+/// What a refusal to read means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// There is no plan without it.
+    All,
+    /// It is noted.
+    WhatMayBe,
+}
+
+impl Need {
+    /// What was read, or nothing where that may be.
+    fn settle<T: Default>(self, facts: &mut Facts, service: &str, found: Result<T, Error>) -> Result<T, Error> {
+        match found {
+            Err(Error::Refused { refusal, .. }) if self == Self::WhatMayBe => {
+                let operation = refusal.operation.rsplit(':').next().unwrap_or_default();
+                let action = format!("{service}:{operation}");
+                facts.unread.push(Unread { action, resource: refusal.resource.clone(), why: refusal.to_string() });
+                Ok(T::default())
+            }
+            found => found,
+        }
+    }
+}
+
+async fn read(aws: &Aws, runbook: &Runbook, identity: &Identity, need: Need) -> Result<Facts, Error> {
     check_place(aws, runbook, identity)?;
     let mut wants = Wants::default();
     for decl in &runbook.stages {
@@ -49,11 +85,11 @@ pub async fn observe(aws: &Aws, runbook: &Runbook, identity: &Identity) -> Resul
     let (by_arn, newest) = definitions?;
     facts.definitions = by_arn.into_iter().collect();
     facts.newest = newest.into_iter().collect();
-    facts.target_groups = groups?;
-    (facts.namespaces, facts.names) = names?;
-    facts.log_groups = logs?;
+    facts.target_groups = need.settle(&mut facts, "elasticloadbalancing", groups)?;
+    (facts.namespaces, facts.names) = need.settle(&mut facts, "servicediscovery", names)?;
+    facts.log_groups = need.settle(&mut facts, "logs", logs)?;
     let (routes, around) = tokio::join!(read_routes(aws, &facts), around::read(aws, &wants, &facts));
-    let (balancers, rules) = routes?;
+    let (balancers, rules) = need.settle(&mut facts, "elasticloadbalancing", routes)?;
     facts.load_balancers = balancers;
     facts.rules = rules;
     around.enter(&mut facts);

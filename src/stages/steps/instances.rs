@@ -18,7 +18,10 @@ pub struct AwaitNoInstances;
 const INTERVAL: Duration = Duration::from_secs(4);
 
 /// The ids of the instances registered with a Cloud Map service; none when the service itself is gone.
-async fn registered(aws: &Aws, service_id: &str) -> Result<Vec<String>, CallError> {
+///
+/// # Errors
+/// [`CallError`].
+pub async fn registered(aws: &Aws, service_id: &str) -> Result<Vec<String>, CallError> {
     let listed = aws
         .read_pages("servicediscovery:ListInstances", service_id, json!({ "ServiceId": service_id }), "Instances", "NextToken")
         .await;
@@ -30,7 +33,10 @@ async fn registered(aws: &Aws, service_id: &str) -> Result<Vec<String>, CallErro
 }
 
 /// The ids whose health is HEALTHY. An instance that was registered a moment ago may not be known yet.
-async fn healthy(aws: &Aws, service_id: &str) -> Result<Vec<String>, CallError> {
+///
+/// # Errors
+/// [`CallError`].
+pub async fn healthy(aws: &Aws, service_id: &str) -> Result<Vec<String>, CallError> {
     match aws.read("servicediscovery:GetInstancesHealthStatus", service_id, json!({ "ServiceId": service_id })).await {
         Ok(answer) => {
             let status = answer["Status"].as_object().cloned().unwrap_or_default();

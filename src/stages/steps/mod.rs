@@ -21,7 +21,7 @@ pub use edited_revision::{RegisterEdited, VerifyRevision, read_originals};
 pub use gates::{APPROVAL, Approval, Bake};
 pub use health_path::{SetHealthPath, WatchTargets};
 pub use ingress::{Authorize, Revoke};
-pub use instances::{AwaitInstances, AwaitNoInstances};
+pub use instances::{AwaitInstances, AwaitNoInstances, healthy as healthy_instances, registered as registered_instances};
 pub use log_group::{CreateLogGroup, DeleteLogGroup, PutRetention, find as find_log_group};
 pub use logs::{last_lines as last_log_lines, service_of as logged_service};
 pub use name::{CreateName, DeleteName, find as find_name};
@@ -31,5 +31,8 @@ pub use service::{CreateService, DeleteService};
 pub use service_update::{UpdateService, same as same_list};
 pub use spans::{SpansArrive, TrafficBefore};
 pub use targets::{AwaitNoTargets, AwaitOwnTargets, seen as targets_seen};
-pub use tasks::addresses as task_addresses;
+pub use tasks::{
+    address as task_address, addresses as task_addresses, failed as task_failed, id as task_id, reason as stop_reason,
+    running as running_tasks, stopped_of as stopped_tasks,
+};
 pub use users::LookForUsers;

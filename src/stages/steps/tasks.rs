@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use crate::aws::{Aws, CallError};
 
 /// The service's tasks that ECS wants running, described; those still starting included.
+///
+/// # Errors
+/// [`CallError`].
 pub async fn running(aws: &Aws, cluster: &str, service: &str) -> Result<Vec<Value>, CallError> {
     let input = json!({ "cluster": cluster, "serviceName": service, "desiredStatus": "RUNNING" });
     describe(aws, cluster, service, input).await
@@ -14,6 +17,15 @@ pub async fn running(aws: &Aws, cluster: &str, service: &str) -> Result<Vec<Valu
 pub async fn stopped(aws: &Aws, cluster: &str, deployment: &str) -> Result<Vec<Value>, CallError> {
     let input = json!({ "cluster": cluster, "startedBy": deployment, "desiredStatus": "STOPPED" });
     describe(aws, cluster, deployment, input).await
+}
+
+/// The stopped tasks of a service, described, whichever deployment they were of.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn stopped_of(aws: &Aws, cluster: &str, service: &str) -> Result<Vec<Value>, CallError> {
+    let input = json!({ "cluster": cluster, "serviceName": service, "desiredStatus": "STOPPED" });
+    describe(aws, cluster, service, input).await
 }
 
 /// The private addresses of the service's tasks.
@@ -56,7 +68,7 @@ pub fn id(task: &Value) -> &str {
 pub async fn stopped_reasons(aws: &Aws, cluster: &str, deployment: &str, most: usize) -> Vec<String> {
     let tasks = stopped(aws, cluster, deployment).await.unwrap_or_default();
     let mut counted: Vec<(String, usize)> = Vec::new();
-    for task in tasks.iter().filter(|task| task["stopCode"] != "ServiceSchedulerInitiated" || is_failure(task)) {
+    for task in tasks.iter().filter(|task| failed(task)) {
         let reason = reason(task);
         match counted.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, count)) => *count += 1,
@@ -70,11 +82,14 @@ pub async fn stopped_reasons(aws: &Aws, cluster: &str, deployment: &str, most: u
         .collect()
 }
 
-fn is_failure(task: &Value) -> bool {
-    task["stoppedReason"].as_str().is_some_and(|reason| reason.contains("failed"))
+/// Whether a stopped task ended otherwise than by being replaced or scaled in.
+pub fn failed(task: &Value) -> bool {
+    let says = task["stoppedReason"].as_str().is_some_and(|reason| reason.contains("failed"));
+    task["stopCode"] != "ServiceSchedulerInitiated" || says
 }
 
-fn reason(task: &Value) -> String {
+/// Why a task stopped: AWS's words for the task, and what it says of each container.
+pub fn reason(task: &Value) -> String {
     let mut words = task["stoppedReason"].as_str().unwrap_or("no reason given").to_owned();
     for container in task["containers"].as_array().into_iter().flatten() {
         let name = container["name"].as_str().unwrap_or_default();
