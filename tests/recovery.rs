@@ -22,6 +22,8 @@ mod findings;
 mod lanes;
 #[path = "recovery/newest.rs"]
 mod newest;
+#[path = "recovery/policy.rs"]
+mod policy;
 #[path = "recovery/repairs.rs"]
 mod repairs;
 #[path = "recovery/spans.rs"]

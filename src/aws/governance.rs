@@ -40,24 +40,30 @@ pub struct Scaling {
 }
 
 impl Aws {
-    /// What IAM would decide if `principal` (a user's or a role's ARN) called these actions on one resource. It weighs the
+    /// What IAM would decide if `principal` (a user's or a role's ARN) called these actions on one resource, with these condition keys
+    /// and their values. It weighs the
     /// principal's policies and its organization's; policies of a session and of the resource are not in it.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn simulate_policies(&self, principal: &str, actions: &[String], resource: &str) -> Result<Vec<Decision>, CallError> {
+    pub async fn simulate_policies(
+        &self,
+        principal: &str,
+        actions: &[String],
+        resource: &str,
+        context: &[(&'static str, String)],
+    ) -> Result<Vec<Decision>, CallError> {
         let mut parameters =
             vec![("PolicySourceArn".to_owned(), principal.to_owned()), ("ResourceArns.member.1".to_owned(), resource.to_owned())];
         parameters.extend(
             actions.iter().enumerate().map(|(index, action)| (format!("ActionNames.member.{}", index + 1), action.clone())),
         );
         // A policy that lets roles be passed to ECS alone, as good ones do, would else seem to deny it.
-        for (name, value) in [
-            ("ContextEntries.member.1.ContextKeyName", "iam:PassedToService"),
-            ("ContextEntries.member.1.ContextKeyType", "string"),
-            ("ContextEntries.member.1.ContextKeyValues.member.1", "ecs-tasks.amazonaws.com"),
-        ] {
-            parameters.push((name.to_owned(), value.to_owned()));
+        for (index, (key, value)) in context.iter().enumerate() {
+            let entry = format!("ContextEntries.member.{}", index + 1);
+            parameters.push((format!("{entry}.ContextKeyName"), (*key).to_owned()));
+            parameters.push((format!("{entry}.ContextKeyType"), "string".to_owned()));
+            parameters.push((format!("{entry}.ContextKeyValues.member.1"), value.clone()));
         }
         let ask = Ask::form("SimulatePrincipalPolicy", IAM_VERSION, &parameters);
         let answer = self.foreign_once(&IAM, "SimulatePrincipalPolicy", principal, ask).await?;

@@ -20,6 +20,7 @@ mod governance;
 mod logs;
 mod mask;
 mod names;
+mod permits;
 mod reader;
 mod routes;
 
@@ -28,6 +29,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 pub use mask::{MASK, masked};
+pub use permits::permits;
 pub use reader::Missing;
 
 use crate::aws::{Aws, CallError, Parameters};
@@ -53,12 +55,7 @@ struct Scope {
 
 impl Scope {
     fn of(runbook: &Runbook) -> Self {
-        let mut wants = Wants::default();
-        for decl in &runbook.stages {
-            if let Some(kind) = registry::kind(&decl.kind) {
-                kind.wants(decl, &mut wants);
-            }
-        }
+        let wants = registry::wants(runbook);
         let cluster = runbook.target.get("cluster").and_then(Value::as_str).unwrap_or_default().to_owned();
         Self { cluster, wants }
     }

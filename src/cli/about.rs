@@ -44,6 +44,11 @@ impl About {
         }
     }
 
+    /// The account that the run is bound to, if the variables are the run's.
+    pub fn account(&self) -> Option<&str> {
+        self.run.as_ref().filter(|_| self.is_bound).map(|view| view.plan.target.account.as_str())
+    }
+
     /// Connects with a client that can only read: to where the run is bound, if the variables are the run's. A run of another account
     /// is let go of.
     ///

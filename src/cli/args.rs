@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::stages::facts::Purpose;
+
 /// Moves a tracing sidecar out of ECS tasks into one shared ECS service, stage by stage.
 #[derive(Debug, Parser)]
 #[command(name = "sidestep", version, max_term_width = 100, disable_help_subcommand = true)]
@@ -90,6 +92,8 @@ pub enum Verb {
     Snapshot(SnapshotArgs),
     /// Serve a simulated AWS on loopback, for any AWS client
     Simulate(SimulateArgs),
+    /// Print the IAM policy that allows what the runbook needs, and nothing else; asks nobody
+    Policy(PolicyArgs),
     /// Check a runbook and its variables
     Check(RunbookArgs),
     /// Print a completion script for a shell
@@ -128,6 +132,49 @@ pub struct LogsArgs {
     /// How far back to begin: a number with s, m, h or d
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = span)]
     pub since: std::time::Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    #[command(flatten)]
+    pub runbook: RunbookArgs,
+    /// The run whose variables count: its id, or the beginning of it; the unfinished one's unless given
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// What it is to allow (repeatable, or with commas between)
+    #[arg(long = "for", value_name = "USE", value_enum, value_delimiter = ',', default_values_t = [Use::Plan, Use::Run, Use::Rollback])]
+    pub uses: Vec<Use>,
+    /// Read the account, and name what is there: roles, task definitions, target groups, security groups, the namespace
+    #[arg(long)]
+    pub live: bool,
+}
+
+/// What a policy allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Use {
+    /// Planning; nothing but reading.
+    Plan,
+    /// Planning, running and resuming.
+    Run,
+    /// Rolling a run back.
+    Rollback,
+    /// `doctor` and `logs`; nothing but reading.
+    Doctor,
+    /// `snapshot` and dry runs; nothing but reading.
+    Snapshot,
+}
+
+impl Use {
+    /// What it needs.
+    pub fn purposes(self) -> &'static [Purpose] {
+        match self {
+            Self::Plan => &[Purpose::Plan],
+            Self::Run => &[Purpose::Plan, Purpose::Run],
+            Self::Rollback => &[Purpose::Rollback],
+            Self::Doctor => &[Purpose::Plan, Purpose::Doctor],
+            Self::Snapshot => &[Purpose::Plan, Purpose::Snapshot],
+        }
+    }
 }
 
 #[derive(Debug, Args)]

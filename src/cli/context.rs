@@ -198,12 +198,13 @@ impl Context {
             "report",
             "doctor",
             "logs",
+            "policy",
         ]
         .contains(&verb);
         if journal && self.common.state.as_os_str() != "state" && !words.contains("--state") {
             options.push_str(&format!(" --state {}", shell_word(&self.common.state.to_string_lossy())));
         }
-        let connects = ["plan", "run", "resume", "rollback", "doctor", "logs"].contains(&verb);
+        let connects = ["plan", "run", "resume", "rollback", "doctor", "logs"].contains(&verb) || words.contains("--live");
         if let Some(profile) = self.common.profile.as_ref().filter(|_| connects && !words.contains("--profile")) {
             options.push_str(&format!(" --profile {}", shell_word(profile)));
         }

@@ -23,6 +23,7 @@ mod logs;
 mod man;
 mod pause;
 mod plan;
+mod policy;
 mod rehearse;
 mod report;
 mod resume;
@@ -94,6 +95,7 @@ fn call(context: &Context, verb: Verb) -> Result<Exit, Error> {
         Verb::Rehearse(args) => rehearse::call(context, &args),
         Verb::Snapshot(args) => snapshot::call(context, &args),
         Verb::Simulate(args) => simulate::call(context, &args),
+        Verb::Policy(args) => policy::call(context, &args),
         Verb::Check(args) => check::call(context, &args),
         Verb::Completions(args) => completions::call(context, &args),
         Verb::Man(args) => man::call(context, &args),

@@ -12,10 +12,12 @@
 mod causes;
 mod evidence;
 mod patient;
+mod permits;
 mod sayings;
 mod tail;
 
 pub use causes::examine;
 pub use evidence::{Evidence, Trouble, last_lines, read};
-pub use sayings::likely;
+pub use permits::permits;
+pub use sayings::{lacks_permission, likely};
 pub use tail::{Line, Tail};

@@ -1,6 +1,6 @@
 //! What AWS's words for a task's end, or for a refusal, most likely mean: they name the symptom, and seldom the cause.
 
-use crate::model::Failure;
+use crate::model::{Failure, FailureKind};
 
 /// A sort of words, and what lies behind them.
 pub(super) struct Saying {
@@ -141,6 +141,11 @@ pub fn likely(failure: &Failure) -> Option<String> {
     meaning(&said(failure)).map(|saying| saying.cause.to_owned())
 }
 
+/// Whether AWS refused the run itself a permission.
+pub fn lacks_permission(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Rejected && meaning(&said(failure)).is_some_and(|saying| saying.id == "permission-missing")
+}
+
 /// Everything that a failure says.
 pub(super) fn said(failure: &Failure) -> String {
     failure.causes.iter().chain([&failure.message]).map(String::as_str).collect::<Vec<_>>().join("\n")
@@ -149,7 +154,6 @@ pub(super) fn said(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::FailureKind;
 
     #[test]
     fn the_likely_cause_goes_by_the_words_of_aws() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::checks::{self, Scene};
 use crate::model::{Finding, Runbook};
-use crate::stages::facts::{Facts, Wants};
+use crate::stages::facts::Facts;
 use crate::stages::registry;
 use crate::stages::subject::Subject;
 
@@ -41,12 +41,7 @@ pub fn standing(runbook: &Runbook, facts: &Facts) -> Vec<Finding> {
 
 /// The log groups that a runbook's tasks write to.
 pub fn log_groups(runbook: &Runbook) -> Vec<String> {
-    let mut wants = Wants::default();
-    for decl in &runbook.stages {
-        if let Some(kind) = registry::kind(&decl.kind) {
-            kind.wants(decl, &mut wants);
-        }
-    }
+    let wants = registry::wants(runbook);
     let written = wants.log_writers.into_iter().map(|(group, ..)| group);
     let all: BTreeSet<String> = wants.log_groups.into_iter().chain(written).collect();
     all.into_iter().collect()

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::facts::{self, Facts, Wants};
+use super::facts::{Facts, Wants};
 use super::findings::{NAME_FOREIGN, NAMESPACE_AMBIGUOUS, NAMESPACE_MISSING, Seen};
 use super::kind::{Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
+use super::permits;
 use super::subject::{Name, Subject};
 use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass};
 
@@ -75,9 +76,8 @@ impl StageKind for Dns {
 
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
         let settings: Settings = checked(decl);
-        wants.permit("servicediscovery:CreateService", facts::Resource::Names);
-        wants.permit_back("servicediscovery:DeleteService", facts::Resource::Names);
-        wants.permit("ecs:UpdateService", facts::Resource::Service(settings.service.clone()));
+        permits::makes_name(wants, &settings.namespace);
+        permits::updates(wants, &settings.service);
         wants.names.insert((settings.namespace, settings.name));
         wants.possible_services.insert(settings.service);
     }

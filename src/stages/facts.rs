@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+pub use super::permits::{Permission, Purpose, Resource, Roles, changes_services};
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::{Decision, ListenerRule, LoadBalancer, RouteTable, Scaling, SecurityGroup, Subnet, TargetGroup, VpcDns};
 
@@ -22,84 +23,10 @@ pub struct Wants {
     pub names: BTreeSet<(String, String)>,
     /// Target groups by name.
     pub target_groups: BTreeSet<String>,
-    /// What the run, or its way back, will ask AWS for.
+    /// What will be asked of AWS: by stages, and by whoever reads for them.
     pub permissions: BTreeSet<Permission>,
     /// Log groups that tasks will write to, and the service whose execution role they have unless it is named here.
     pub log_writers: BTreeSet<(String, String, String)>,
-}
-
-/// Something that the run, or its way back, will ask AWS for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Permission {
-    /// As IAM spells it: `ecs:UpdateService`.
-    pub action: &'static str,
-    /// On what.
-    pub on: Resource,
-    /// Whether only the way back needs it.
-    pub back: bool,
-}
-
-/// A resource that a permission is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Resource {
-    /// A log group of this name.
-    LogGroup(String),
-    /// Any revision of a family.
-    Family(String),
-    /// Any revision of the family that a service runs.
-    FamilyOf(String),
-    /// An ECS service of the cluster.
-    Service(String),
-    /// The Cloud Map services of the account.
-    Names,
-    /// This role.
-    Role(String),
-    /// The roles of the task definition that a service runs: of execution, and of the task where it is to be kept.
-    RolesOf(String, Roles),
-    /// The security groups of a service's tasks, or of another's while it is not there.
-    GroupsOf(String, String),
-    /// Any rule of a security group.
-    GroupRules,
-    /// The target groups that a service's tasks are in.
-    TargetGroupsOf(String),
-    /// Operations that know no resources.
-    Any,
-}
-
-/// Which roles of a task definition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Roles {
-    /// That of execution.
-    Execution,
-    /// Both.
-    All,
-}
-
-impl Wants {
-    /// Notes that the run will ask for this.
-    pub fn permit(&mut self, action: &'static str, on: Resource) {
-        self.permissions.insert(Permission { action, on, back: false });
-    }
-
-    /// Notes that the way back will ask for this.
-    pub fn permit_back(&mut self, action: &'static str, on: Resource) {
-        self.permissions.insert(Permission { action, on, back: true });
-    }
-}
-
-/// What the changing of services asks for: a revision of their families, with the roles it has, and an update.
-pub fn changes_services(wants: &mut Wants, services: &[String]) {
-    for service in services {
-        for action in ["ecs:RegisterTaskDefinition", "ecs:TagResource"] {
-            wants.permit(action, Resource::FamilyOf(service.clone()));
-        }
-        wants.permit("iam:PassRole", Resource::RolesOf(service.clone(), Roles::All));
-        // A claim is a tag.
-        for action in ["ecs:UpdateService", "ecs:TagResource", "ecs:UntagResource"] {
-            wants.permit(action, Resource::Service(service.clone()));
-        }
-        wants.permit_back("ecs:DeregisterTaskDefinition", Resource::Any);
-    }
 }
 
 /// Something that could not be read, and so not be checked.

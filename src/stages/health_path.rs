@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::facts::{self, Facts, Wants};
 use super::findings::{HEALTH_CODES_UNFIT, PATH_UNANSWERED, PATH_UNKNOWN, Seen, TARGET_GROUP_UNKNOWN};
 use super::kind::{LaneBuilder, Planning, StageKind, checked, settings, stage_plan};
+use super::permits;
 use super::subject::{self, Subject};
 use crate::aws::TargetGroup;
 use crate::model::{Change, Disposition, Lane, Problem, Resource, StageDecl, StagePlan, StepClass};
@@ -79,11 +80,16 @@ impl StageKind for HealthPath {
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
         let settings: Settings = checked(decl);
         for service in settings.services {
-            let groups = facts::Resource::TargetGroupsOf(service.clone());
+            let groups = facts::Resource::TargetGroupsOf(service.clone(), Some(settings.sidecar.clone()));
             wants.permit("elasticloadbalancing:ModifyTargetGroup", groups.clone());
             wants.permit_back("elasticloadbalancing:ModifyTargetGroup", groups);
             wants.services.insert(service);
         }
+        // It is in the group too, alone where the sidecars are gone.
+        let groups = facts::Resource::TargetGroupsOf(settings.service.clone(), None);
+        wants.allow(&permits::BOTH, &["elasticloadbalancing:ModifyTargetGroup"], &groups);
+        wants.permit("elasticloadbalancing:DescribeTargetHealth", facts::Resource::Any);
+        wants.allow(&[facts::Purpose::Rollback], &["elasticloadbalancing:DescribeTargetGroups"], &facts::Resource::Any);
         wants.possible_services.insert(settings.service);
     }
 

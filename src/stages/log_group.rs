@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::facts::{self, Facts, Wants};
+use super::facts::{Facts, Wants};
 use super::kind::{LaneBuilder, Planning, StageKind, checked, settings, stage_plan};
+use super::permits;
 use super::subject::Subject;
 use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass};
 
@@ -61,10 +62,7 @@ impl StageKind for LogGroup {
 
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
         let name = checked::<Settings>(decl).name;
-        for action in ["logs:CreateLogGroup", "logs:PutRetentionPolicy"] {
-            wants.permit(action, facts::Resource::LogGroup(name.clone()));
-        }
-        wants.permit_back("logs:DeleteLogGroup", facts::Resource::LogGroup(name.clone()));
+        permits::makes_log_group(wants, &name);
         wants.log_groups.insert(name);
     }
 

@@ -15,6 +15,7 @@ mod health_path;
 pub mod kind;
 mod log_group;
 mod open_ports;
+pub mod permits;
 pub mod reach;
 pub mod registry;
 mod retarget_env;

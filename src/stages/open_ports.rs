@@ -64,8 +64,10 @@ impl StageKind for OpenPorts {
         let settings: Settings = checked(decl);
         let groups = facts::Resource::GroupsOf(settings.to.clone(), settings.like_service.clone());
         wants.permit("ec2:AuthorizeSecurityGroupIngress", groups.clone());
+        // With tags, IAM holds it against the rule that is made as well.
+        wants.allow(&[facts::Purpose::Run], &["ec2:AuthorizeSecurityGroupIngress"], &facts::Resource::GroupRules);
         wants.permit("ec2:CreateTags", facts::Resource::GroupRules);
-        wants.permit("ec2:DescribeSecurityGroupRules", facts::Resource::Any);
+        wants.permit_both(&["ec2:DescribeSecurityGroupRules"], &facts::Resource::Any);
         wants.permit_back("ec2:RevokeSecurityGroupIngress", groups);
         wants.services.extend(settings.from);
         wants.services.insert(settings.like_service);

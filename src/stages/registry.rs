@@ -1,6 +1,7 @@
 //! The tables from names to code: stage kinds by the runbook's word, steps by the plan's action.
 
 use super::dns::Dns;
+use super::facts::Wants;
 use super::health_path::HealthPath;
 use super::kind::StageKind;
 use super::log_group::LogGroup;
@@ -11,7 +12,7 @@ use super::step::{MutationStep, Step, WaitStep};
 use super::steps;
 use super::strip_sidecar::StripSidecar;
 use super::task_definition::TaskDefinition;
-use crate::model::{GATE_APPROVE, GATE_BAKE};
+use crate::model::{GATE_APPROVE, GATE_BAKE, Runbook};
 
 /// Every stage kind.
 pub fn kinds() -> [&'static dyn StageKind; 8] {
@@ -21,6 +22,17 @@ pub fn kinds() -> [&'static dyn StageKind; 8] {
 /// The stage kind of this name.
 pub fn kind(name: &str) -> Option<&'static dyn StageKind> {
     kinds().into_iter().find(|kind| kind.kind() == name)
+}
+
+/// What the stages of a runbook want that are switched on.
+pub fn wants(runbook: &Runbook) -> Wants {
+    let mut wants = Wants::default();
+    for decl in &runbook.stages {
+        if let Some(kind) = kind(&decl.kind) {
+            kind.wants(decl, &mut wants);
+        }
+    }
+    wants
 }
 
 fn mutation(step: impl MutationStep + 'static) -> Step {

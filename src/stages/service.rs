@@ -10,6 +10,7 @@ use super::findings::{SERVICE_DRAINING, SERVICE_FOREIGN, Seen, TARGET_GROUP_MISS
 use super::kind::{
     Created, Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, place, settings, stage_plan, usual_rollout,
 };
+use super::permits;
 use super::steps::same_list;
 use super::subject::{Shared, Subject};
 use crate::aws::task_definition::family_of;
@@ -129,10 +130,12 @@ impl StageKind for Service {
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
         let settings: Settings = checked(decl);
         let service = facts::Resource::Service(settings.name.clone());
-        for action in ["ecs:CreateService", "ecs:TagResource", "ecs:UpdateService"] {
-            wants.permit(action, service.clone());
-        }
+        wants.permit("ecs:CreateService", service.clone());
         wants.permit_back("ecs:DeleteService", service);
+        permits::updates(wants, &settings.name);
+        if settings.load_balancer.is_some() {
+            wants.permit("elasticloadbalancing:DescribeTargetHealth", facts::Resource::Any);
+        }
         wants.possible_services.insert(settings.name);
         wants.services.insert(settings.like_service);
         wants.families.insert(settings.task_definition);

@@ -9,6 +9,7 @@ use super::diff;
 use super::facts::{self, Facts, Roles, Wants};
 use super::findings::{NO_EXECUTION_ROLE, Seen};
 use super::kind::{Known, LaneBuilder, Planning, StageKind, checked, later, settings, stage_plan};
+use super::permits;
 use super::subject::{Definition, Subject};
 use crate::aws::task_definition::normalised;
 use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass, digest};
@@ -167,10 +168,7 @@ impl StageKind for TaskDefinition {
 
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
         let settings: Settings = checked(decl);
-        let family = facts::Resource::Family(settings.family.clone());
-        wants.permit("ecs:RegisterTaskDefinition", family.clone());
-        wants.permit("ecs:TagResource", family);
-        wants.permit_back("ecs:DeregisterTaskDefinition", facts::Resource::Any);
+        permits::registers(wants, &facts::Resource::Family(settings.family.clone()));
         if settings.execution_role_arn.is_empty() {
             wants.permit("iam:PassRole", facts::Resource::RolesOf(settings.like_service.clone(), Roles::Execution));
         }
@@ -178,6 +176,7 @@ impl StageKind for TaskDefinition {
             wants.permit("iam:PassRole", facts::Resource::Role(role.clone()));
         }
         for log in settings.container.values().filter_map(|container| container.log.as_ref()) {
+            permits::reads_logs(wants, &log.group);
             wants.log_writers.insert((log.group.clone(), settings.execution_role_arn.clone(), settings.like_service.clone()));
         }
         wants.families.insert(settings.family);

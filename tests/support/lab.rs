@@ -58,6 +58,12 @@ impl Lab {
     }
 }
 
+impl From<drill::Lab> for Lab {
+    fn from(lab: drill::Lab) -> Self {
+        Self(lab)
+    }
+}
+
 impl Deref for Lab {
     type Target = drill::Lab;
 

@@ -145,6 +145,10 @@ impl Drive<'_> {
             return Error::Stuck { headline, causes: failure.causes.clone(), remains: inventory(view), at };
         }
         at.next.extend(lane_by_lane(self.context, view, step));
+        if doctor::lacks_permission(failure) {
+            let policy = self.context.command(&format!("policy --run {}", view.id));
+            at.next.insert(0, format!("to see all the permissions that it needs, run `{policy}`"));
+        }
         if matches!(failure.kind, FailureKind::Rollout | FailureKind::Deadline) {
             let look = self.context.command(&format!("doctor --run {}", view.id));
             at.next.push(format!("to see what most likely lies behind it, run `{look}`"));

@@ -218,6 +218,23 @@ pub(super) const TEXTS: &[Text] = &[
         ],
     },
     Text {
+        verb: "policy",
+        paragraphs: &[
+            "It prints an IAM policy on stdout, ready to be attached, and what there is to say of it on stderr. Neither AWS nor credentials are \
+             needed: what only the account could tell (roles, target groups, security groups) is a pattern as narrow as can be. With --live the \
+             account is read, with a client that can't change anything, and what is there now is named.",
+            "It allows a plan, a run and its way back unless --for says otherwise. `--for run` has what a plan reads in it; `--for rollback` is for \
+             going back alone. `doctor` stands for `logs` too, `snapshot` for dry runs.",
+            "What AWS knows no resources for stands in statements of its own, whose Sids end in Read or Unscoped. A policy of more than 6144 \
+             characters, which a managed policy does not hold, is said on stderr.",
+        ],
+        examples: &[
+            example("Print what the operator's role needs", "sidestep policy --var-file terraform.tfvars > policy.json"),
+            example("Print what a read-only reviewer needs", "sidestep policy --for plan,doctor --var-file terraform.tfvars"),
+            example("Name the roles, target groups and security groups", "sidestep policy --live --var-file terraform.tfvars"),
+        ],
+    },
+    Text {
         verb: "check",
         paragraphs: &[
             "It reads the runbook and the files named on the command line, and no AWS. All problems are shown at once, each with file, line and caret.",

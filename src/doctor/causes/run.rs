@@ -2,8 +2,8 @@
 
 use super::diagnosis;
 use crate::doctor::evidence::{Evidence, Trouble};
-use crate::doctor::sayings::{meaning, said};
-use crate::model::{Diagnosis, Failure, FailureKind};
+use crate::doctor::sayings::{lacks_permission, meaning, said};
+use crate::model::{Diagnosis, Failure};
 
 /// What AWS said, the outermost words first.
 fn words(failure: &Failure) -> Vec<String> {
@@ -19,10 +19,16 @@ fn failed<'a>(evidence: &'a Evidence<'_>) -> Option<(&'a Trouble, &'a Failure)> 
 /// AWS refused a call of the run for want of a permission.
 pub(super) fn refused(evidence: &Evidence<'_>) -> Vec<Diagnosis> {
     let look = || {
-        let (trouble, failure) = failed(evidence).filter(|(_, failure)| failure.kind == FailureKind::Rejected)?;
-        let saying = meaning(&said(failure)).filter(|saying| saying.id == "permission-missing")?;
-        let next = vec!["allow what AWS names for the caller".to_owned(), evidence.go_on()];
-        Some(diagnosis(saying.id, &trouble.stage, "AWS refuses the run a permission that it needs", words(failure), next))
+        let (trouble, failure) = failed(evidence).filter(|(_, failure)| lacks_permission(failure))?;
+        let policy = format!("allow it for the caller: `sidestep policy --run {}` prints all that is needed", trouble.run);
+        let next = vec![policy, evidence.go_on()];
+        Some(diagnosis(
+            "permission-missing",
+            &trouble.stage,
+            "AWS refuses the run a permission that it needs",
+            words(failure),
+            next,
+        ))
     };
     look().into_iter().collect()
 }

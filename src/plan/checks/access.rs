@@ -84,8 +84,10 @@ fn denied(scene: &Scene<'_>, back: bool) -> Vec<Seen> {
     }
     let found = format!("IAM would deny {}", list.join("; "));
     let (consequence, fix) = match back {
-        false => ("the run would stop where it is refused", "allow these actions for the caller"),
-        true => ("a rollback would end stuck where it is refused", "allow these actions for the caller too"),
+        false => {
+            ("the run would stop where it is refused", "allow them for the caller: `sidestep policy` prints all that is needed")
+        }
+        true => ("a rollback would end stuck where it is refused", "allow them too: `sidestep policy` prints all that is needed"),
     };
     vec![Seen::new(&scene.facts.identity, found, consequence, fix.to_owned())]
 }

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::super::policy::{Place, conditions};
 use crate::aws::task_definition::family_of;
 use crate::aws::{Aws, CallError, Decision, RouteTable, Scaling, SecurityGroup, Subnet, VpcDns};
-use crate::stages::facts::{Facts, Permission, Resource, Roles, Unread, Wants};
+use crate::stages::facts::{Facts, Purpose, Unread, Wants};
 
 /// What was found.
 #[derive(Default)]
@@ -224,16 +225,25 @@ async fn principal(aws: &Aws, identity: &str) -> Read<Option<String>> {
     (identity.contains(":user/").then(|| identity.to_owned()), Vec::new())
 }
 
+/// What IAM is to take for granted of a call.
+fn context(place: &Place<'_>) -> Vec<(&'static str, String)> {
+    conditions(place).into_iter().map(|condition| (condition.key, condition.value)).collect()
+}
+
 async fn read_decisions(aws: &Aws, wants: &Wants, facts: &Facts) -> Read<Vec<(Decision, bool)>> {
     let (principal, unread) = principal(aws, &facts.identity).await;
     let Some(principal) = principal else { return (Vec::new(), unread) };
     let mut by_resource: BTreeMap<(String, bool), Vec<String>> = BTreeMap::new();
-    for permission in &wants.permissions {
-        for arn in arns(permission, facts) {
-            by_resource.entry((arn, permission.back)).or_default().push(permission.action.to_owned());
+    let place = Place::read(facts);
+    for permission in wants.permissions.iter().filter(|permission| permission.vital) {
+        for arn in place.arns(&permission.on) {
+            let back = permission.purpose == Purpose::Rollback;
+            by_resource.entry((arn, back)).or_default().push(permission.action.to_owned());
         }
     }
-    let found = join_all(by_resource.iter().map(|((arn, _), actions)| aws.simulate_policies(&principal, actions, arn))).await;
+    let context = context(&place);
+    let asked = by_resource.iter().map(|((arn, _), actions)| aws.simulate_policies(&principal, actions, arn, &context));
+    let found = join_all(asked).await;
     let mut read: Read<Vec<(Decision, bool)>> = (Vec::new(), unread);
     for ((_, back), found) in by_resource.keys().zip(found) {
         let (decisions, unread) = soft("iam:SimulatePrincipalPolicy", found);
@@ -241,39 +251,6 @@ async fn read_decisions(aws: &Aws, wants: &Wants, facts: &Facts) -> Read<Vec<(De
         read.1.extend(unread);
     }
     read
-}
-
-/// What IAM calls the resources of a permission.
-fn arns(permission: &Permission, facts: &Facts) -> Vec<String> {
-    let partition = facts.identity.split(':').nth(1).filter(|partition| partition.starts_with("aws")).unwrap_or("aws");
-    let arn = |service: &str, rest: String| format!("arn:{partition}:{service}:{}:{}:{rest}", facts.region, facts.account);
-    let roles = |service: &str, which: Roles| {
-        let body = facts.definition_of(service).map(|definition| definition.body.clone()).unwrap_or(Value::Null);
-        let names: &[&str] = if which == Roles::All { &["executionRoleArn", "taskRoleArn"] } else { &["executionRoleArn"] };
-        names.iter().filter_map(|name| body[*name].as_str()).map(str::to_owned).collect()
-    };
-    match &permission.on {
-        Resource::LogGroup(name) => vec![arn("logs", format!("log-group:{name}"))],
-        Resource::Family(family) => vec![arn("ecs", format!("task-definition/{family}:*"))],
-        Resource::FamilyOf(service) => {
-            let revision = facts.services.get(service).and_then(|found| found["taskDefinition"].as_str());
-            revision.map(|revision| arn("ecs", format!("task-definition/{}:*", family_of(revision)))).into_iter().collect()
-        }
-        Resource::Service(name) => vec![arn("ecs", format!("service/{}/{name}", facts.cluster))],
-        Resource::Names => vec![arn("servicediscovery", "service/*".to_owned())],
-        Resource::Role(role) => vec![role.clone()],
-        Resource::RolesOf(service, which) => roles(service, *which),
-        Resource::GroupsOf(service, like) => {
-            let placed = if facts.services.contains_key(service) { service } else { like };
-            facts.groups_of(placed).into_iter().map(|group| arn("ec2", format!("security-group/{group}"))).collect()
-        }
-        Resource::GroupRules => vec![arn("ec2", "security-group-rule/*".to_owned())],
-        Resource::TargetGroupsOf(service) => {
-            let entries = facts.services.get(service).and_then(|found| found["loadBalancers"].as_array()).into_iter().flatten();
-            entries.filter_map(|entry| entry["targetGroupArn"].as_str()).map(str::to_owned).collect()
-        }
-        Resource::Any => vec!["*".to_owned()],
-    }
 }
 
 /// Whether the execution roles may write to the logs.
@@ -288,7 +265,8 @@ async fn read_log_decisions(aws: &Aws, wants: &Wants, facts: &Facts) -> Read<Vec
     let mut read: Read<Vec<(String, Decision)>> = Read::default();
     for (role, group) in asked {
         let streams = format!("arn:aws:logs:{}:{}:log-group:{group}:log-stream:*", facts.region, facts.account);
-        let (decisions, unread) = soft("iam:SimulatePrincipalPolicy", aws.simulate_policies(&role, &actions, &streams).await);
+        let found = aws.simulate_policies(&role, &actions, &streams, &[]).await;
+        let (decisions, unread) = soft("iam:SimulatePrincipalPolicy", found);
         read.0.extend(decisions.into_iter().map(|decision| (role.clone(), decision)));
         read.1.extend(unread);
     }

@@ -2,11 +2,14 @@
 //! them ([`around`]).
 
 mod around;
+mod permits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+
+pub use permits::permits;
 
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::{Aws, CallError, Identity, ListenerRule, LoadBalancer, Reason, TargetGroup};
@@ -58,12 +61,7 @@ impl Need {
 
 async fn read(aws: &Aws, runbook: &Runbook, identity: &Identity, need: Need) -> Result<Facts, Error> {
     check_place(aws, runbook, identity)?;
-    let mut wants = Wants::default();
-    for decl in &runbook.stages {
-        if let Some(kind) = registry::kind(&decl.kind) {
-            kind.wants(decl, &mut wants);
-        }
-    }
+    let wants = registry::wants(runbook);
     let cluster = text(runbook, "cluster");
     let mut facts = Facts {
         account: identity.account.clone(),
@@ -125,7 +123,11 @@ fn refused(error: CallError) -> Error {
             at: None,
         },
         Reason::Denied => {
-            Error::Refused { hint: Some(format!("allow `{}` for the caller", error.operation)), refusal: error.refusal() }
+            let hint = format!(
+                "allow `{}` for the caller; with the same options, `sidestep policy` prints all the permissions that are needed",
+                error.operation
+            );
+            Error::Refused { hint: Some(hint), refusal: error.refusal() }
         }
         _ => Error::Refused { refusal: error.refusal(), hint: None },
     }
