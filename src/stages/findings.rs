@@ -74,6 +74,9 @@ impl FindingKind {
 /// Another run has claimed a service.
 pub const CLAIMED: FindingKind =
     FindingKind::must_repair("claimed", "another run has claimed a service that this one would change");
+/// The credentials end too soon.
+pub const CREDENTIALS_SHORT_LIVED: FindingKind =
+    FindingKind::warning("credentials-short-lived", "the credentials end before the run is expected to");
 /// The name is taken by something else.
 pub const NAME_FOREIGN: FindingKind =
     FindingKind::must_repair("name-foreign", "the Cloud Map name exists with other records or of another type");
@@ -135,6 +138,7 @@ pub const PATH_UNKNOWN: FindingKind = FindingKind::blocker(
 /// All of the above.
 pub const ALL: &[&FindingKind] = &[
     &CLAIMED,
+    &CREDENTIALS_SHORT_LIVED,
     &NAME_FOREIGN,
     &NAMESPACE_MISSING,
     &NAMESPACE_AMBIGUOUS,
