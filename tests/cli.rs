@@ -25,6 +25,8 @@ mod gates;
 mod journey;
 #[path = "cli/lanes.rs"]
 mod lanes;
+#[path = "cli/policy.rs"]
+mod policy;
 #[path = "cli/rehearse.rs"]
 mod rehearse;
 #[path = "cli/report.rs"]

@@ -22,13 +22,13 @@ pub fn permits(wants: &mut Wants) {
     read(Resource::Any, &["elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetGroupAttributes"]);
     read(Resource::Any, &["elasticloadbalancing:DescribeTargetHealth"]);
     for group in groups {
-        read(Resource::LogGroup(group), &["logs:ListTagsForResource"]);
+        read(Resource::LogGroupTags(group), &["logs:ListTagsForResource"]);
     }
     if adds_rules {
         read(Resource::Any, &["ec2:DescribeSecurityGroupRules"]);
     }
     if has_names {
+        read(Resource::Any, &["servicediscovery:GetInstancesHealthStatus", "servicediscovery:ListInstances"]);
         read(Resource::Any, &["servicediscovery:ListTagsForResource"]);
-        read(Resource::Names, &["servicediscovery:GetInstancesHealthStatus", "servicediscovery:ListInstances"]);
     }
 }

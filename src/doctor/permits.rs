@@ -8,6 +8,6 @@ pub fn permits(wants: &mut Wants) {
     let mut read = |on: Resource, actions: &[&'static str]| wants.allow(&[Purpose::Doctor], actions, &on);
     read(Resource::Any, &["elasticloadbalancing:DescribeTargetHealth"]);
     if has_names {
-        read(Resource::Names, &["servicediscovery:GetInstancesHealthStatus", "servicediscovery:ListInstances"]);
+        read(Resource::Any, &["servicediscovery:GetInstancesHealthStatus", "servicediscovery:ListInstances"]);
     }
 }

@@ -37,7 +37,9 @@ pub enum Purpose {
 pub enum Resource {
     /// A log group of this name.
     LogGroup(String),
-    /// What is in a log group. IAM also holds calls that are about the group itself against this form of its ARN.
+    /// The tags of a log group, for which its ARN is written otherwise.
+    LogGroupTags(String),
+    /// What is in a log group.
     LogStreams(String),
     /// What is in the log groups that the containers of a service write to.
     LogStreamsOf(String),
@@ -181,19 +183,19 @@ pub fn changes_services(wants: &mut Wants, services: &[String]) {
 /// What making a log group asks for, and its going away, or its retention as it was.
 pub fn makes_log_group(wants: &mut Wants, name: &str) {
     let group = Resource::LogGroup(name.to_owned());
-    let made = ["logs:CreateLogGroup", "logs:PutRetentionPolicy"];
-    let undone = ["logs:DeleteLogGroup", "logs:DescribeLogStreams"];
-    made.into_iter().for_each(|action| wants.permit(action, group.clone()));
-    undone.into_iter().for_each(|action| wants.permit_back(action, group.clone()));
-    wants.allow(&BOTH, &["logs:ListTagsForResource"], &group);
-    wants.allow(&[Purpose::Rollback], &["logs:DescribeLogGroups"], &Resource::Any);
-    for on in [group, Resource::LogStreams(name.to_owned())] {
-        wants.allow(&[Purpose::Run], &made, &on);
-        wants.allow(&[Purpose::Run], &["logs:TagResource"], &on);
-        wants.allow(&[Purpose::Rollback], &undone, &on);
-        wants.allow(&[Purpose::Rollback], &["logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy"], &on);
-        wants.allow(&[Purpose::Doctor], &["logs:FilterLogEvents"], &on);
+    for action in ["logs:CreateLogGroup", "logs:PutRetentionPolicy"] {
+        wants.permit(action, group.clone());
     }
+    for action in ["logs:DeleteLogGroup", "logs:DescribeLogStreams"] {
+        wants.permit_back(action, group.clone());
+    }
+    // What it puts back, where the group was there before.
+    wants.allow(&[Purpose::Rollback], &["logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy"], &group);
+    let tags = Resource::LogGroupTags(name.to_owned());
+    wants.allow(&[Purpose::Run], &["logs:TagResource"], &tags);
+    wants.allow(&BOTH, &["logs:ListTagsForResource"], &tags);
+    wants.allow(&[Purpose::Rollback], &["logs:DescribeLogGroups"], &Resource::Any);
+    wants.allow(&[Purpose::Doctor], &["logs:FilterLogEvents"], &group);
 }
 
 /// What the reading of a log group's last lines asks for.
@@ -208,8 +210,8 @@ pub fn makes_name(wants: &mut Wants, namespace: &str) {
     // The namespace is what IAM holds it against, and the service that is made.
     wants.allow(&[Purpose::Run], &["servicediscovery:CreateService"], &Resource::Namespaces(namespace.to_owned()));
     wants.allow(&[Purpose::Run], &["servicediscovery:TagResource"], &Resource::Any);
-    wants.permit("servicediscovery:GetInstancesHealthStatus", names.clone());
-    wants.permit_both(&["servicediscovery:ListInstances"], &names);
+    wants.permit("servicediscovery:GetInstancesHealthStatus", Resource::Any);
+    wants.permit_both(&["servicediscovery:ListInstances"], &Resource::Any);
     wants.permit_back("servicediscovery:DeleteService", names.clone());
     wants.allow(&[Purpose::Rollback], &["servicediscovery:GetService"], &names);
     wants.allow(&[Purpose::Rollback], &["servicediscovery:ListServices", "servicediscovery:ListTagsForResource"], &Resource::Any);

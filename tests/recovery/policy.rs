@@ -473,7 +473,7 @@ fn it_goes_by_the_names_that_variables_give() {
     let text = document(&runbook, None, &usual()).to_string();
     for name in [
         "arn:aws:ecs:us-west-2:111122223333:service/nexus-ai-cluster-staging/tracing\"",
-        "arn:aws:logs:us-west-2:111122223333:log-group:/tracing/all\"",
+        "arn:aws:logs:us-west-2:111122223333:log-group:/tracing/all:*\"",
     ] {
         assert!(text.contains(name), "{name}: {text}");
     }

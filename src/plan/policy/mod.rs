@@ -10,7 +10,7 @@ mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 pub use place::Place;
 
@@ -42,10 +42,20 @@ pub struct Document {
 struct Statement {
     sid: String,
     effect: &'static str,
+    #[serde(serialize_with = "one_or_several")]
     action: BTreeSet<&'static str>,
+    #[serde(serialize_with = "one_or_several")]
     resource: BTreeSet<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     condition: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
+}
+
+/// One by itself, several as a list: a managed policy has only so many characters.
+fn one_or_several<T: Serialize + Ord, S: Serializer>(all: &BTreeSet<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    match all.first() {
+        Some(one) if all.len() == 1 => one.serialize(serializer),
+        _ => all.serialize(serializer),
+    }
 }
 
 impl Document {
@@ -134,14 +144,13 @@ pub fn conditions(place: &Place<'_>) -> Vec<Condition> {
 /// What a statement is about.
 fn topic(permission: &Permission) -> &'static str {
     match &permission.on {
-        Resource::LogGroup(_) | Resource::LogStreams(_) => "LogGroup",
+        Resource::LogGroup(_) | Resource::LogGroupTags(_) | Resource::LogStreams(_) => "LogGroup",
         Resource::LogStreamsOf(_) => "Logs",
         Resource::Family(_) | Resource::FamilyOf(_) if permission.action == "ecs:TagResource" => "TaskDefinitionTags",
         Resource::Family(_) | Resource::FamilyOf(_) => "TaskDefinitions",
         Resource::Cluster => "Cluster",
         Resource::InCluster => "InCluster",
-        Resource::Service(_) | Resource::Services => "Services",
-        Resource::Deployments(_) | Resource::Revisions(_) => "Deployments",
+        Resource::Service(_) | Resource::Services | Resource::Deployments(_) | Resource::Revisions(_) => "Services",
         Resource::Tasks => "Tasks",
         Resource::Names | Resource::Namespaces(_) => "Names",
         Resource::Zones(_) => "HostedZones",
@@ -223,4 +232,70 @@ fn statements(allowed: Vec<Allowed>) -> Vec<Statement> {
         Statement { sid, effect: "Allow", action, resource, condition: condition.into_iter().collect() }
     };
     by_arns.into_iter().map(statement).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbook::{VariableSources, built_in, resolve};
+    use crate::stages::registry;
+
+    #[test]
+    fn a_pattern_covers_what_it_stands_for() {
+        for (pattern, narrow, is) in [
+            ("*", "arn:aws:ecs:r:a:service/c/s", true),
+            ("arn:aws:ecs:r:a:service/c/*", "arn:aws:ecs:r:a:service/c/s", true),
+            ("arn:aws:ecs:r:a:service/c/*", "arn:aws:ecs:r:a:service/c/*", true),
+            ("arn:aws:ecs:r:a:service/c/s", "arn:aws:ecs:r:a:service/c/*", false),
+            ("arn:aws:ecs:r:a:task-definition/*:*", "arn:aws:ecs:r:a:task-definition/f:*", true),
+            ("arn:aws:ecs:r:a:task-definition/f:*", "arn:aws:ecs:r:a:task-definition/*:*", false),
+            ("arn:aws:iam::*:role/*", "arn:aws:iam::111122223333:role/path/name", true),
+            ("arn:aws:iam::*:role/a", "arn:aws:iam::111122223333:role/b", false),
+            ("a*a", "a", false),
+            ("a", "ab", false),
+        ] {
+            assert_eq!(covers(pattern, narrow), is, "{pattern} {narrow}");
+        }
+    }
+
+    fn printed(variables: &str) -> Policy {
+        let file = built_in("jaeger-sidecar-to-shared").expect("it is shipped");
+        let base = "project_name = \"p\"\nenvironment = \"e\"\n";
+        let var_files = vec![("v".to_owned(), format!("{base}{variables}"))];
+        let sources = VariableSources { var_files, ..VariableSources::default() };
+        let runbook = resolve(file, &sources).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let mut wants = registry::wants(&runbook);
+        crate::plan::permits(&mut wants);
+        policy(&wants, &[Purpose::Plan, Purpose::Run, Purpose::Rollback].into(), &Place::named(&runbook, None))
+    }
+
+    #[test]
+    fn each_partition_has_arns_of_its_own() {
+        for (region, partition) in [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")] {
+            let printed = printed(&format!("aws_region = \"{region}\"\n"));
+            let arns = printed.document.statement.iter().flat_map(|statement| &statement.resource);
+            let begins = format!("arn:{partition}:");
+            assert!(arns.filter(|arn| *arn != "*").all(|arn| arn.starts_with(&begins)), "{region}: {:?}", printed.document);
+        }
+    }
+
+    #[test]
+    fn a_managed_policy_holds_it() {
+        let region = "aws_region = \"eu-central-1\"\naws_account_id = \"111122223333\"\n";
+        let repairs = "open_otlp_ports = true\nset_health_path = true\njaeger_base_path = \"/jaeger\"\n";
+        for variables in [region.to_owned(), format!("{region}{repairs}")] {
+            let length = printed(&variables).document.length().expect("texts");
+            assert!(length > 4_000 && length <= LONGEST, "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_wide_is_said() {
+        let region = "aws_region = \"eu-central-1\"\n";
+        let says =
+            |variables: &str, word: &str| printed(&format!("{region}{variables}")).wide.iter().any(|wide| wide.contains(word));
+        assert!(says("", "names no account") && !says("aws_account_id = \"111122223333\"\n", "names no account"));
+        assert!(says("", "any may be passed") && !says("", "security groups"));
+        assert!(says("open_otlp_ports = true\n", "security groups"));
+    }
 }

@@ -79,8 +79,10 @@ impl<'a> Place<'a> {
         let cluster = &self.cluster;
         let one = |service: &str, rest: String| vec![self.arn(service, &rest)];
         match on {
-            Resource::LogGroup(name) => one("logs", format!("log-group:{name}")),
-            Resource::LogStreams(name) => one("logs", format!("log-group:{name}:*")),
+            // CloudWatch Logs' reference has it so: with `:*` for all but the operations on tags, which take it without.
+            Resource::LogGroup(name) => one("logs", format!("log-group:{name}:*")),
+            Resource::LogGroupTags(name) => one("logs", format!("log-group:{name}")),
+            Resource::LogStreams(name) => one("logs", format!("log-group:{name}:log-stream:*")),
             Resource::LogStreamsOf(service) => self.log_groups(service),
             Resource::Family(family) => one("ecs", format!("task-definition/{family}:*")),
             Resource::FamilyOf(service) => {
@@ -162,7 +164,7 @@ impl<'a> Place<'a> {
         let containers = definition.into_iter().flat_map(|definition| definition.containers());
         let mut groups: Vec<String> = containers
             .filter_map(|container| container["logConfiguration"]["options"]["awslogs-group"].as_str())
-            .map(|group| self.arn("logs", &format!("log-group:{group}:*")))
+            .map(|group| self.arn("logs", &format!("log-group:{group}:log-stream:*")))
             .collect();
         groups.dedup();
         groups

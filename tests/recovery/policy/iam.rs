@@ -136,8 +136,8 @@ impl At {
 
     fn of_logs(&self, action: &str, body: &Body) -> Vec<Ask> {
         let group = || self.arn("logs", &format!("log-group:{}", body.text("logGroupName")));
-        // The reference has the group; refusals name what is in it.
-        let both = |action: &str| [group(), format!("{}:log-stream:", group())].map(|arn| Ask::new(action, &arn)).to_vec();
+        // With what is in it, as refusals show; but for the operations on tags.
+        let within = || format!("{}:log-stream:", group());
         match action.split_once(':').expect("an action").1 {
             "DescribeLogGroups" => vec![Ask::new(action, "*")],
             "ListTagsForResource" => vec![Ask::new(action, &body.text("resourceArn"))],
@@ -145,14 +145,14 @@ impl At {
                 vec![Ask::new(action, &format!("{}:log-stream:{}", group(), body.text("logStreamName")))]
             }
             "CreateLogGroup" => {
-                let mut asks = both(action);
+                let mut asks = vec![Ask::new(action, &within())];
                 if body.has("tags") {
-                    asks.extend(both("logs:TagResource"));
+                    asks.push(Ask::new("logs:TagResource", &group()));
                 }
                 asks
             }
             "PutRetentionPolicy" | "DeleteRetentionPolicy" | "DeleteLogGroup" | "DescribeLogStreams" | "FilterLogEvents" => {
-                both(action)
+                vec![Ask::new(action, &within())]
             }
             other => panic!("nobody knows what logs:{other} is held against"),
         }
@@ -161,9 +161,11 @@ impl At {
     fn of_names(&self, action: &str, body: &Body) -> Vec<Ask> {
         let service = |id: &str| self.arn("servicediscovery", &format!("service/{id}"));
         match action.split_once(':').expect("an action").1 {
-            "ListNamespaces" | "ListServices" | "ListTagsForResource" => vec![Ask::new(action, "*")],
+            // Old editions of the reference give instances no resource type, so a policy may not lean on one.
+            "ListNamespaces" | "ListServices" | "ListTagsForResource" | "ListInstances" | "GetInstancesHealthStatus" => {
+                vec![Ask::new(action, "*")]
+            }
             "GetService" | "DeleteService" => vec![Ask::new(action, &service(&body.text("Id")))],
-            "ListInstances" | "GetInstancesHealthStatus" => vec![Ask::new(action, &service(&body.text("ServiceId")))],
             "CreateService" => {
                 let namespace = self.arn("servicediscovery", &format!("namespace/{}", body.text("NamespaceId")));
                 let mut asks = vec![Ask::new(action, &namespace), Ask::new(action, &service("srv-new"))];
