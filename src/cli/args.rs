@@ -92,7 +92,7 @@ pub enum Verb {
     Snapshot(SnapshotArgs),
     /// Serve a simulated AWS on loopback, for any AWS client
     Simulate(SimulateArgs),
-    /// Print the IAM policy that allows what the runbook needs, and nothing else; asks nobody
+    /// Print the IAM policy that allows what the runbook needs, and nothing else
     Policy(PolicyArgs),
     /// Check a runbook and its variables
     Check(RunbookArgs),

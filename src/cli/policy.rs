@@ -46,9 +46,9 @@ fn tell(context: &Context, args: &PolicyArgs, runbook: &Runbook, place: &Place<'
     out.progress(&format!("For {} of runbook {} in {}: {length} characters.", uses.join(", "), runbook.name, place.words()));
     if !policy.wide.is_empty() {
         let why = if args.live {
-            "The account does not say what is there:"
+            "The account does not say what is there, so:"
         } else {
-            "Nothing was read of the account; `--live` reads it:"
+            "Nothing was read of the account (`--live` reads it), so:"
         };
         out.progress(why);
         policy.wide.iter().for_each(|wide| out.progress(&format!("  - {wide}")));

@@ -181,6 +181,10 @@ fn what_the_caller_may_not_do_is_met_in_the_dry_run() {
     let desk = Desk::new();
     desk.sim.fault(&json!({ "deny": "ecs:ListServiceDeployments" }));
     let ran = desk.end(desk.live(&["run", "--dry-run"]));
+    assert_eq!(ran.code, Some(4), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("IAM would deny ecs:ListServiceDeployments on "), "{}", ran.err);
+    // IAM may be wrong about it: a policy of a session is not weighed.
+    let ran = desk.end(desk.live(&["run", "--dry-run", "--accept", "permission-missing"]));
     assert_eq!(ran.code, Some(5), "{}{}", ran.out, ran.err);
     assert_snapshot!(redacted(ran.err.split("Caused by").next().unwrap_or_default()), @r#"
     error: the run would stop at `wait for the rollout of nexus-ai-jaeger-staging`: ListServiceDeployments for nexus-ai-jaeger-staging

@@ -126,7 +126,7 @@ fn a_crash_can_be_tried_alone() {
     let ran = rehearse(&["--faults", "crashes", "--point", "200"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_snapshot!(ran.out, @r"
-    The way there: point 200 (BeforeCommit StepSucceeded[register-dns/jaeger.nexus-ai.local/create], after 15 commits), in register-dns
+    The way there: point 200 (BeforeRequest CreateService, after 15 commits), in register-dns
 
     all 2 tries ended as they must: as without the crash, or back at the start
     ");

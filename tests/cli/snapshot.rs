@@ -122,13 +122,16 @@ fn what_may_not_be_read_is_said_there_and_at_the_rehearsal() {
     let ran = desk.call(&["rehearse", "--world", &path, "--output", "json"]);
     let first: Value = serde_json::from_str(ran.out.lines().next().unwrap_or_default()).expect("a line of JSON");
     assert_eq!((&first["event"], &first["missing"][0]["operation"]), (&json!("world"), &json!("ec2:DescribeSecurityGroups")));
-    // What the run itself needs stops it there as it would stop it on the account.
+    // What the run itself needs is found missing, and stops it there as it would stop it on the account.
     desk.sim.fault(&json!({ "deny": "ecs:ListServiceDeployments" }));
     let ran = desk.end(desk.live(&["snapshot", "--out", &path, "--output", "json"]));
     let told: Value = serde_json::from_str(&ran.out).expect("a line of JSON");
     assert_eq!(told["missing"][0]["operation"], "ec2:DescribeSecurityGroups");
     assert_eq!((&told["counts"]["services"], &told["unfit"]), (&json!(2), &Value::Null));
     let ran = desk.call(&["rehearse", "--world", &path]);
+    assert_eq!(ran.code, Some(4), "{}", ran.err);
+    assert!(ran.err.contains("IAM would deny ecs:ListServiceDeployments on "), "{}", ran.err);
+    let ran = desk.call(&["rehearse", "--world", &path, "--accept", "permission-missing"]);
     assert_eq!(ran.code, Some(5), "{}", ran.err);
     assert!(ran.err.contains("`register-dns` stopped: ListServiceDeployments for nexus-ai-jaeger-staging"), "{}", ran.err);
 }

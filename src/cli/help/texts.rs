@@ -225,7 +225,7 @@ pub(super) const TEXTS: &[Text] = &[
              account is read, with a client that can't change anything, and what is there now is named.",
             "It allows a plan, a run and its way back unless --for says otherwise. `--for run` has what a plan reads in it; `--for rollback` is for \
              going back alone. `doctor` stands for `logs` too, `snapshot` for dry runs.",
-            "What AWS knows no resources for stands in statements of its own, whose Sids end in Read or Unscoped. A policy of more than 6144 \
+            "What AWS knows no resources for stands in statements of its own, whose Sids end in Read, InCluster or Unscoped. A policy of more than 6144 \
              characters, which a managed policy does not hold, is said on stderr.",
         ],
         examples: &[
