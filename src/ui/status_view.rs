@@ -422,7 +422,8 @@ pub(super) fn reason(view: &RunView) -> Option<String> {
     };
     let unconfirmed = || {
         let current = view.current_stage()?;
-        (current.confirm && stage_state(view, current) == StageState::NotBegun).then(|| "it is confirmed first, and was not".to_owned())
+        (current.confirm && stage_state(view, current) == StageState::NotBegun)
+            .then(|| "it is confirmed first, and was not".to_owned())
     };
     ended.or(in_the_way).or_else(hold).or_else(left).or_else(in_flight).or_else(others).or_else(unconfirmed)
 }
