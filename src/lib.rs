@@ -10,7 +10,7 @@
 //! | [`ui`] | how things are shown and asked | `model` |
 //! | [`aws`] | the only place that names `aws_sdk_*` | `model` |
 //! | [`stages`] | one file per stage kind: its steps, what they observe, apply and invert | `model`, `aws` |
-//! | [`plan`] | observe, then plan; the inverse plan | `model`, `aws`, `stages`, `runbook` |
+//! | [`plan`] | observe, then plan; the inverse plan; the policy that allows them | `model`, `aws`, `stages`, `runbook` |
 //! | [`engine`] | dispatcher, executor, control requests | `model`, `journal`, `aws`, `stages`' step trait |
 //! | [`doctor`] | why it does not work: what AWS knows of the services, and what lies behind it; log lines as they come | `model`, `aws`, `stages`, `plan` |
 //! | [`session`] | the records that take a run back, amend or end it, without a terminal | `model`, `journal`, `aws`, `engine`, `plan` |
