@@ -307,11 +307,14 @@ pub fn grants(policy: &Value) -> BTreeSet<Grant> {
 /// The grants that allow what is asked; none: it is denied.
 pub fn allowing(policy: &Value, ask: &Ask) -> BTreeSet<Grant> {
     let statements = policy["Statement"].as_array().expect("statements");
-    let fitting =
-        statements.iter().filter(|statement| statement["Effect"] == "Allow" && holds(&statement["Condition"], &ask.context));
-    let sids: BTreeSet<&str> = fitting.filter_map(|statement| statement["Sid"].as_str()).collect();
-    let fits = |(sid, action, resource): &Grant| {
-        sids.contains(sid.as_str()) && matches(action, &ask.action) && matches(resource, &ask.resource)
-    };
-    grants(policy).into_iter().filter(fits).collect()
+    let mut found = BTreeSet::new();
+    for statement in statements.iter().filter(|statement| statement["Effect"] == "Allow") {
+        let actions = several(&statement["Action"]).into_iter().filter(|action| matches(action, &ask.action));
+        for action in actions.filter(|_| holds(&statement["Condition"], &ask.context)) {
+            let resources = several(&statement["Resource"]).into_iter().filter(|resource| matches(resource, &ask.resource));
+            let sid = statement["Sid"].as_str().expect("a Sid");
+            found.extend(resources.map(|resource| (sid.to_owned(), action.to_owned(), resource.to_owned())));
+        }
+    }
+    found
 }
