@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::model::{GATE_BAKE, Outlook, StageDecl, StageId, StagePlan, StepClass, StepPlan};
+use crate::model::{AWAIT_ARRIVAL, AWAIT_LINES, GATE_BAKE, Outlook, StageDecl, StageId, StagePlan, StepClass, StepPlan};
 use crate::stages::facts::Facts;
 use crate::stages::kind::LANE_CONCURRENCY;
 use crate::stages::subject::Subject;
@@ -70,7 +70,7 @@ pub fn expect(facts: &Facts, stages: &mut [StagePlan]) {
                 let service = step.params["service"].as_str().unwrap_or_default();
                 Some(facts.services.get(service).map_or(FIRST_S, rollout))
             }
-            "elb.await-own-targets" | "servicediscovery.await-instances" | "spans.await-arrival" => Some(LOOK_S),
+            "elb.await-own-targets" | "servicediscovery.await-instances" | AWAIT_ARRIVAL | AWAIT_LINES => Some(LOOK_S),
             _ => None,
         };
     }

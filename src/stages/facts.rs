@@ -71,6 +71,8 @@ pub enum Resource {
 pub enum Roles {
     /// That of execution.
     Execution,
+    /// That of the task.
+    Task,
     /// Both.
     All,
 }

@@ -10,6 +10,7 @@ use super::findings::{SERVICE_DRAINING, SERVICE_FOREIGN, Seen, TARGET_GROUP_MISS
 use super::kind::{
     Created, Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, place, settings, stage_plan, usual_rollout,
 };
+use super::port::Port;
 use super::steps::same_list;
 use super::subject::{Shared, Subject};
 use crate::aws::task_definition::family_of;
@@ -146,7 +147,7 @@ impl StageKind for Service {
         let group = settings
             .load_balancer
             .as_ref()
-            .map(|balancer| (i64::from(balancer.container_port), find_target_group(&settings, balancer, facts)));
+            .map(|balancer| (Port::tcp(balancer.container_port), find_target_group(&settings, balancer, facts)));
         subject.shared.push(Shared {
             decl,
             due: !facts.services.contains_key(&settings.name),

@@ -95,6 +95,8 @@ impl Evidence<'_> {
                 for container in definition.containers().filter(|container| container["name"] != retarget.sidecar) {
                     let pairs = container["environment"].as_array().into_iter().flatten();
                     let value = pairs.filter(|pair| pair["name"] == set.variable).find_map(|pair| pair["value"].as_str());
+                    // A program that is not told takes the one before by itself.
+                    let value = value.or_else(|| set.adding.adds_to(container, &set.variable).then_some(set.from.as_str()));
                     let container = container["name"].as_str().unwrap_or_default();
                     aims.extend(value.map(|value| Aim { service, container, set, value }));
                 }

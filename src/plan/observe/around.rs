@@ -249,7 +249,11 @@ fn arns(permission: &Permission, facts: &Facts) -> Vec<String> {
     let arn = |service: &str, rest: String| format!("arn:{partition}:{service}:{}:{}:{rest}", facts.region, facts.account);
     let roles = |service: &str, which: Roles| {
         let body = facts.definition_of(service).map(|definition| definition.body.clone()).unwrap_or(Value::Null);
-        let names: &[&str] = if which == Roles::All { &["executionRoleArn", "taskRoleArn"] } else { &["executionRoleArn"] };
+        let names: &[&str] = match which {
+            Roles::Execution => &["executionRoleArn"],
+            Roles::Task => &["taskRoleArn"],
+            Roles::All => &["executionRoleArn", "taskRoleArn"],
+        };
         names.iter().filter_map(|name| body[*name].as_str()).map(str::to_owned).collect()
     };
     match &permission.on {
