@@ -83,12 +83,12 @@ fn shipped_back() -> Case {
 
 #[test]
 fn a_crash_anywhere_is_recovered_from() {
-    check(&shipped(), choice(8), Depth::Once);
+    check(&shipped(), choice(4), Depth::Once);
 }
 
 #[test]
 fn a_crash_anywhere_on_the_way_back_is_recovered_from() {
-    check(&shipped_back(), choice(4), Depth::Once);
+    check(&shipped_back(), choice(2), Depth::Once);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_crash_around_a_claim_is_recovered_from() {
 
 #[test]
 fn two_crashes_anywhere_are_recovered_from() {
-    check(&shipped(), choice(2), Depth::Twice);
+    check(&shipped(), choice(1), Depth::Twice);
 }
 
 #[test]

@@ -27,6 +27,24 @@ pub struct Said {
 /// # Errors
 /// [`Error::NotConfirmed`] where the environment had to be named, or another was.
 pub fn to_start(context: &Context, plan: &Plan, said: &Said, ask: &mut Option<Box<dyn Ask>>) -> Result<Option<bool>, Error> {
+    to(context, plan, said, ask, |ask| ask.confirm_start(plan))
+}
+
+/// The same for a run's amended plan.
+///
+/// # Errors
+/// As [`to_start`].
+pub fn to_amend(context: &Context, plan: &Plan, said: &Said, ask: &mut Option<Box<dyn Ask>>) -> Result<Option<bool>, Error> {
+    to(context, plan, said, ask, |ask| ask.confirm_amended(plan))
+}
+
+fn to(
+    context: &Context,
+    plan: &Plan,
+    said: &Said,
+    ask: &mut Option<Box<dyn Ask>>,
+    confirm: impl FnOnce(&mut dyn Ask) -> bool,
+) -> Result<Option<bool>, Error> {
     let environment = plan.target.environment.clone();
     match &said.confirm {
         Some(named) if *named == environment => return Ok(Some(true)),
@@ -40,10 +58,10 @@ pub fn to_start(context: &Context, plan: &Plan, said: &Said, ask: &mut Option<Bo
         return Ok(Some(true));
     }
     if let Some(ask) = ask {
-        return Ok(Some(ask.confirm_start(plan)));
+        return Ok(Some(confirm(ask.as_mut())));
     }
     match context.ask() {
-        Some(mut ask) => Ok(Some(ask.confirm_start(plan))),
+        Some(mut ask) => Ok(Some(confirm(ask.as_mut()))),
         None if said.yes => {
             let message = format!("`--yes` alone starts nothing in {environment}");
             Err(Error::NotConfirmed { message, environment })

@@ -115,7 +115,7 @@ async fn amend(
     ask: &mut Option<Box<dyn Ask>>,
 ) -> Result<(), Error> {
     let said = Said { yes: args.yes, confirm: args.confirm.clone() };
-    let agree = |plan: &Plan| agree::to_start(context, plan, &said, ask);
+    let agree = |plan: &Plan| agree::to_amend(context, plan, &said, ask);
     let digest = open.view().forward.runbook_digest.clone();
     match amend::adopt(context, &amendment(context, args), aws, open, runbook, by, agree).await? {
         Adopted::Yes | Adopted::Unchanged => Ok(()),

@@ -10,8 +10,8 @@ use super::steer;
 use super::take_over::{TakeUp, reason_has_a_use, take_up};
 use super::{account, signals};
 use crate::aws::Access;
-use crate::journal::{OpenRun, Request, Store as _};
-use crate::model::{Actor, Adoption, Error, Exit, Extent, Outcome, StepId};
+use crate::journal::{Journal, OpenRun, Request, RunSummary, Store as _};
+use crate::model::{Actor, Adoption, Error, Exit, Extent, Outcome, RunStatus, StepId};
 use crate::plan::inventory;
 use crate::session::{self, not_alone};
 
@@ -19,7 +19,7 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
     reason_has_a_use(&args.take_over, &["--skip"], args.skip.is_some())?;
     let wanted = args.run.run.as_deref();
     let journal = context.existing_journal(wanted)?;
-    let run = journal.find(wanted, true)?;
+    let run = journal.find(wanted, true).map_err(|error| named(context, &journal, error))?;
     let view = journal.view(&run)?;
     let to = stages_named(plan_stages(&view.forward), &args.to.iter().cloned().collect::<Vec<_>>())?.pop();
     let extent = Extent { to, lanes: lanes_named(&view, &args.lanes)? };
@@ -88,6 +88,19 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         tell_end_and_record(context, &view, &result);
         result
     })
+}
+
+/// No run is unfinished: then the newest that is done may well be meant. It is taken back when it is named, and not before.
+fn named(context: &Context, journal: &Journal, error: Error) -> Error {
+    let done = |run: &RunSummary| run.status == RunStatus::Done;
+    match (&error, journal.runs().ok().and_then(|runs| runs.into_iter().find(done))) {
+        (Error::NoOpenRun { .. }, Some(run)) => {
+            let hint = Some(format!("to take it back, name it: `{}`", context.command(&format!("rollback {}", run.id))));
+            let why = "it is done".to_owned();
+            Error::NotApplicable { run: run.id, verb: "rolled back without being named".to_owned(), why, hint }
+        }
+        _ => error,
+    }
 }
 
 /// Passes over the step that was named.

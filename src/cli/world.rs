@@ -8,25 +8,8 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::runbooks;
 use crate::model::{Error, Runbook};
+use crate::runbook::built_in_world;
 use crate::sim::State;
-
-macro_rules! built_in {
-    ($($runbook:literal in $world:literal),+ $(,)?) => {
-        &[$((
-            $runbook,
-            $world,
-            include_str!(concat!("../../runbooks/worlds/", $world, ".json")),
-            include_str!(concat!("../../runbooks/worlds/", $world, ".tfvars")),
-        )),+]
-    };
-}
-
-/// The built-in worlds: the shipped runbook that each is for, its name, and its content; that of the default runbook first.
-const BUILT_IN: &[(&str, &str, &str, &str)] = built_in![
-    "jaeger-sidecar-to-shared" in "nexus-ai-staging",
-    "otel-collector-sidecar-to-shared" in "nexus-ai-staging-otel",
-    "xray-daemon-sidecar-to-shared" in "nexus-ai-staging-xray",
-];
 
 /// A world file as it was read.
 pub struct WorldFile {
@@ -42,7 +25,7 @@ pub struct WorldFile {
 
 impl WorldFile {
     /// Reads one; when none is named, the built-in world that is for the runbook of this name, or of a file of this name, or else the
-    /// first.
+    /// default runbook's.
     ///
     /// # Errors
     /// [`Error::FileUnreadable`]; [`Error::WorldInvalid`] for what is no JSON, or names runbook and variables in a wrong way.
@@ -59,13 +42,12 @@ impl WorldFile {
 
     fn built_in(runbook: Option<&str>) -> Result<Self, Error> {
         let stem = runbook.and_then(|named| Path::new(named).file_stem()?.to_str());
-        let of_runbook = BUILT_IN.iter().find(|(name, ..)| Some(*name) == stem);
-        let Some((_, name, world, variables)) = of_runbook.or(BUILT_IN.first()) else {
+        let Some(world) = stem.and_then(built_in_world).or_else(|| built_in_world(runbooks::DEFAULT)) else {
             return Err(Error::Internal { message: "there is no built-in world".to_owned() });
         };
-        let world = serde_json::from_str(world).map_err(|error| Error::Internal { message: error.to_string() })?;
-        let variables = vec![(format!("<built-in>/{name}.tfvars"), (*variables).to_owned())];
-        Ok(Self { path: format!("<built-in>/{name}.json"), world, variables, runbook: None })
+        let text = serde_json::from_str(world.text).map_err(|error| Error::Internal { message: error.to_string() })?;
+        let variables = vec![(format!("<built-in>/{}.tfvars", world.name), world.variables.to_owned())];
+        Ok(Self { path: format!("<built-in>/{}.json", world.name), world: text, variables, runbook: None })
     }
 
     /// The account in it. Every draw is decided by `seed`.

@@ -358,7 +358,10 @@ impl<'a, S: Store> Engine<'a, S> {
     /// `true`: stop now, dropping what is in flight.
     fn on_control(&mut self, control: Control) -> Result<bool, Error> {
         match control {
-            Control::Pause { by, how } => self.pause(by, how)?,
+            Control::Pause { by, how } => {
+                self.append(vec![RecordBody::PauseAsked { by, how: how.clone() }])?;
+                self.stop_for(Ending::Paused { how }, true);
+            }
             Control::StopNow => {
                 self.stop_for(Ending::Paused { how: "stopped at once".to_owned() }, true);
                 return Ok(true);
@@ -367,18 +370,13 @@ impl<'a, S: Store> Engine<'a, S> {
         Ok(false)
     }
 
-    fn pause(&mut self, by: Actor, how: String) -> Result<(), Error> {
-        self.append(vec![RecordBody::PauseAsked { by, how: how.clone() }])?;
-        self.stop_for(Ending::Paused { how }, true);
-        Ok(())
-    }
-
     fn take_requests(&mut self) -> Result<(), Error> {
         for request in self.store.take_requests()? {
             match request {
                 Request::Pause { by } => {
                     let how = format!("`sidestep pause` by {}@{}", by.user, by.host);
-                    self.pause(by, how)?;
+                    self.append(vec![RecordBody::PauseAsked { by, how: "`sidestep pause`".to_owned() }])?;
+                    self.stop_for(Ending::Paused { how }, true);
                 }
                 Request::Rollback { by, extent } => self.stop_for(Ending::RollbackAsked { extent, by }, true),
                 Request::HoldBefore { stage, by } => match hold_applies(&self.view, &stage) {

@@ -237,7 +237,7 @@ pub enum Severity {
 /// Something noticed while planning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// A stable id, for example `otlp-port-closed`; `--accept` takes it.
+    /// A stable id, for example `span-port-closed`; `--accept` takes it.
     pub id: String,
     /// How much it matters.
     pub severity: Severity,

@@ -1,12 +1,11 @@
 //! How long a run takes, roughly: for the operator's planning and for the life of credentials, never for a decision of the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::model::{AWAIT_ARRIVAL, AWAIT_LINES, GATE_BAKE, Outlook, StageDecl, StageId, StagePlan, StepClass, StepPlan};
+use crate::model::{AWAIT_ARRIVAL, AWAIT_LINES, Lane, Outlook, StageId, StagePlan, StepClass, StepPlan, Wave};
 use crate::stages::facts::Facts;
-use crate::stages::kind::LANE_CONCURRENCY;
 use crate::stages::subject::Subject;
 
 /// One batch of a rollout: tasks start (image pull, health checks of container and load balancer), old ones drain and stop. Seen
@@ -18,40 +17,17 @@ const FIRST_S: u64 = 100;
 const LOOK_S: u64 = 30;
 /// The action that waits for a rollout.
 const ROLLOUT: &str = "ecs.await-rollout";
+/// Waits for what has mostly come by the time the rollout before them is complete.
+const SOON: &[&str] = &["elb.await-own-targets", "servicediscovery.await-instances", AWAIT_ARRIVAL, AWAIT_LINES];
 
-/// The run's expected duration in seconds.
-pub fn seconds(facts: &Facts, subject: &Subject<'_>) -> u64 {
-    by_stage(facts, subject).values().sum()
-}
-
-/// The same by stage; stages that take only moments are not there.
-fn by_stage(facts: &Facts, subject: &Subject<'_>) -> BTreeMap<StageId, u64> {
-    let mut rollouts: BTreeMap<StageId, Vec<u64>> = BTreeMap::new();
-    let mut takes = |decl: &StageDecl, seconds: u64| rollouts.entry(decl.id.clone()).or_default().push(seconds);
-    let due = |service: &str| subject.shared.iter().any(|shared| shared.name == service && shared.due);
-    for shared in subject.shared.iter().filter(|shared| shared.due) {
-        takes(shared.decl, FIRST_S);
-    }
-    for name in subject.names.iter().filter(|name| due(&name.service)) {
-        takes(name.decl, BATCH_S);
-    }
-    for (name, moved) in &subject.moved {
-        let once = facts.services.get(name).map_or(BATCH_S, rollout);
-        let retarget = moved.retarget.as_ref().filter(|retarget| retarget.due).map(|retarget| retarget.decl);
-        let strip = moved.strip.as_ref().filter(|strip| strip.due).map(|strip| strip.decl);
-        for decl in retarget.into_iter().chain(strip) {
-            takes(decl, once);
-        }
-    }
-    for path in subject.health_paths.iter().filter(|path| path.on && path.watched > 0) {
-        takes(path.decl, path.watched);
-    }
-    let in_waves = |mut rollouts: Vec<u64>| -> u64 {
-        // Lanes run side by side, so many at a time; the slowest decides.
-        rollouts.sort_unstable_by(|one, other| other.cmp(one));
-        rollouts.chunks(LANE_CONCURRENCY).filter_map(|wave| wave.first()).sum()
+/// What a stage takes by its steps: waves one after the other, in each the slowest lane. Stages that take only moments are not there.
+fn by_stage(stages: &[StagePlan]) -> BTreeMap<StageId, u64> {
+    let lane = |lane: &Lane| {
+        lane.steps.iter().filter(|step| !SOON.contains(&step.action.as_str())).filter_map(|step| step.expected_s).sum()
     };
-    rollouts.into_iter().map(|(stage, rollouts)| (stage, in_waves(rollouts))).collect()
+    let wave = |wave: &Wave| wave.lanes.iter().map(lane).max().unwrap_or(0);
+    let takes = |stage: &StagePlan| -> u64 { stage.waves.iter().map(wave).sum() };
+    stages.iter().map(|stage| (stage.id.clone(), takes(stage))).filter(|(_, seconds)| *seconds > 0).collect()
 }
 
 /// One rollout of a service: as many batches as its percents make.
@@ -62,16 +38,17 @@ fn rollout(service: &Value) -> u64 {
 
 /// Says of each step of a plan that waits for a while how long that usually takes.
 pub fn expect(facts: &Facts, stages: &mut [StagePlan]) {
+    let mut begun = BTreeSet::new();
     let steps =
         stages.iter_mut().flat_map(|stage| &mut stage.waves).flat_map(|wave| &mut wave.lanes).flat_map(|lane| &mut lane.steps);
     for step in steps.filter(|step| step.expected_s.is_none()) {
         step.expected_s = match step.action.as_str() {
             ROLLOUT => {
                 let service = step.params["service"].as_str().unwrap_or_default();
-                Some(facts.services.get(service).map_or(FIRST_S, rollout))
+                let first = begun.insert(service.to_owned());
+                Some(facts.services.get(service).map_or(if first { FIRST_S } else { BATCH_S }, rollout))
             }
-            "elb.await-own-targets" | "servicediscovery.await-instances" | AWAIT_ARRIVAL | AWAIT_LINES => Some(LOOK_S),
-            _ => None,
+            action => SOON.contains(&action).then_some(LOOK_S),
         };
     }
 }
@@ -96,13 +73,7 @@ pub fn outlook(facts: &Facts, subject: &Subject<'_>, stages: &[StagePlan]) -> Ou
     if steps.is_empty() {
         return Outlook::default();
     }
-    let mut by_stage = by_stage(facts, subject);
-    for stage in stages {
-        let bakes: u64 = stage.steps().filter(|step| step.action == GATE_BAKE).filter_map(|step| step.expected_s).sum();
-        if bakes > 0 {
-            *by_stage.entry(stage.id.clone()).or_default() += bakes;
-        }
-    }
+    let by_stage = by_stage(stages);
     let seconds = by_stage.values().sum();
     let mutations = steps.iter().filter(|step| step.class == StepClass::Mutation).count() as u64;
     // Waits ask every few seconds; a mutation is read before and after; the rest reads a little.

@@ -9,7 +9,7 @@ use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, Sta
 use crate::runbook::near_miss;
 use crate::stages::claim::if_dead;
 use crate::stages::facts::Facts;
-use crate::stages::findings::{CLAIMED, Seen};
+use crate::stages::findings::{CLAIMED, CREDENTIALS_SHORT_LIVED, Seen};
 use crate::stages::gates::{check_common, common};
 use crate::stages::kind::{Planning, Sketch};
 use crate::stages::registry;
@@ -64,6 +64,16 @@ fn claimed(facts: &Facts, run: &RunId, stages: &[StagePlan]) -> Vec<Finding> {
     found.collect()
 }
 
+/// Credentials that end before a run that takes `expected` seconds would.
+fn short_lived(facts: &Facts, expected: u64) -> Option<Finding> {
+    let left = facts.credentials_left.filter(|left| *left < expected)?;
+    let minutes = |seconds: u64| format!("{} min", seconds.div_ceil(60));
+    let found = format!("the credentials in use are good for {}, the run takes about {}", minutes(left), minutes(expected));
+    let fix = "sign in again before you begin (with a longer session, where your role allows one)".to_owned();
+    let consequence = "the run would pause in the middle, with exit code 6, until they are renewed";
+    Some(CREDENTIALS_SHORT_LIVED.finding(Seen::new(&facts.identity, found, consequence, fix)))
+}
+
 /// Plans a runbook that has passed [`check`]: pure, so the same facts give the same plan.
 pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
     let subject = subject(runbook, facts);
@@ -90,7 +100,8 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
     }
     let Planning { mut findings, closing: mut values, .. } = planning;
     estimate::expect(facts, &mut stages);
-    findings.splice(..0, claimed(facts, run, &stages));
+    let outlook = estimate::outlook(facts, &subject, &stages);
+    findings.splice(..0, claimed(facts, run, &stages).into_iter().chain(short_lived(facts, outlook.seconds)));
     // Where nothing is left to do, what the variables say matters no more.
     if stages.iter().any(|stage| stage.steps().next().is_some()) {
         let declared = runbook.findings.iter().filter(|declared| declared.holds);
@@ -133,9 +144,22 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
             environment,
             identity: facts.identity.clone(),
         },
-        outlook: estimate::outlook(facts, &subject, &stages),
+        outlook,
         stages,
         findings,
         closing: values,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_held_against_the_expected_duration() {
+        let found = |left: Option<u64>| short_lived(&Facts { credentials_left: left, ..Facts::default() }, 140);
+        let words = found(Some(60)).map(|finding| finding.found);
+        assert_eq!(words.as_deref(), Some("the credentials in use are good for 1 min, the run takes about 3 min"));
+        assert_eq!((found(Some(3600)), found(None)), (None, None));
     }
 }

@@ -74,6 +74,9 @@ impl FindingKind {
 /// Another run has claimed a service.
 pub const CLAIMED: FindingKind =
     FindingKind::must_repair("claimed", "another run has claimed a service that this one would change");
+/// The credentials end too soon.
+pub const CREDENTIALS_SHORT_LIVED: FindingKind =
+    FindingKind::warning("credentials-short-lived", "the credentials end before the run is expected to");
 /// The name is taken by something else.
 pub const NAME_FOREIGN: FindingKind =
     FindingKind::must_repair("name-foreign", "the Cloud Map name exists with other records or of another type");
@@ -93,7 +96,7 @@ pub const NO_EXECUTION_ROLE: FindingKind =
     FindingKind::must_repair("no-execution-role", "a container writes logs, and there is no execution role to write them with");
 /// No role for calls to AWS.
 pub const NO_TASK_ROLE: FindingKind =
-    FindingKind::blocker("no-task-role", "the task is to have the role of the service that it is like, and that has none");
+    FindingKind::warning("no-task-role", "the task is to have the role of the service that it is like, and that has none");
 /// The sidecar cannot go.
 pub const SIDECAR_NEEDED: FindingKind = FindingKind::must_repair(
     "sidecar-needed",
@@ -138,6 +141,7 @@ pub const PATH_UNKNOWN: FindingKind = FindingKind::blocker(
 /// All of the above.
 pub const ALL: &[&FindingKind] = &[
     &CLAIMED,
+    &CREDENTIALS_SHORT_LIVED,
     &NAME_FOREIGN,
     &NAMESPACE_MISSING,
     &NAMESPACE_AMBIGUOUS,

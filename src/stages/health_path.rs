@@ -142,13 +142,7 @@ fn watched(group: &TargetGroup) -> u64 {
 
 fn paths<'a>(decl: &'a StageDecl, facts: &Facts, on: bool) -> Vec<subject::HealthPath<'a>> {
     let settings: Settings = checked(decl);
-    let path = |group: TargetGroup| subject::HealthPath {
-        decl,
-        on,
-        watched: if is_due(&group, &settings.path) { watched(&group) } else { 0 },
-        path: settings.path.clone(),
-        group: Some(group.arn),
-    };
+    let path = |group: TargetGroup| subject::HealthPath { decl, on, path: settings.path.clone(), group: Some(group.arn) };
     groups(&settings, facts).into_iter().map(path).collect()
 }
 

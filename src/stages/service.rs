@@ -286,11 +286,12 @@ fn create(
         want.push(("/want/serviceRegistries/0/registryArn", registry));
     }
     waits(&mut lane, settings, planning, group, wanted, want);
-    let changes = vec![
-        Change { path: "desiredCount".to_owned(), from: None, to: Some(json!(settings.desired_count)) },
-        Change { path: "loadBalancers".to_owned(), from: None, to: Some(json!(entries(&balancers))) },
-        Change { path: "networkConfiguration".to_owned(), from: None, to: Some(json!(format!("as {}", settings.like_service))) },
-    ];
+    let change = |path: &str, to: Value| Change { path: path.to_owned(), from: None, to: Some(to) };
+    let mut changes = vec![change("desiredCount", json!(settings.desired_count))];
+    if group.is_some() {
+        changes.push(change("loadBalancers", json!(entries(&balancers))));
+    }
+    changes.push(change("networkConfiguration", json!(format!("as {}", settings.like_service))));
     let resource = Resource { kind: "service".to_owned(), name: name.clone(), disposition: Disposition::Create, changes };
     stage_plan(decl, vec![resource], lane.build().into_iter().collect())
 }

@@ -168,8 +168,6 @@ pub struct HealthPath<'a> {
     pub group: Option<String>,
     /// The path.
     pub path: String,
-    /// How many seconds it is watched whether targets stay healthy; 0: nothing is to be done.
-    pub watched: u64,
 }
 
 /// A name that a service is registered under.

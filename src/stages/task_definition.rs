@@ -282,7 +282,10 @@ fn content(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>) -
     if settings.takes_task_role() && content["taskRoleArn"].is_null() {
         let found = format!("the task definition of `{}` has no task role, and none is given", settings.like_service);
         let fix = format!("give one with {}", decl.setting("/task_role_arn"));
-        planning.raise(&NO_TASK_ROLE, Seen::new(&settings.family, found, "what runs there could not call AWS", fix));
+        planning.raise(
+            &NO_TASK_ROLE,
+            Seen::new(&settings.family, found, "what runs there could not call AWS, unless it has keys of its own", fix),
+        );
     }
     if content["executionRoleArn"].is_null() && settings.container.values().any(|container| container.log.is_some()) {
         let found = format!("the task definition of `{}` has no execution role, and none is given", settings.like_service);

@@ -20,6 +20,9 @@ pub trait Ask: Send {
     /// Whether to start the plan, which was shown before.
     fn confirm_start(&mut self, plan: &Plan) -> bool;
 
+    /// Whether a run goes on by an amended plan, which was shown before.
+    fn confirm_amended(&mut self, plan: &Plan) -> bool;
+
     /// Whether to start a rollback's plan, which was shown before.
     fn confirm_rollback(&mut self, plan: &Plan) -> bool;
 

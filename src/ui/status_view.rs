@@ -420,7 +420,12 @@ pub(super) fn reason(view: &RunView) -> Option<String> {
         let names: Vec<&str> = view.lanes.iter().map(String::as_str).collect();
         (!names.is_empty()).then(|| format!("only the lanes of {} were to run", text::clean(&names.join(", "))))
     };
-    ended.or(in_the_way).or_else(hold).or_else(left).or_else(in_flight).or_else(others)
+    let unconfirmed = || {
+        let current = view.current_stage()?;
+        (current.confirm && stage_state(view, current) == StageState::NotBegun)
+            .then(|| "it is confirmed first, and was not".to_owned())
+    };
+    ended.or(in_the_way).or_else(hold).or_else(left).or_else(in_flight).or_else(others).or_else(unconfirmed)
 }
 
 #[cfg(test)]

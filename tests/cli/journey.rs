@@ -364,10 +364,9 @@ fn over(desk: &Desk) {
     let ran = desk.call(&["rollback", "--yes"]);
     assert_snapshot!(desk.ending(&ran), @r#"
     exit 2
-    error: there is no unfinished run
-      Caused by: searched DIR/state
+    error: run `RUN` cannot be rolled back without being named: it is done
 
-    hint: list the runs with `sidestep runs`; start one with `sidestep run`
+    hint: to take it back, name it: `sidestep rollback RUN`
     "#);
     let ran = desk.call(&["rollback", &desk.run_id()]);
     assert_eq!((ran.code, desk.sim.effects().len()), (Some(2), effects), "{}", ran.err);

@@ -65,19 +65,19 @@ fn a_closed_port_stops_the_plan() {
     exit 4
     error: 1 finding blocks this plan
 
-      otlp-port-closed: sg-6c01342a81931c9a7
+      span-port-closed: sg-6c01342a81931c9a7
         found:       no rule of sg-6c01342a81931c9a7 lets the tasks of `nexus-ai-api-dev` (sg-6c01342a81931c9a7) in on TCP 4317 and 4318
         consequence: every rollout would be green and every span would be lost
         fix:         set variable `open_otlp_ports` to true: stage `open-ports` opens what is closed, and a rollback closes it again; or by hand: aws ec2 authorize-security-group-ingress --group-id sg-6c01342a81931c9a7 --protocol tcp --port 4317 --source-group sg-6c01342a81931c9a7 && aws ec2 authorize-security-group-ingress --group-id sg-6c01342a81931c9a7 --protocol tcp --port 4318 --source-group sg-6c01342a81931c9a7
 
-    hint: repair what is named above; or, knowing the consequence, add `--accept otlp-port-closed`
+    hint: repair what is named above; or, knowing the consequence, add `--accept span-port-closed`
     "#);
     assert_eq!(ran.out, "");
 }
 
 #[test]
 fn with_the_closed_port_accepted_the_spans_are_lost_and_the_gate_stays_shut() {
-    let ran = closed_port(&["--accept", "otlp-port-closed"]);
+    let ran = closed_port(&["--accept", "span-port-closed"]);
     assert_eq!(ran.code, Some(6));
     let summary = ran.err.split("Summary of run").nth(1).expect("a summary");
     assert_snapshot!(redacted(summary.split_once(':').expect("a run").1.trim_start()), @r#"

@@ -105,7 +105,8 @@ fn a_failure_is_explained_and_mended_by_a_variable() {
     terminal.types("2\n");
     terminal.until_shows("Which variable?");
     terminal.types("jaeger_image=jaegertracing/all-in-one:latest\n");
-    terminal.until_shows("Start run");
+    terminal.until_shows("Go on by this plan with run");
+    assert!(!terminal.shows().contains("Ctrl-C pauses"), "what moves is out of the way:\n{}", terminal.shows());
     terminal.types("y\r");
     stage_5(&terminal);
     terminal.types("1\n");

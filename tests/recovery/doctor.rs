@@ -155,7 +155,7 @@ fn trials() -> Vec<(&'static str, &'static str, Way)> {
         ),
         ("health-path-unanswered", jaeger, Box::pin(wrong_health_path())),
         ("balancer-port-closed", jaeger, Box::pin(after(|world| without_rules(world, 16686)))),
-        ("otlp-port-closed", GROUP, Box::pin(after(|world| without_rules(world, 4318)))),
+        ("span-port-closed", GROUP, Box::pin(after(|world| without_rules(world, 4318)))),
         (
             "egress-closed",
             GROUP,

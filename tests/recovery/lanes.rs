@@ -225,5 +225,5 @@ fn what_others_rest_on_is_not_taken_back_alone() {
 
 #[test]
 fn a_crash_while_a_lane_is_taken_back_is_recovered_from() {
-    super::check(&taken_back(), super::choice(2), Depth::Once);
+    super::check(&taken_back(), super::choice(1), Depth::Once);
 }

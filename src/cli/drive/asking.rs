@@ -83,7 +83,7 @@ impl Drive<'_> {
                 }
                 Request::Pause { by } => {
                     let how = format!("`sidestep pause` by {}@{}", by.user, by.host);
-                    return Ok(Some((Reply::Paused(how.clone()), how, by)));
+                    return Ok(Some((Reply::Paused(how), "pause, from another terminal".to_owned(), by)));
                 }
                 Request::Rollback { by, extent } => {
                     let answer = format!("roll back {extent}, from another terminal");
@@ -103,6 +103,7 @@ impl Drive<'_> {
 
     /// A line of text; none where it is empty, or nobody is there.
     pub(super) async fn ask_reason(&mut self, question: &str) -> Option<String> {
+        self.screen.rest();
         self.context.out.status(&format!("{question} (an empty line: not after all)"));
         let mut keyboard = Keyboard::open(&self.aws.clock);
         let line = tokio::select! {

@@ -104,7 +104,7 @@ impl Drive<'_> {
         let Some(runbook) = amend::runbook(self.context, amendment, self.open.view())? else { return Ok(false) };
         // The plan is shown whichever way the run was started, so it is agreed to here, too.
         let mut ask = self.context.ask();
-        let agree = |plan: &Plan| agree::to_start(self.context, plan, &Said::default(), &mut ask);
+        let agree = |plan: &Plan| agree::to_amend(self.context, plan, &Said::default(), &mut ask);
         let adopted = amend::adopt(self.context, amendment, self.aws, &mut self.open, &runbook, &self.by, agree).await?;
         match adopted {
             Adopted::Yes => return Ok(true),

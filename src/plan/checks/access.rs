@@ -1,17 +1,12 @@
 //! Who runs it, and whether they may.
 
 use super::{Check, Scene, Theme};
-use crate::plan::estimate;
 use crate::stages::facts::Unread;
 use crate::stages::findings::{FindingKind, Seen};
 
 pub(super) const THEME: Theme = Theme {
     name: "Access",
     checks: &[
-        Check {
-            kind: FindingKind::warning("credentials-short-lived", "the credentials end before the run is expected to"),
-            look: credentials_short_lived,
-        },
         Check {
             kind: FindingKind::note("account-not-named", "the runbook does not say which account it is for"),
             look: account_not_named,
@@ -46,22 +41,6 @@ pub(super) const THEME: Theme = Theme {
         },
     ],
 };
-
-fn credentials_short_lived(scene: &Scene<'_>) -> Vec<Seen> {
-    let expected = estimate::seconds(scene.facts, scene.subject);
-    let short = scene.facts.credentials_left.filter(|left| *left < expected);
-    let seen = short.map(|left| {
-        let found = format!("the credentials in use are good for {}, the run takes about {}", spell(left), spell(expected));
-        let fix = "sign in again before you begin (with a longer session, where your role allows one)".to_owned();
-        Seen::new(&scene.facts.identity, found, "the run would pause in the middle, with exit code 6, until they are renewed", fix)
-    });
-    seen.into_iter().collect()
-}
-
-/// Minutes, rounded up.
-fn spell(seconds: u64) -> String {
-    format!("{} min", seconds.div_ceil(60))
-}
 
 fn account_not_named(scene: &Scene<'_>) -> Vec<Seen> {
     if scene.account_named {
@@ -109,42 +88,5 @@ fn unknown(action: &str) -> &'static str {
         "application-autoscaling:DescribeScalableTargets" => "whether the desired counts are scaled by AWS was not checked",
         "ecs:ListServices" | "ecs:DescribeServices" => "whether other services run the same task definition family was not checked",
         _ => "whether the permissions suffice shows only when the run is refused something",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::model::{SourceFile, SourceSpan, StageDecl, StageId};
-    use crate::stages::facts::Facts;
-    use crate::stages::subject::{Strip, Subject};
-
-    #[test]
-    fn credentials_are_held_against_the_expected_duration() {
-        let span = SourceSpan { file: Arc::new(SourceFile { path: "f".to_owned(), text: String::new() }), range: 0..0 };
-        let decl = StageDecl {
-            id: StageId::new("strip"),
-            kind: "strip_sidecar".to_owned(),
-            span,
-            body: json!({}),
-            spans: std::collections::BTreeMap::new(),
-            name_spans: std::collections::BTreeMap::new(),
-            variables: std::collections::BTreeMap::new(),
-        };
-        let mut subject = Subject::default();
-        subject.moved.entry("api".to_owned()).or_default().strip =
-            Some(Strip { decl: &decl, sidecar: "tracer".to_owned(), due: true });
-        let found = |left: Option<u64>| {
-            let mut facts = Facts { credentials_left: left, ..Facts::default() };
-            facts.services.insert("api".to_owned(), json!({ "desiredCount": 2 }));
-            credentials_short_lived(&Scene { facts: &facts, subject: &subject, account_named: true })
-        };
-        let seen = found(Some(60));
-        assert_eq!(seen[0].found, "the credentials in use are good for 1 min, the run takes about 3 min");
-        assert_eq!((found(Some(3600)), found(None)), (Vec::new(), Vec::new()));
     }
 }

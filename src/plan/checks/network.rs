@@ -15,18 +15,18 @@ pub(super) const THEME: Theme = Theme {
     checks: &[
         Check {
             kind: FindingKind::blocker(
-                "otlp-port-closed",
+                "span-port-closed",
                 "no security group of the shared service lets the API's tasks in where spans go",
             ),
             look: port_closed,
         },
         Check {
-            kind: FindingKind::note("otlp-port-opened", "a port that spans go to is closed, and a stage of the run opens it"),
+            kind: FindingKind::note("span-port-opened", "a port that spans go to is closed, and a stage of the run opens it"),
             look: port_opened,
         },
         Check {
             kind: FindingKind::warning(
-                "otlp-port-unproven",
+                "span-port-unproven",
                 "only a prefix list may let the API's tasks in or out, and its ranges are not read",
             ),
             look: port_unproven,
@@ -188,9 +188,14 @@ fn port_closed(scene: &Scene<'_>) -> Vec<Seen> {
         ports.extend(closed(scene, due, receiver, other_ports(scene, due, receiver), false));
         ports.sort_unstable();
         let to = scene.groups_of(&receiver.service);
-        let consequence = "every rollout would be green and every span would be lost";
+        // An address may be said of several protocols, and one of them be open.
+        let all_closed = endpoint_ports(scene, due, receiver).iter().all(|port| ports.contains(port));
+        let consequence = match all_closed {
+            true => "every rollout would be green and every span would be lost".to_owned(),
+            false => format!("every rollout would be green, and whatever is sent to {} would be lost", listed(&ports)),
+        };
         let found = nobody_let_in(scene, due, receiver, &ports);
-        all.push(Seen::new(&to[0], found, consequence, how_to_open(scene, due, receiver, &ports)));
+        all.push(Seen::new(&to[0], found, &consequence, how_to_open(scene, due, receiver, &ports)));
     }
     all
 }

@@ -71,18 +71,27 @@ impl<D: Dialog> Questions<D> {
     fn say(&mut self, words: &str) {
         self.dialog.say(words);
     }
-}
 
-impl<D: Dialog> Ask for Questions<D> {
-    fn confirm_start(&mut self, plan: &Plan) -> bool {
+    /// Whether to do with a run what was shown: the words that begin a sentence, and the same within one.
+    fn agree(&mut self, plan: &Plan, what: &str, within: &str) -> bool {
         self.say(&format!("\n{}", place(plan, &self.style)));
         let environment = text::clean(&plan.target.environment);
         if is_production(&environment) {
             // A yes is typed too easily where it matters most.
-            let question = format!("To start run {} in {environment}, type the environment's name", plan.run);
+            let question = format!("To {within} run {} in {environment}, type the environment's name", plan.run);
             return self.dialog.line(&question).is_ok_and(|typed| typed.trim() == environment);
         }
-        self.yes(&format!("Start run {} in {environment}?", plan.run))
+        self.yes(&format!("{what} run {} in {environment}?", plan.run))
+    }
+}
+
+impl<D: Dialog> Ask for Questions<D> {
+    fn confirm_start(&mut self, plan: &Plan) -> bool {
+        self.agree(plan, "Start", "start")
+    }
+
+    fn confirm_amended(&mut self, plan: &Plan) -> bool {
+        self.agree(plan, "Go on by this plan with", "go on by this plan with")
     }
 
     fn confirm_rollback(&mut self, plan: &Plan) -> bool {

@@ -76,6 +76,7 @@ fn every_question_says_where_and_as_whom() {
     let step = plan.stages[4].waves[0].lanes[0].steps[3].clone();
     let questions = [
         shows(|ask| ask.confirm_start(&plan)),
+        shows(|ask| ask.confirm_amended(&plan)),
         shows(|ask| ask.confirm_rollback(&plan)),
         stage(&plan.stages[5], &plan, &style()).render(&style()),
         held(&plan, &step, "no span arrived", &style()).render(&style()),
@@ -201,6 +202,8 @@ fn in_production_a_yes_is_not_enough() {
         assert!(!started("yes") && !started("") && !started("staging"), "{environment}");
         assert_eq!(started("prod"), environment == "prod");
         assert!(started(environment));
+        let amended = |typed| over(Played { yes: Some(true), typed, ..Played::default() }).confirm_amended(&plan);
+        assert!(!amended("yes") && amended(environment), "{environment}");
     }
 }
 
@@ -211,6 +214,7 @@ fn escape_and_a_closed_terminal_are_the_cautious_answer() {
         // Gone: an answer was on its way and never came.
         let mut ask = over(Played { gone, yes: gone.then_some(true), ..Played::default() });
         assert!(!ask.confirm_start(&plan));
+        assert!(!ask.confirm_amended(&plan));
         assert!(!ask.confirm_rollback(&plan));
         assert!(!ask.confirm_take_over(&plan.run, "bob@bastion"));
     }

@@ -87,6 +87,13 @@ fn stopped_before_a_stage_as_asked() {
 }
 
 #[test]
+fn paused_at_the_question_before_a_stage() {
+    let mut story = Story::of(fixtures::plan());
+    story.through(5);
+    insta::assert_snapshot!(shown(&story).lines().last().unwrap_or_default(), @"  · 6/6 strip-sidecar             not run: it is confirmed first, and was not");
+}
+
+#[test]
 fn abandoned() {
     let mut story = Story::of(fixtures::plan());
     story.through(5);
