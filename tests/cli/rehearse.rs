@@ -35,6 +35,22 @@ fn the_built_in_world_is_migrated_without_losing_a_span() {
 }
 
 #[test]
+fn each_shipped_runbook_is_rehearsed_on_a_world_of_its_own() {
+    let file = file("runbooks/xray-daemon-sidecar-to-shared.hcl");
+    for runbook in ["xray-daemon-sidecar-to-shared", "otel-collector-sidecar-to-shared", &file] {
+        let ran = rehearse(&[runbook]);
+        assert_eq!(ran.code, Some(0), "{runbook}: {}", ran.err);
+        assert!(ran.err.contains("6 of 6 stages done"), "{}", ran.err);
+        let total = ran.out.lines().find(|line| line.trim_start().starts_with("total ")).expect("a total");
+        let numbers: Vec<u64> = total.split_whitespace().skip(1).map(|number| number.parse().expect("a number")).collect();
+        assert!(numbers[0] > 1000 && numbers[..3] == [numbers[0]; 3] && numbers[3] == 0, "{runbook}: {total}");
+    }
+    let ran = rehearse(&["no-such-runbook"]);
+    let names = "jaeger-sidecar-to-shared, otel-collector-sidecar-to-shared, xray-daemon-sidecar-to-shared";
+    assert!(ran.err.contains(&format!("name a file, or a shipped runbook: {names}")), "{}", ran.err);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_to_the_letter() {
     let [one, two, other] = ["7", "7", "8"].map(|seed| rehearse(&["--seed", seed]));
     assert_eq!((&one.out, &one.err), (&two.out, &two.err));

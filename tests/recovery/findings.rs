@@ -27,6 +27,8 @@ enum Change {
     Variables(&'static str),
     /// Of the runbook's text.
     Runbook(fn(String) -> String),
+    /// Of both.
+    Both(fn(&mut Value), fn(String) -> String),
 }
 
 const fn world(id: &'static str, change: fn(&mut Value)) -> Trial {
@@ -293,6 +295,14 @@ const TRIALS: &[Trial] = &[
     world("no-execution-role", |world| {
         definition(world).as_object_mut().expect("a task definition").remove("executionRoleArn");
     }),
+    Trial {
+        id: "no-task-role",
+        with: Change::Both(
+            |world| _ = definition(world).as_object_mut().expect("a task definition").remove("taskRoleArn"),
+            role_of_the_api,
+        ),
+        without: Change::Runbook(role_of_the_api),
+    },
     world("sidecar-needed", |world| container(world)["volumesFrom"] = json!([{ "sourceContainer": "jaeger" }])),
     world("sidecar-registered", |world| {
         let registry = world["servicediscovery"]["services"][0]["Arn"].clone();
@@ -323,6 +333,10 @@ const TRIALS: &[Trial] = &[
     }),
 ];
 
+fn role_of_the_api(text: String) -> String {
+    text.replace("  task_role_arn      = var.task_role_arn\n", "  task_role_like_service = true\n")
+}
+
 fn breaker(world: &mut Value, rollback: bool) {
     api(world)["deploymentConfiguration"]["deploymentCircuitBreaker"] = json!({ "enable": true, "rollback": rollback });
 }
@@ -339,6 +353,10 @@ fn made(change: Change) -> (Value, Runbook) {
         }
         Change::Variables(lines) => book = worlds::shipped(lines),
         Change::Runbook(change) => book = worlds::rewritten(change, ""),
+        Change::Both(of_world, of_runbook) => {
+            of_world(&mut world);
+            book = worlds::rewritten(of_runbook, "");
+        }
     }
     (world, book)
 }

@@ -148,8 +148,8 @@ impl Arriving {
             Look::Unprovable(why) => ("not-provable", format!("{why}{aside}")),
             Look::Arrived | Look::Nothing if had_some == Some(false) && !self.probe.succeeded() => {
                 let why = format!(
-                    "{} has not logged `{}` within {within}, but the sidecars had not before it either: the application seems idle, \
-                     which proves nothing{aside}",
+                    "{} has not logged `{}` within {within}, but the sidecars had not before it either: the application is idle, or that \
+                     is not what they log, which proves nothing{aside}",
                     self.service(),
                     self.contains
                 );
