@@ -131,7 +131,7 @@ fn findings_come_first_and_the_worst_of_them_first() {
 
     Plan: 1 to create, 0 to change, 0 to remove, 0 already so.
     Blocked: 1 finding blocks this plan.
-    Digest: f4f12128897559e0
+    Digest: a84d941b1792b568
     "#);
 }
 
