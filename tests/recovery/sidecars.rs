@@ -2,7 +2,8 @@
 //! an API to ask.
 
 use serde_json::{Value, json};
-use sidestep::model::{Disposition, FailureKind, RunId, StepId};
+use sidestep::doctor;
+use sidestep::model::{Disposition, Examination, FailureKind, RunId, StepId};
 use sidestep::sim::State;
 
 use super::case;
@@ -199,6 +200,10 @@ fn the_gate_tells_what_the_daemons_logs_say() {
         let both = format!("api_services = [\"{API}\", \"{FRONTEND}\"]\n");
         let (result, why) = held(worlds::other_start(XRAY), &both, &[]).await;
         assert!(result == "not-provable" && why.contains("not whose spans these are, and several services are pointed"), "{why}");
+        let mut unreadable = worlds::other_world(XRAY);
+        unreadable["iam"] = json!({ "denied": [{ "actions": ["logs:GetLogEvents"] }] });
+        let (result, why) = held(State::load(&unreadable, 7).expect("a world"), "", &[]).await;
+        assert!(result == "not-provable" && why.contains("the logs of `nexus-ai-xray-staging` may not be read:"), "{why}");
         // Somebody else uses the shared daemon already when the API is pointed at it.
         let lab = Lab::on(worlds::other_start(XRAY), &worlds::other(XRAY, ""), 1);
         assert!(matches!(lab.run_before(&["retarget-api-env"]).await, Stop::Before(..)));
@@ -210,6 +215,38 @@ fn the_gate_tells_what_the_daemons_logs_say() {
         assert!(matches!(&stop, Stop::Held(_, result) if result == "not-provable"), "{stop:?}");
         let (_, why) = lab.view().steps[&StepId::new(SPANS)].held.clone().expect("it is held");
         assert!(why.contains("somebody else sent there before the rollout already"), "{why}");
+    });
+}
+
+/// Looks, as `sidestep doctor` does.
+async fn examined(lab: &Lab) -> Examination {
+    let identity = lab.aws.identity().await.expect("credentials");
+    let evidence = doctor::read(&lab.aws, &lab.runbook, &identity, None).await.expect("it can be read");
+    doctor::examine(&evidence)
+}
+
+#[test]
+fn the_doctor_knows_their_ports_and_their_own_default() {
+    paused(async {
+        let lab = lab(XRAY, "");
+        done(lab.run().await);
+        assert_eq!(examined(&lab).await.causes, []);
+        let mut closed = lab.settled().await;
+        let rules = closed["ec2"]["securityGroups"][1]["IpPermissions"].as_array_mut().expect("rules");
+        rules.retain(|rule| rule["IpProtocol"] != "udp");
+        let found = examined(&Lab::new(&closed, &worlds::other(XRAY, ""), 1)).await;
+        assert_eq!(found.causes[0].id, "span-port-closed", "{found:?}");
+        assert!(found.causes[0].evidence[0].ends_with("in on UDP 2000"), "{found:?}");
+        let forgetful = |input: &mut Value| {
+            let environment = input["containerDefinitions"][0]["environment"].as_array_mut().expect("an environment");
+            environment.retain(|pair| pair["name"] != VARIABLE);
+        };
+        deployed_by_others(&lab, API, forgetful).await;
+        let found = examined(&lab).await;
+        assert_eq!(found.causes[0].id, "sidecar-gone", "{found:?}");
+        let words =
+            "AWS_XRAY_DAEMON_ADDRESS of container `api` is not set, which means `127.0.0.1:2000`, and the task definition has";
+        assert!(found.causes[0].evidence[0].starts_with(words), "{found:?}");
     });
 }
 
