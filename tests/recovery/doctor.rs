@@ -133,6 +133,14 @@ async fn instance_gone() -> Lab {
     lab
 }
 
+/// The load balancer is moved to other zones, and the shared service deployed anew.
+async fn zone_not_served() -> Lab {
+    let lab = after(|world| world["elbv2"]["loadBalancers"][0]["AvailabilityZones"] = json!([{ "ZoneName": "us-west-2d" }])).await;
+    lab.foreign("UpdateService", &of_service("forceNewDeployment", json!(true)));
+    lab.live(5 * 60_000).await;
+    lab
+}
+
 type Way = Pin<Box<dyn Future<Output = Lab>>>;
 
 /// The cause, what it is about, and how it comes about.
@@ -155,6 +163,16 @@ fn trials() -> Vec<(&'static str, &'static str, Way)> {
         ),
         ("health-path-unanswered", jaeger, Box::pin(wrong_health_path())),
         ("balancer-port-closed", jaeger, Box::pin(after(|world| without_rules(world, 16686)))),
+        (
+            "target-group-detached",
+            jaeger,
+            Box::pin(after(|world| {
+                let groups = world["elbv2"]["targetGroups"].as_array_mut().expect("target groups");
+                let group = groups.iter_mut().find(|group| group["Port"] == 16686).expect("the UI's");
+                group["LoadBalancerArns"] = json!([]);
+            })),
+        ),
+        ("zone-not-on-balancer", jaeger, Box::pin(zone_not_served())),
         ("span-port-closed", GROUP, Box::pin(after(|world| without_rules(world, 4318)))),
         (
             "egress-closed",
@@ -185,6 +203,15 @@ fn trials() -> Vec<(&'static str, &'static str, Way)> {
             Box::pin(after(|world| {
                 world["servicediscovery"]["services"] = json!([]);
                 world["servicediscovery"]["instances"] = json!({});
+            })),
+        ),
+        (
+            "name-foreign",
+            HOST,
+            Box::pin(after(|world| {
+                let names = world["servicediscovery"]["services"].as_array_mut().expect("names");
+                let name = names.iter_mut().find(|name| name["Name"] == "jaeger").expect("the shared service's");
+                name["DnsConfig"]["DnsRecords"][0]["Type"] = json!("SRV");
             })),
         ),
         ("service-not-registered", HOST, Box::pin(then("UpdateService", of_service("serviceRegistries", json!([])), 10))),

@@ -1,11 +1,9 @@
 //! The way back, from where the run stands in this process.
 
-use std::collections::BTreeSet;
-
 use super::super::standing::standing;
 use super::{Drive, Next};
-use crate::engine::{Engine, while_held};
-use crate::model::{Actor, Adoption, Error, Event, Extent, FailureKind, Plan, RunView};
+
+use crate::model::{Actor, Adoption, Error, Extent, FailureKind, Plan};
 use crate::session;
 
 impl Drive<'_> {
@@ -44,16 +42,9 @@ impl Drive<'_> {
 
     /// The plan of the way back, after looking at whatever is not known.
     pub async fn plan_back(&mut self, extent: &Extent, onto_newest: bool) -> Result<Plan, Error> {
-        let sentry = self.open.sentry()?;
-        let view = self.open.view().clone();
-        let (screen, also) = (self.screen, &self.also);
-        let mut sink = |view: &RunView, event: &Event| {
-            screen.event(view, event);
-            also(view, event);
-        };
-        let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
-        let planning = session::plan_back(engine, self.aws, extent, onto_newest);
-        while_held(self.aws, &sentry, planning).await?.map_err(|(step, failure)| match failure.kind {
+        let aws = self.aws;
+        let planned = self.with_engine(async |engine| session::plan_back(engine, aws, extent, onto_newest).await).await?;
+        planned.map_err(|(step, failure)| match failure.kind {
             FailureKind::Credentials => Error::Credentials {
                 why: failure.causes.join("; "),
                 at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),

@@ -190,6 +190,11 @@ impl<'a> Drive<'a> {
 
     /// Takes the run's claims away, as far as that can be done; what is left of them is said.
     pub async fn give_up_claims(&mut self) -> Result<(), Error> {
+        self.with_engine(async |engine| engine.give_up_claims().await).await
+    }
+
+    /// Has the engine do something else than run the plan, while the run is held.
+    async fn with_engine<T>(&mut self, act: impl AsyncFnOnce(Engine<'_, OpenRun>) -> Result<T, Error>) -> Result<T, Error> {
         let sentry = self.open.sentry()?;
         let view = self.open.view().clone();
         let (screen, also) = (self.screen, &self.also);
@@ -198,7 +203,7 @@ impl<'a> Drive<'a> {
             also(view, event);
         };
         let engine = Engine::new(self.aws, &mut self.open, view, &mut sink, &mut self.control, BTreeSet::new(), false);
-        while_held(self.aws, &sentry, engine.give_up_claims()).await
+        while_held(self.aws, &sentry, act(engine)).await
     }
 
     fn append(&mut self, bodies: Vec<RecordBody>) -> Result<(), Error> {
