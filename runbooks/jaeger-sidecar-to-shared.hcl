@@ -304,7 +304,6 @@ stage "open_ports" "open-ports" {
   from         = local.api_services
   to           = local.jaeger
   like_service = local.api_services[0] # the security groups that it will have
-  protocol     = "tcp"
   ports        = [4317, 4318]
   tags         = var.tags
 }

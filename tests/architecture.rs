@@ -23,7 +23,7 @@ const MOST_FILE_LINES: usize = 700;
 const MOST_FUNCTION_LINES: usize = 90;
 const PRINTERS: &[&str] = &["println!", "eprintln!", "print!", "eprint!", "dbg!"];
 /// What a runbook moves is for the runbook to say.
-const SIDECAR: &str = "jaeger";
+const SIDECARS: &[&str] = &["jaeger", "otel-collector", "x-ray", "xray-daemon"];
 /// Where it is named all the same: the table of shipped runbooks and its default, and the query API that a runbook may choose.
 const NAMES_A_SIDECAR: &[&str] = &[
     "src/sim/",
@@ -220,8 +220,9 @@ fn words(path: &str, source: &Source) -> Vec<(usize, String)> {
     if path.starts_with("src/") && !NAMES_A_SIDECAR.iter().any(|allowed| path.starts_with(allowed)) {
         let mut at = 0;
         for line in source.text.split_inclusive('\n') {
-            if line.to_lowercase().contains(SIDECAR) && !line.trim_start().starts_with("//") {
-                found.push((at, format!("`{SIDECAR}` is named: let the runbook say it")));
+            let named = SIDECARS.iter().find(|sidecar| line.to_lowercase().contains(**sidecar));
+            if let Some(sidecar) = named.filter(|_| !line.trim_start().starts_with("//")) {
+                found.push((at, format!("`{sidecar}` is named: let the runbook say it")));
             }
             at += line.len();
         }

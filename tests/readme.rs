@@ -55,8 +55,12 @@ fn every_finding_is_documented() {
 }
 
 /// The shipped runbooks, with what they need to be resolved.
-const SHIPPED: &[(&str, &[(&str, &str)])] =
-    &[("jaeger-sidecar-to-shared", &[("project_name", "nexus-ai"), ("environment", "staging"), ("aws_region", "us-west-2")])];
+const SHIPPED: &[(&str, &[(&str, &str)])] = &[
+    ("jaeger-sidecar-to-shared", NEEDED),
+    ("otel-collector-sidecar-to-shared", NEEDED),
+    ("xray-daemon-sidecar-to-shared", NEEDED),
+];
+const NEEDED: &[(&str, &str)] = &[("project_name", "nexus-ai"), ("environment", "staging"), ("aws_region", "us-west-2")];
 
 fn pairs(variables: &[(&str, &str)]) -> Vec<(String, String)> {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

@@ -26,6 +26,8 @@ mod newest;
 mod policy;
 #[path = "recovery/repairs.rs"]
 mod repairs;
+#[path = "recovery/sidecars.rs"]
+mod sidecars;
 #[path = "recovery/spans.rs"]
 mod spans;
 #[path = "recovery/stale.rs"]
@@ -124,6 +126,14 @@ fn a_second_crash_after_each_is_recovered_from() {
 #[ignore = "every two crash points: an hour in a debug build"]
 fn every_pair_of_crashes_is_recovered_from() {
     check(&shipped(), Choice::All, Depth::Pairs);
+}
+
+#[test]
+#[ignore = "every crash point: minutes in a debug build"]
+fn a_crash_everywhere_with_another_sidecar_is_recovered_from() {
+    for case in sidecars::cases() {
+        check(&case, Choice::All, Depth::Once);
+    }
 }
 
 #[test]

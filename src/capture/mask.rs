@@ -27,6 +27,8 @@ pub const MASK: &str = "<masked>";
 
 /// Variables whose values are settings of tracing and say nothing else.
 const SETTINGS: &[&str] = &[
+    "AWS_XRAY_CONTEXT_MISSING",
+    "AWS_XRAY_TRACING_NAME",
     "MEMORY_MAX_TRACES",
     "OTEL_EXPORTER_OTLP_COMPRESSION",
     "OTEL_EXPORTER_OTLP_INSECURE",

@@ -23,7 +23,7 @@ use crate::ui::{plan_view, summary};
 
 pub fn call(context: &Context, args: &RehearseArgs) -> Result<Exit, Error> {
     fitting(args)?;
-    let file = WorldFile::read(args.world.as_deref())?;
+    let file = WorldFile::read(args.world.as_deref(), args.runbook.as_deref())?;
     // It must be one before anything in it is believed.
     let state = file.load(args.seed)?;
     let runbook = fitting_runbook(context, args, &file)?;

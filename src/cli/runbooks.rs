@@ -21,10 +21,9 @@ fn open(wanted: &str) -> Result<SourceFile, Error> {
     match read(Path::new(wanted), "runbook") {
         Ok(text) => Ok(SourceFile { path: wanted.to_owned(), text }),
         Err(Error::FileUnreadable { what, path, why, .. }) => {
-            let names = built_in_names();
-            let hint = match near_miss(wanted, names.iter().copied()) {
+            let hint = match near_miss(wanted, built_in_names()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("name a file, or a shipped runbook: {}", names.join(", ")),
+                None => format!("name a file, or a shipped runbook: {}", built_in_names().collect::<Vec<_>>().join(", ")),
             };
             Err(Error::FileUnreadable { what, path, why, hint: Some(hint) })
         }

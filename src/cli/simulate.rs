@@ -10,7 +10,7 @@ use crate::sim::server::{Options, serve};
 use crate::sim::{Sim, State};
 
 pub fn call(context: &Context, args: &SimulateArgs) -> Result<Exit, Error> {
-    let file = WorldFile::read(args.world.as_deref())?;
+    let file = WorldFile::read(args.world.as_deref(), None)?;
     let world = &file.world;
     // Clients bring the wall's time along (`aws logs tail` asks for the last ten minutes), so the world begins now.
     let now = context.clock()?.now().as_millisecond();

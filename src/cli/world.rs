@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::runbooks;
 use crate::model::{Error, Runbook};
+use crate::runbook::built_in_world;
 use crate::sim::State;
-
-const BUILT_IN_WORLD: &str = include_str!("../../runbooks/worlds/nexus-ai-staging.json");
-const BUILT_IN_VARIABLES: &str = include_str!("../../runbooks/worlds/nexus-ai-staging.tfvars");
 
 /// A world file as it was read.
 pub struct WorldFile {
@@ -26,17 +24,13 @@ pub struct WorldFile {
 }
 
 impl WorldFile {
-    /// Reads one; the built-in world when none is named.
+    /// Reads one; when none is named, the built-in world that is for the runbook of this name, or of a file of this name, or else the
+    /// default runbook's.
     ///
     /// # Errors
     /// [`Error::FileUnreadable`]; [`Error::WorldInvalid`] for what is no JSON, or names runbook and variables in a wrong way.
-    pub fn read(path: Option<&Path>) -> Result<Self, Error> {
-        let Some(path) = path else {
-            let path = "<built-in>/nexus-ai-staging.json".to_owned();
-            let world = serde_json::from_str(BUILT_IN_WORLD).map_err(|error| Error::Internal { message: error.to_string() })?;
-            let variables = vec![("<built-in>/nexus-ai-staging.tfvars".to_owned(), BUILT_IN_VARIABLES.to_owned())];
-            return Ok(Self { path, world, variables, runbook: None });
-        };
+    pub fn read(path: Option<&Path>, of: Option<&str>) -> Result<Self, Error> {
+        let Some(path) = path else { return Self::built_in(of) };
         let shown = path.display().to_string();
         let text = runbooks::read(path, "world file")?;
         let world: Value =
@@ -44,6 +38,16 @@ impl WorldFile {
         let variables = variables(&shown, &world)?;
         let runbook = runbook(&shown, &world)?;
         Ok(Self { path: shown, world, variables, runbook })
+    }
+
+    fn built_in(runbook: Option<&str>) -> Result<Self, Error> {
+        let stem = runbook.and_then(|named| Path::new(named).file_stem()?.to_str());
+        let Some(world) = stem.and_then(built_in_world).or_else(|| built_in_world(runbooks::DEFAULT)) else {
+            return Err(Error::Internal { message: "there is no built-in world".to_owned() });
+        };
+        let text = serde_json::from_str(world.text).map_err(|error| Error::Internal { message: error.to_string() })?;
+        let variables = vec![(format!("<built-in>/{}.tfvars", world.name), world.variables.to_owned())];
+        Ok(Self { path: format!("<built-in>/{}.json", world.name), world: text, variables, runbook: None })
     }
 
     /// The account in it. Every draw is decided by `seed`.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Direction, GATE_APPROVE, GATE_BAKE, Lane, Plan, RunView, StageId, StagePlan, StepClass, StepId, StepPlan, StepState, StepView,
+    AWAIT_ARRIVAL, AWAIT_LINES, Direction, GATE_APPROVE, GATE_BAKE, Lane, Plan, RunView, StageId, StagePlan, StepClass, StepId,
+    StepPlan, StepState, StepView,
 };
 
 impl RunView {
@@ -113,6 +114,11 @@ impl Lane {
 }
 
 impl StepPlan {
+    /// Whether it looks for spans at the shared service.
+    pub fn looks_for_spans(&self) -> bool {
+        self.action == AWAIT_ARRIVAL || self.action == AWAIT_LINES
+    }
+
     /// Whether it is a gate's.
     pub fn is_gate(&self) -> bool {
         [GATE_APPROVE, GATE_BAKE].contains(&self.action.as_str())

@@ -128,6 +128,10 @@ pub struct Lane {
 pub const GATE_APPROVE: &str = "gate.approve";
 /// The action of a gate that watches a stage's services for a time after it.
 pub const GATE_BAKE: &str = "gate.bake";
+/// The action that asks the shared service whether spans arrive.
+pub const AWAIT_ARRIVAL: &str = "spans.await-arrival";
+/// The action that looks for it in what the shared service logs.
+pub const AWAIT_LINES: &str = "spans.await-lines";
 
 /// What sort of step it is; decides what the engine may do with one whose outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,7 +237,7 @@ pub enum Severity {
 /// Something noticed while planning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// A stable id, for example `otlp-port-closed`; `--accept` takes it.
+    /// A stable id, for example `span-port-closed`; `--accept` takes it.
     pub id: String,
     /// How much it matters.
     pub severity: Severity,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::model::{Lane, Outlook, StageId, StagePlan, StepClass, StepPlan, Wave};
+use crate::model::{AWAIT_ARRIVAL, AWAIT_LINES, Lane, Outlook, StageId, StagePlan, StepClass, StepPlan, Wave};
 use crate::stages::facts::Facts;
 use crate::stages::subject::Subject;
 
@@ -18,7 +18,7 @@ const LOOK_S: u64 = 30;
 /// The action that waits for a rollout.
 const ROLLOUT: &str = "ecs.await-rollout";
 /// Waits for what has mostly come by the time the rollout before them is complete.
-const SOON: &[&str] = &["elb.await-own-targets", "servicediscovery.await-instances", "spans.await-arrival"];
+const SOON: &[&str] = &["elb.await-own-targets", "servicediscovery.await-instances", AWAIT_ARRIVAL, AWAIT_LINES];
 
 /// What a stage takes by its steps: waves one after the other, in each the slowest lane. Stages that take only moments are not there.
 fn by_stage(stages: &[StagePlan]) -> BTreeMap<StageId, u64> {

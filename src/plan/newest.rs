@@ -182,12 +182,17 @@ async fn take_back(
     for edit in &edits {
         match edit {
             Edit::ResetEnv { name, from, to, .. } => {
-                let reset = containers(&after).filter(|(container, _)| {
-                    containers(&before).any(|(known, body)| known == *container && env(body, name) == Some(from))
-                        && containers(&after).any(|(known, body)| known == *container && env(body, name) == Some(to))
-                });
-                let path = |container: &str| format!("containerDefinitions[{container}].environment[{name}]");
-                changes.extend(reset.map(|(container, _)| changed(path(container), Some(json!(from)), json!(to))));
+                for (container, body) in containers(&after) {
+                    let had = containers(&before).any(|(known, body)| known == container && env(body, name) == Some(from));
+                    // One that was added is taken out again.
+                    let to = match env(body, name) {
+                        Some(value) if value == to => Some(json!(to)),
+                        None => None,
+                        Some(_) => continue,
+                    };
+                    let path = format!("containerDefinitions[{container}].environment[{name}]");
+                    changes.extend(had.then(|| Change { path, from: Some(json!(from)), to }));
+                }
             }
             Edit::PutBack { container, of } if !containers(&before).any(|(known, _)| known == container) => {
                 let to = json!(format!("as in {}", short_name(of)));

@@ -39,7 +39,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-pub use built_in::{built_in, built_in_names};
+pub use built_in::{World, built_in, built_in_names, built_in_world};
 pub use names::near_miss;
 pub use render::render_problem;
 pub use resolve::{VariableSources, resolve};

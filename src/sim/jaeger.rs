@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 use super::ecs::json::texts;
 use super::ecs::{Container, ImageFault, Task};
+use super::images;
+use super::sender::Transport;
 use super::traffic::Run;
 use super::{Millis, State};
 
@@ -73,7 +75,7 @@ pub(super) fn reach<'a>(state: &'a State, ip: &str, port: u16, from_groups: Opti
     let Some(task) = state.ecs.task_at(ip).filter(|_| !ip.is_empty()) else { return Reach::Nobody };
     if let Some(groups) = from_groups {
         let from = neighbour(state, task);
-        if !state.ec2.lets_through(&from, groups, ip, &task.groups, port) {
+        if !state.ec2.lets_through(&from, groups, ip, &task.groups, (Transport::Tcp, port)) {
             return Reach::Nobody;
         }
     }
@@ -100,7 +102,7 @@ fn open(container: &Container, port: u16) -> bool {
         Some(_) => &[QUERY, 13_133],
         None => &[],
     };
-    container.listens_on(port) || built_in.contains(&port)
+    container.listens_on(Transport::Tcp, port) || built_in.contains(&port)
 }
 
 /// The version of a Jaeger image.
@@ -163,7 +165,8 @@ pub(super) fn is_one(container: &Container) -> bool {
 /// What a GET on the shared Jaeger gives: the newest task whose only serving container is a Jaeger that takes spans in.
 pub(super) fn shared(state: &State, path_and_query: &str) -> Option<HttpAnswer> {
     let receives = |container: &Container| {
-        container.runs() && container.listens_on(QUERY) && (container.listens_on(4317) || container.listens_on(4318))
+        let listens = |port: u16| container.listens_on(Transport::Tcp, port);
+        container.runs() && listens(QUERY) && (listens(4317) || listens(4318))
     };
     let found = state.ecs.tasks.iter().rev().find_map(|task| {
         let container = task.containers.iter().find(|container| receives(container))?;
@@ -189,7 +192,9 @@ pub(super) fn check_passes(state: &State, task: &Task, container: &Container) ->
     if sick(state, container) {
         return false;
     }
-    let Some(version) = Version::of(container) else { return true };
+    let Some(version) = Version::of(container) else {
+        return images::of(container).is_none_or(|image| image.can_check(container));
+    };
     let command = texts(&container.spec["healthCheck"], "command").join(" ");
     if command.contains("curl") {
         return false;

@@ -1,30 +1,33 @@
 //! Traffic: every container that is told where to send spans sends one a second, and each is accounted for.
 //!
 //! ```text
-//!   a container with OTEL_EXPORTER_OTLP_ENDPOINT, while it runs
+//!   a container that is told of tracing, by OpenTelemetry's variables or the X-Ray SDK's, while it runs ([`Sender`])
 //!        │ one span a second
 //!        ├─ localhost ─▶ a container of the same task that opens the port and runs
 //!        └─ a name ─▶ resolved, remembered for its TTL ─▶ security groups ─▶ a task that opens the port and runs
 //!                                                                                   │
-//!                             lost, with the reason                  arrived: kept in that container's memory
+//!                             lost, with the reason                  arrived: kept in that container's memory, or passed on at once
 //! ```
 //!
 //! Besides, an application makes a span of each request that is served by it ([`emit`]); while it is idle it makes no other.
 //!
 //! Nothing happens per span. Whether spans arrive changes only when an event happens or a remembered name expires; so
 //! [`State::advance`] asks for the account up to each event before it lets it happen, and the spans in between are counted at
-//! once. Spans kept by a container that no longer runs are arrived, but not *retained*.
+//! once. Spans kept by a container that no longer runs are arrived, but not *retained*. An image that passes them on ([`images`]) keeps
+//! none, so they stay; what an X-Ray daemon logs of it is written when somebody reads the logs ([`State::write_span_logs`]).
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::ecs::json::last_part;
-use super::ecs::{Container, Task};
+use super::ecs::Task;
+use super::ecs::json::{last_part, owned, text};
+use super::images;
+use super::sender::{PERIOD, Sender};
 use super::{Millis, State};
 
-/// From one span of a container to its next one.
-const PERIOD: Millis = 1000;
+/// How long an X-Ray daemon of the simulator collects segments for one batch.
+const BATCH: Millis = 10_000;
 
 /// A container of a task.
 pub(super) type ContainerKey = (String, String);
@@ -36,6 +39,7 @@ pub(super) enum Lost {
     NameDoesNotResolve,
     BlockedBySecurityGroup,
     ReceiverNotRunning,
+    ReceiverHasNoRole,
 }
 
 impl Lost {
@@ -45,6 +49,7 @@ impl Lost {
             Self::NameDoesNotResolve => "name-does-not-resolve",
             Self::BlockedBySecurityGroup => "blocked-by-security-group",
             Self::ReceiverNotRunning => "receiver-not-running",
+            Self::ReceiverHasNoRole => "receiver-has-no-role",
         }
     }
 }
@@ -66,8 +71,10 @@ pub(super) struct Traffic {
     ledger: BTreeMap<(usize, String), Entry>,
     /// What each sending container remembers of its endpoint's name.
     names: BTreeMap<ContainerKey, Name>,
-    /// What each receiving container keeps: by the name of the service that sent.
+    /// What each receiving container keeps, or has passed on: by the name of the service that sent.
     pub(super) stores: BTreeMap<ContainerKey, Store>,
+    /// Until when those that log what they pass on have written of it.
+    logged: BTreeMap<ContainerKey, Millis>,
 }
 
 /// Spans of one task in one stage.
@@ -77,6 +84,8 @@ struct Entry {
     sent: u64,
     /// By receiving container.
     arrived: BTreeMap<ContainerKey, u64>,
+    /// Of these, what was passed on at once.
+    passed_on: BTreeMap<ContainerKey, u64>,
     lost: BTreeMap<Lost, u64>,
 }
 
@@ -128,6 +137,7 @@ impl Traffic {
     /// A task's containers are gone, and what they kept and remembered with them.
     pub(super) fn forget(&mut self, task: &str) {
         self.stores.retain(|(keeper, _), _| keeper != task);
+        self.logged.retain(|(keeper, _), _| keeper != task);
         self.names.retain(|(sender, _), _| sender != task);
     }
 
@@ -138,58 +148,6 @@ impl Traffic {
             Some(known) => known.count += run.count,
             None => runs.push(run),
         }
-    }
-}
-
-/// A container that sends spans.
-struct Sender {
-    key: ContainerKey,
-    /// The service name of its spans.
-    service: String,
-    host: String,
-    port: u16,
-    started: Millis,
-}
-
-impl Sender {
-    fn of(task: &Task, container: &Container) -> Option<Self> {
-        let endpoint =
-            container.env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| container.env("OTEL_EXPORTER_OTLP_ENDPOINT"))?;
-        let (host, port) = endpoint_of(endpoint)?;
-        Some(Self {
-            key: (task.id.clone(), container.name.clone()),
-            service: service_name(container),
-            host,
-            port,
-            started: container.started,
-        })
-    }
-}
-
-/// As OpenTelemetry's SDKs take it from the environment, or else the container's name for what the program says.
-fn service_name(container: &Container) -> String {
-    let attributes = container.env("OTEL_RESOURCE_ATTRIBUTES").into_iter().flat_map(|pairs| pairs.split(','));
-    let attribute = attributes.filter_map(|pair| pair.split_once('=')).find(|(key, _)| key.trim() == "service.name");
-    let named = container.env("OTEL_SERVICE_NAME").or(attribute.map(|(_, value)| value.trim()));
-    named.unwrap_or(&container.name).to_owned()
-}
-
-impl Sender {
-    /// The time of its first span at or after `time`: the first of all comes one period after its start.
-    fn first_from(&self, time: Millis) -> Millis {
-        let periods = (time - self.started + PERIOD - 1).div_euclid(PERIOD).max(1);
-        self.started + periods * PERIOD
-    }
-}
-
-/// Host and port of `http://host:port/path`.
-fn endpoint_of(endpoint: &str) -> Option<(String, u16)> {
-    let (scheme, rest) = endpoint.split_once("://")?;
-    let authority = rest.split('/').next()?;
-    let default = if scheme == "https" { 443 } else { 80 };
-    match authority.rsplit_once(':') {
-        Some((host, port)) => Some((host.to_owned(), port.parse().ok()?)),
-        None => Some((authority.to_owned(), default)),
     }
 }
 
@@ -241,6 +199,10 @@ pub(super) fn emit(state: &mut State, key: &ContainerKey) {
 
 fn note(state: &mut State, sender: &Sender, fate: Result<ContainerKey, Lost>, first: Millis, count: u64) {
     let service = state.ecs.task(&sender.key.0).map(|task| task.service_name().to_owned()).unwrap_or_default();
+    let passes_on = fate.as_ref().is_ok_and(|(task, name)| {
+        let receiver = state.ecs.task(task).and_then(|task| task.containers.iter().find(|known| known.name == *name));
+        receiver.is_some_and(|container| images::of(container).is_some_and(|image| image.passes_on))
+    });
     let traffic = &mut state.ecs.traffic;
     let entry = traffic.ledger.entry((traffic.current, sender.key.0.clone())).or_default();
     entry.service = service;
@@ -248,6 +210,9 @@ fn note(state: &mut State, sender: &Sender, fate: Result<ContainerKey, Lost>, fi
     match fate {
         Ok(receiver) => {
             *entry.arrived.entry(receiver.clone()).or_default() += count;
+            if passes_on {
+                *entry.passed_on.entry(receiver.clone()).or_default() += count;
+            }
             traffic.keep(&receiver, &sender.service, Run { task: sender.key.0.clone(), first, count });
         }
         Err(lost) => *entry.lost.entry(lost).or_default() += count,
@@ -258,7 +223,7 @@ fn note(state: &mut State, sender: &Sender, fate: Result<ContainerKey, Lost>, fi
 fn fate(state: &mut State, sender: &Sender, at: Millis) -> (Result<ContainerKey, Lost>, Millis) {
     if matches!(sender.host.as_str(), "localhost" | "127.0.0.1" | "[::1]") {
         let Some(task) = state.ecs.task(&sender.key.0) else { return (Err(Lost::NoReceiver), Millis::MAX) };
-        return (received(task, sender.port), Millis::MAX);
+        return (received(state, task, sender), Millis::MAX);
     }
     let (addresses, expires) = if sender.host.parse::<std::net::Ipv4Addr>().is_ok() {
         (vec![sender.host.clone()], Millis::MAX)
@@ -289,22 +254,27 @@ fn resolve(state: &mut State, sender: &Sender, at: Millis) -> (Vec<String>, Mill
 fn deliver(state: &State, sender: &Sender, address: &str) -> Result<ContainerKey, Lost> {
     let Some(receiver) = state.ecs.task_at(address) else { return Err(Lost::ReceiverNotRunning) };
     let Some(from) = state.ecs.task(&sender.key.0) else { return Err(Lost::NoReceiver) };
-    if receiver.id != from.id && !state.ec2.lets_through(&from.ip, &from.groups, &receiver.ip, &receiver.groups, sender.port) {
+    let way = (sender.transport, sender.port);
+    if receiver.id != from.id && !state.ec2.lets_through(&from.ip, &from.groups, &receiver.ip, &receiver.groups, way) {
         return Err(Lost::BlockedBySecurityGroup);
     }
-    received(receiver, sender.port)
+    received(state, receiver, sender)
 }
 
 /// The container of the task that takes in what comes on the port.
-fn received(task: &Task, port: u16) -> Result<ContainerKey, Lost> {
-    let mut opening = task.containers.iter().filter(|container| container.listens_on(port)).peekable();
+fn received(state: &State, task: &Task, sender: &Sender) -> Result<ContainerKey, Lost> {
+    let opens = |container: &&super::ecs::Container| container.listens_on(sender.transport, sender.port);
+    let mut opening = task.containers.iter().filter(opens).peekable();
     if opening.peek().is_none() {
         return Err(Lost::NoReceiver);
     }
-    match opening.find(|container| container.runs()) {
-        Some(container) => Ok((task.id.clone(), container.name.clone())),
-        None => Err(Lost::ReceiverNotRunning),
+    let Some(container) = opening.find(|container| container.runs()) else { return Err(Lost::ReceiverNotRunning) };
+    // What it passes on it signs as the task's role.
+    let signs = images::of(container).is_some_and(|image| image.calls_aws);
+    if signs && !state.ecs.has_task_role(task) {
+        return Err(Lost::ReceiverHasNoRole);
     }
+    Ok((task.id.clone(), container.name.clone()))
 }
 
 /// Sums of entries.
@@ -321,7 +291,8 @@ impl Sums {
         self.sent += entry.sent;
         for (receiver, count) in &entry.arrived {
             self.arrived += count;
-            self.retained += if runs(receiver) { *count } else { 0 };
+            let passed_on = entry.passed_on.get(receiver).copied().unwrap_or(0);
+            self.retained += if runs(receiver) { *count } else { passed_on };
         }
         for (reason, count) in &entry.lost {
             *self.lost.entry(*reason).or_default() += count;
@@ -359,6 +330,41 @@ impl State {
         let labels: Vec<Value> =
             labels.iter().zip(&traffic.labels).map(|(sums, label)| sums.render(json!({ "label": label }))).collect();
         json!({ "total": total.render(json!({})), "labels": labels, "tasks": tasks })
+    }
+
+    /// Writes what running X-Ray daemons have logged by now of the segments that they passed on, and have not written yet: a line for
+    /// all of [`BATCH`].
+    pub(super) fn write_span_logs(&mut self) {
+        let now = self.now;
+        account(self, now);
+        let mut lines = Vec::new();
+        for task in &self.ecs.tasks {
+            for container in task.containers.iter().filter(|container| images::of(container).is_some_and(|image| image.logs)) {
+                let options = &container.spec["logConfiguration"]["options"];
+                if text(&container.spec["logConfiguration"], "logDriver") != "awslogs" || !container.runs() {
+                    continue;
+                }
+                let key = (task.id.clone(), container.name.clone());
+                let store = self.ecs.traffic.stores.get(&key);
+                let runs: Vec<&Run> = store.into_iter().flat_map(|store| store.services.values().flatten()).collect();
+                let Some(first) = runs.iter().map(|run| run.first).min() else { continue };
+                let mut at = self.ecs.traffic.logged.get(&key).copied().unwrap_or(first - first.rem_euclid(BATCH));
+                while at + BATCH <= now {
+                    let segments: usize = runs.iter().map(|run| run.times(at, at + BATCH - 1).count()).sum();
+                    at += BATCH;
+                    if segments > 0 {
+                        let group = owned(options, "awslogs-group");
+                        let stream = format!("{}/{}/{}", text(options, "awslogs-stream-prefix"), container.name, task.id);
+                        lines.push((group, stream, at, segments));
+                    }
+                }
+                self.ecs.traffic.logged.insert(key, at);
+            }
+        }
+        for (group, stream, at, segments) in lines {
+            let line = format!("[Info] Successfully sent batch of {segments} segments (0.021 seconds)");
+            self.logs.append(&group, &stream, at, &line);
+        }
     }
 
     /// Whether nobody uses the applications from now on: then spans come of single requests only.

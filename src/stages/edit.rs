@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::unedit;
 
@@ -25,6 +25,9 @@ pub enum Edit {
         from: String,
         /// The value it gets.
         to: String,
+        /// Where the variable is added to containers that do not have it, because a program that is not told takes `from` by itself.
+        #[serde(default, skip_serializing_if = "Adding::is_none")]
+        add: Adding,
     },
     /// Removes a container and what refers to it.
     Strip {
@@ -43,6 +46,9 @@ pub enum Edit {
         to: String,
         /// The revision that was edited then: its containers with the value `to` are those that were changed.
         of: String,
+        /// Where the variable was added, to be taken out again.
+        #[serde(default, skip_serializing_if = "Adding::is_none")]
+        added: Adding,
     },
     /// The inverse of [`Edit::Strip`] on a revision that others have changed since.
     PutBack {
@@ -53,17 +59,48 @@ pub enum Edit {
     },
 }
 
+/// The containers to which a variable is added.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Adding {
+    /// None.
+    #[default]
+    Nowhere,
+    /// Each.
+    Each,
+    /// These.
+    To(Vec<String>),
+}
+
+impl Adding {
+    fn is_none(&self) -> bool {
+        *self == Self::Nowhere
+    }
+
+    /// Whether a container without the variable gets it. One that takes it from a secret has it.
+    pub fn adds_to(&self, container: &Value, variable: &str) -> bool {
+        let named = |list: &str| container[list].as_array().into_iter().flatten().any(|entry| entry["name"] == variable);
+        let meant = match self {
+            Self::Nowhere => false,
+            Self::Each => true,
+            Self::To(names) => names.iter().any(|name| container["name"] == **name),
+        };
+        meant && !named("environment") && !named("secrets")
+    }
+}
+
 impl Edit {
     /// The edit that takes this one back on a revision that others have changed since; `of` is the revision that this one was
     /// made from. An inverse has none.
     pub fn inverse(&self, of: &str) -> Option<Self> {
         match self {
-            Self::SetEnv { except, name, from, to } => Some(Self::ResetEnv {
+            Self::SetEnv { except, name, from, to, add } => Some(Self::ResetEnv {
                 except: except.clone(),
                 name: name.clone(),
                 from: to.clone(),
                 to: from.clone(),
                 of: of.to_owned(),
+                added: add.clone(),
             }),
             Self::Strip { container } => Some(Self::PutBack { container: container.clone(), of: of.to_owned() }),
             Self::ResetEnv { .. } | Self::PutBack { .. } => None,
@@ -84,10 +121,10 @@ pub fn apply(edits: &[Edit], input: &mut Value, originals: &Originals) -> Result
     let original = |of: &String| originals.get(of).ok_or_else(|| format!("the revision {of}, which was edited then, is not known"));
     for edit in edits {
         match edit {
-            Edit::SetEnv { except, name, from, to } => set_env(input, except, name, from, to)?,
+            Edit::SetEnv { except, name, from, to, add } => set_env(input, except, name, [from, to], add)?,
             Edit::Strip { container } => strip(input, container)?,
-            Edit::ResetEnv { except, name, from, to, of } => {
-                let variable = unedit::Variable { name, ours: from, before: to };
+            Edit::ResetEnv { except, name, from, to, of, added } => {
+                let variable = unedit::Variable { name, ours: from, before: to, added };
                 unedit::reset_env(input, original(of)?, except, &variable);
             }
             Edit::PutBack { container, of } => unedit::put_back(input, original(of)?, container)?,
@@ -100,9 +137,19 @@ pub(super) fn containers(input: &mut Value) -> impl Iterator<Item = &mut Value> 
     input["containerDefinitions"].as_array_mut().into_iter().flatten()
 }
 
-fn set_env(input: &mut Value, except: &str, name: &str, from: &str, to: &str) -> Result<(), String> {
+fn set_env(input: &mut Value, except: &str, name: &str, [from, to]: [&str; 2], add: &Adding) -> Result<(), String> {
     let mut changed = 0;
     for container in containers(input).filter(|container| container["name"] != except) {
+        if add.adds_to(container, name) {
+            if !container["environment"].is_array() {
+                container["environment"] = json!([]);
+            }
+            if let Some(list) = container["environment"].as_array_mut() {
+                list.push(json!({ "name": name, "value": to }));
+                changed += 1;
+            }
+            continue;
+        }
         for pair in container["environment"].as_array_mut().into_iter().flatten() {
             if pair["name"] == name && pair["value"] == from {
                 pair["value"] = Value::String(to.to_owned());
@@ -157,8 +204,6 @@ pub fn refuses_strip(input: &Value, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn task() -> Value {
@@ -175,7 +220,40 @@ mod tests {
             name: "OTLP".into(),
             from: "http://localhost:4318".into(),
             to: "http://shared:4318".into(),
+            add: Adding::Nowhere,
         }
+    }
+
+    fn adding(add: Adding) -> Edit {
+        Edit::SetEnv { except: "jaeger".into(), name: "ADDRESS".into(), from: "127.0.0.1:1".into(), to: "shared:1".into(), add }
+    }
+
+    #[test]
+    fn a_variable_that_is_implied_is_added_where_it_is_not_set() {
+        let pair = json!({ "name": "ADDRESS", "value": "shared:1" });
+        let has = |task: &Value, index: usize| {
+            task["containerDefinitions"][index]["environment"].as_array().is_some_and(|list| list.contains(&pair))
+        };
+        let mut each = task();
+        each["containerDefinitions"][0].as_object_mut().expect("a container").remove("environment");
+        apply(&[adding(Adding::Each)], &mut each, &Originals::new()).expect("it is added");
+        assert!(has(&each, 0) && has(&each, 1) && !has(&each, 2), "all but the sidecar: {each}");
+        let mut some = task();
+        some["containerDefinitions"][1]["environment"] = json!([{ "name": "ADDRESS", "value": "127.0.0.1:1" }]);
+        some["containerDefinitions"][0]["secrets"] = json!([{ "name": "ADDRESS", "valueFrom": "arn" }]);
+        apply(&[adding(Adding::Each)], &mut some, &Originals::new()).expect("one has the expected value");
+        assert!(!has(&some, 0) && has(&some, 1), "what comes from a secret is left: {some}");
+        let mut named = task();
+        apply(&[adding(Adding::To(vec!["worker".into()]))], &mut named, &Originals::new()).expect("it is added");
+        assert!(!has(&named, 0) && has(&named, 1), "only where it is meant: {named}");
+        assert!(apply(&[adding(Adding::Nowhere)], &mut task(), &Originals::new()).is_err());
+    }
+
+    #[test]
+    fn an_edit_of_an_earlier_version_reads_as_one_that_adds_nothing() {
+        let text = json!({ "edit": "set-env", "except": "jaeger", "name": "OTLP", "from": "http://localhost:4318", "to": "http://shared:4318" });
+        assert_eq!(serde_json::from_value::<Edit>(text.clone()).expect("it reads"), retarget());
+        assert_eq!(serde_json::to_value(retarget()).expect("it writes"), text);
     }
 
     #[test]

@@ -94,6 +94,9 @@ pub const ENDPOINT_UNEXPECTED: FindingKind = FindingKind::must_repair(
 /// No role for logs.
 pub const NO_EXECUTION_ROLE: FindingKind =
     FindingKind::must_repair("no-execution-role", "a container writes logs, and there is no execution role to write them with");
+/// No role for calls to AWS.
+pub const NO_TASK_ROLE: FindingKind =
+    FindingKind::warning("no-task-role", "the task is to have the role of the service that it is like, and that has none");
 /// The sidecar cannot go.
 pub const SIDECAR_NEEDED: FindingKind = FindingKind::must_repair(
     "sidecar-needed",
@@ -144,6 +147,7 @@ pub const ALL: &[&FindingKind] = &[
     &NAMESPACE_AMBIGUOUS,
     &ENDPOINT_UNEXPECTED,
     &NO_EXECUTION_ROLE,
+    &NO_TASK_ROLE,
     &SIDECAR_NEEDED,
     &SIDECAR_REGISTERED,
     &TARGET_GROUP_MISSING,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::facts::{Facts, Wants};
 use super::findings::{FindingKind, Seen};
 use super::gates::COMMON;
+use super::port::NO_PORT;
 use super::subject::Subject;
 use crate::model::{
     Finding, Input, Lane, LaneId, Problem, Resource, RunId, StageDecl, StagePlan, StepClass, StepId, StepPlan, Wave,
@@ -338,6 +339,7 @@ fn mend(body: &mut Value, pointer: &str, message: &str) -> bool {
         // What type it has shows when null does not fit.
         _ if message.starts_with("missing field") => Value::Null,
         _ if message.contains("is not a duration") => json!("1m"),
+        _ if message.contains(NO_PORT) => json!(1),
         "a string" => json!("x"),
         "a sequence" => json!([]),
         "a map" => json!({}),
@@ -406,7 +408,7 @@ mod tests {
         struct Settings {
             name: String,
             days: u64,
-            ports: Vec<u16>,
+            ports: Vec<crate::stages::port::Port>,
             within: Seconds,
         }
         let decl = StageDecl {
@@ -428,7 +430,7 @@ mod tests {
             messages,
             [
                 "stage `one`: \"soon\" is not a duration; write for example \"30m\"",
-                "stage `one`: `1` wants a whole number up to 65535, not -1",
+                "stage `one`: -1 is not a port from 1 to 65535; write for example 4317, or \"2000/udp\"",
                 "stage `one`: `colour` is not known here; known: `name`, `days`, `ports`, `within`",
                 "stage `one`: `days` wants a whole number, not \"a week\"",
                 "stage `one`: `name` is missing",

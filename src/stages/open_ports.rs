@@ -9,6 +9,7 @@ use serde_json::json;
 use super::facts::{self, Facts, Wants};
 use super::findings::{RULES_UNREAD, Seen};
 use super::kind::{LaneBuilder, Planning, StageKind, checked, settings, stage_plan};
+use super::port::Port;
 use super::reach::{Answer, Peer, Way, lets_through};
 use super::subject::{Opening, Subject};
 use crate::model::{Change, Disposition, Lane, Problem, Resource, StageDecl, StagePlan, StepClass};
@@ -25,15 +26,9 @@ struct Settings {
     to: String,
     /// The service whose security groups it gets, while it is not there.
     like_service: String,
-    #[serde(default = "tcp")]
-    protocol: String,
-    ports: Vec<u16>,
+    ports: Vec<Port>,
     #[serde(default)]
     tags: BTreeMap<String, String>,
-}
-
-fn tcp() -> String {
-    "tcp".to_owned()
 }
 
 impl StageKind for OpenPorts {
@@ -47,12 +42,8 @@ impl StageKind for OpenPorts {
             Err(problems) => return problems,
         };
         let mut problems = Vec::new();
-        if !["tcp", "udp"].contains(&settings.protocol.as_str()) {
-            let hint = Some("write \"tcp\" or \"udp\"".to_owned());
-            problems.push(decl.problem_at("/protocol", format!("protocol `{}` has no ports here", settings.protocol), hint));
-        }
-        if settings.ports.is_empty() || settings.ports.contains(&0) {
-            problems.push(decl.problem_at("/ports", "ports wants one port at least, from 1 on", None));
+        if settings.ports.is_empty() {
+            problems.push(decl.problem_at("/ports", "ports wants one port at least", None));
         }
         if settings.from.is_empty() {
             problems.push(decl.problem_at("/from", "no service to let in", Some("name at least one".to_owned())));
@@ -109,8 +100,8 @@ impl StageKind for OpenPorts {
 }
 
 fn opening(decl: &StageDecl, on: bool) -> Opening<'_> {
-    let Settings { from, to, protocol, ports, .. } = checked(decl);
-    Opening { decl, on, from, to, protocol, ports: ports.into_iter().map(i64::from).collect() }
+    let Settings { from, to, ports, .. } = checked(decl);
+    Opening { decl, on, from, to, ports }
 }
 
 /// A rule that is not there.
@@ -118,9 +109,7 @@ fn opening(decl: &StageDecl, on: bool) -> Opening<'_> {
 struct Missing {
     group: String,
     source: String,
-    port: u16,
-    /// `TCP 4317`.
-    what: String,
+    port: Port,
 }
 
 /// The security groups that let in.
@@ -160,10 +149,9 @@ fn missing(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>) -
         let peer = Peer::new(facts, from.clone(), &facts.subnets_of(service));
         let addresses = facts.addresses.get(service).map(Vec::as_slice).unwrap_or_default();
         for port in &settings.ports {
-            let way = Way { outwards: false, protocol: &settings.protocol, port: i64::from(*port) };
+            let way = Way { outwards: false, port: *port };
             if lets_through(facts, &to, &way, &peer, addresses) != Answer::Open {
-                let what = format!("{} {port}", settings.protocol.to_uppercase());
-                rules.insert(Missing { group: group.clone(), source: source.clone(), port: *port, what });
+                rules.insert(Missing { group: group.clone(), source: source.clone(), port: *port });
             }
         }
     }
@@ -185,7 +173,7 @@ fn named(facts: &Facts, group: &str) -> String {
 fn changed(facts: &Facts, group: &str, rules: &[&Missing]) -> Resource {
     let added = |rule: &&Missing| {
         let to = json!(format!("from {}", named(facts, &rule.source)));
-        Change { path: format!("ingress[{}]", rule.what), from: None, to: Some(to) }
+        Change { path: format!("ingress[{}]", rule.port), from: None, to: Some(to) }
     };
     resource(&named(facts, group), Disposition::Update, rules.iter().map(added).collect())
 }
@@ -196,14 +184,14 @@ fn lane(decl: &StageDecl, settings: &Settings, group: &str, rules: &[&Missing]) 
         let params = json!({
             "group": group,
             "source": rule.source,
-            "protocol": settings.protocol,
-            "port": rule.port,
+            "protocol": rule.port.protocol.word(),
+            "port": rule.port.number,
             "description": format!("{} to {}", settings.from.join(", "), settings.to),
             "tags": settings.tags,
         });
         let whom = if rule.source == group { "itself".to_owned() } else { rule.source.clone() };
-        let title = format!("open {} of {group} to {whom}", rule.what);
-        let name = format!("{}-{}-from-{}", settings.protocol, rule.port, rule.source);
+        let title = format!("open {} of {group} to {whom}", rule.port);
+        let name = format!("{}-{}-from-{}", rule.port.protocol.word(), rule.port.number, rule.source);
         lane.step(&name, "ec2.authorize-ingress", StepClass::Mutation, title, params, Vec::new());
     }
     lane.build()

@@ -90,6 +90,8 @@ pub enum Resource {
 pub enum Roles {
     /// That of execution.
     Execution,
+    /// That of the task.
+    Task,
     /// Both.
     All,
 }

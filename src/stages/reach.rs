@@ -1,6 +1,7 @@
 //! Whether security groups let a connection through, as far as their rules say it.
 
 use super::facts::Facts;
+use super::port::{Port, Protocol};
 use crate::aws::SecurityRule;
 
 /// How a security group's rules answer a question.
@@ -24,13 +25,11 @@ pub struct Peer {
 
 /// What is asked of the rules.
 #[derive(Clone, Copy, Debug)]
-pub struct Way<'a> {
+pub struct Way {
     /// Whether the rules for what leaves are asked, or those for what comes in.
     pub outwards: bool,
-    /// `tcp` or `udp`.
-    pub protocol: &'a str,
     /// The port.
-    pub port: i64,
+    pub port: Port,
 }
 
 impl Peer {
@@ -46,11 +45,11 @@ impl Peer {
 }
 
 /// Whether any of `groups` lets a connection with `peer` through. `addresses` are those that the peer has now.
-pub fn lets_through(facts: &Facts, groups: &[String], way: &Way<'_>, peer: &Peer, addresses: &[String]) -> Answer {
+pub fn lets_through(facts: &Facts, groups: &[String], way: &Way, peer: &Peer, addresses: &[String]) -> Answer {
     let mut answer = Answer::Closed;
     for group in groups.iter().filter_map(|id| facts.security_groups.get(id)) {
         for rule in if way.outwards { &group.egress } else { &group.ingress } {
-            if !covers(rule, way.protocol, way.port) {
+            if !covers(rule, way.port) {
                 continue;
             }
             if rule.groups.iter().any(|known| peer.groups.contains(known)) || in_ranges(rule, peer, addresses) {
@@ -65,12 +64,12 @@ pub fn lets_through(facts: &Facts, groups: &[String], way: &Way<'_>, peer: &Peer
 }
 
 /// Whether a rule is for this port. EC2 writes a protocol by its name or by its number.
-fn covers(rule: &SecurityRule, protocol: &str, port: i64) -> bool {
-    let number = match protocol {
-        "tcp" => "6",
-        "udp" => "17",
-        other => other,
+pub fn covers(rule: &SecurityRule, port: Port) -> bool {
+    let (protocol, number) = match port.protocol {
+        Protocol::Tcp => ("tcp", "6"),
+        Protocol::Udp => ("udp", "17"),
     };
+    let port = i64::from(port.number);
     rule.protocol == "-1"
         || ((rule.protocol == protocol || rule.protocol == number)
             && rule.from_port.unwrap_or(0) <= port
@@ -107,6 +106,8 @@ fn holds(outer: &str, inner: &str) -> bool {
 mod tests {
     use super::*;
 
+    const UDP: Port = Port { protocol: Protocol::Udp, number: 2000 };
+
     #[test]
     fn ranges_hold_ranges() {
         assert!(
@@ -124,12 +125,10 @@ mod tests {
             to_port: to,
             ..SecurityRule::default()
         };
-        assert!(covers(&rule("tcp", Some(4317), Some(4318)), "tcp", 4318));
-        assert!(!covers(&rule("tcp", Some(8000), Some(8000)), "tcp", 4318));
-        assert!(!covers(&rule("udp", Some(4318), Some(4318)), "tcp", 4318));
-        assert!(
-            covers(&rule("17", Some(2000), Some(2000)), "udp", 2000) && !covers(&rule("6", Some(2000), Some(2000)), "udp", 2000)
-        );
-        assert!(covers(&rule("-1", None, None), "tcp", 4318) && covers(&rule("-1", None, None), "udp", 2000));
+        assert!(covers(&rule("tcp", Some(4317), Some(4318)), Port::tcp(4318)));
+        assert!(!covers(&rule("tcp", Some(8000), Some(8000)), Port::tcp(4318)));
+        assert!(!covers(&rule("udp", Some(4318), Some(4318)), Port::tcp(4318)));
+        assert!(covers(&rule("17", Some(2000), Some(2000)), UDP) && !covers(&rule("6", Some(2000), Some(2000)), UDP));
+        assert!(covers(&rule("-1", None, None), Port::tcp(4318)) && covers(&rule("-1", None, None), UDP));
     }
 }

@@ -12,7 +12,7 @@ use super::step::{MutationStep, Step, WaitStep};
 use super::steps;
 use super::strip_sidecar::StripSidecar;
 use super::task_definition::TaskDefinition;
-use crate::model::{GATE_APPROVE, GATE_BAKE, Runbook};
+use crate::model::{AWAIT_ARRIVAL, AWAIT_LINES, GATE_APPROVE, GATE_BAKE, Runbook};
 
 /// Every stage kind.
 pub fn kinds() -> [&'static dyn StageKind; 8] {
@@ -71,7 +71,9 @@ pub fn step(action: &str) -> Option<Step> {
         "servicediscovery.await-no-instances" => wait(steps::AwaitNoInstances),
         "servicediscovery.create-service" => mutation(steps::CreateName),
         "servicediscovery.delete-service" => mutation(steps::DeleteName),
-        "spans.await-arrival" => wait(steps::SpansArrive),
+        AWAIT_ARRIVAL => wait(steps::SpansArrive),
+        AWAIT_LINES => wait(steps::LinesArrive),
+        "spans.look-at-lines" => wait(steps::LinesBefore),
         "spans.look-before" => wait(steps::TrafficBefore),
         _ => return None,
     })

@@ -6,12 +6,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api_service::edited;
-use super::edit::Edit;
+use super::edit::{Adding, Edit};
 use super::facts::{self, Facts, Wants};
 use super::findings::{ENDPOINT_UNEXPECTED, Seen};
 use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
-use super::spans_arrive::{self, Rollout, Sender, SpansArrive};
-use super::subject::{self, Receiver, Retarget, Subject};
+use super::spans_arrive::{Rollout, Sender};
+use super::subject::{self, Retarget, Subject};
+use super::verify::Verify;
 use crate::model::{Disposition, Lane, Problem, Resource, StageDecl, StagePlan, StepClass};
 
 /// See the module's text.
@@ -26,7 +27,7 @@ struct Settings {
     #[serde(default = "usual_rollout")]
     rollout_timeout: Seconds,
     #[serde(default)]
-    verify: BTreeMap<String, SpansArrive>,
+    verify: Verify,
 }
 
 #[derive(Clone, Deserialize)]
@@ -34,6 +35,22 @@ struct Settings {
 struct Set {
     from: String,
     to: String,
+    /// Whether a program that is not told takes `from` by itself: then the variable is added where it is not set.
+    #[serde(default)]
+    from_is_default: bool,
+    /// The containers to which it is added; empty: each but the sidecar.
+    #[serde(default)]
+    containers: Vec<String>,
+}
+
+impl Set {
+    fn adding(&self) -> Adding {
+        match (self.from_is_default, self.containers.is_empty()) {
+            (false, _) => Adding::Nowhere,
+            (true, true) => Adding::Each,
+            (true, false) => Adding::To(self.containers.clone()),
+        }
+    }
 }
 
 impl StageKind for RetargetEnv {
@@ -57,15 +74,12 @@ impl StageKind for RetargetEnv {
                 Some("add a block: set \"NAME\" { from = …  to = … }".to_owned()),
             ));
         }
-        for (name, verify) in &settings.verify {
-            if name == spans_arrive::NAME {
-                problems.extend(verify.check(decl));
-                continue;
-            }
-            let message = format!("there is no verification `{name}`");
-            let hint = Some(format!("write verify \"{}\"", spans_arrive::NAME));
-            problems.push(decl.problem_at(&format!("/verify/{name}"), message, hint));
+        for (name, _) in settings.set.iter().filter(|(_, set)| !set.from_is_default && !set.containers.is_empty()) {
+            let message = format!("`containers` of {name} says where it is added, and it is added nowhere");
+            let hint = Some("write from_is_default = true, if a program that is not told takes `from` by itself".to_owned());
+            problems.push(decl.problem_at(&format!("/set/{name}/containers"), message, hint));
         }
+        problems.extend(settings.verify.check(decl));
         problems
     }
 
@@ -73,19 +87,16 @@ impl StageKind for RetargetEnv {
         let settings: Settings = checked(decl);
         facts::changes_services(wants, &settings.services);
         wants.services.extend(settings.services);
-        wants.possible_services.extend(settings.verify.into_values().map(|verify| verify.service));
+        wants.possible_services.extend(settings.verify.receiver().map(|receiver| receiver.service));
     }
 
     fn subject<'a>(&self, decl: &'a StageDecl, facts: &Facts, subject: &mut Subject<'a>) {
         let settings: Settings = checked(decl);
-        let receiver = settings.verify.get(spans_arrive::NAME).map(|verify| Receiver {
-            service: verify.service.clone(),
-            port: i64::from(verify.port),
-            base_path: verify.base_path.clone(),
-        });
+        let receiver = settings.verify.receiver();
         let set = |(variable, set): (&String, &Set)| subject::Set {
             variable: variable.clone(),
             from: set.from.clone(),
+            adding: set.adding(),
             to: set.to.clone(),
         };
         for service in &settings.services {
@@ -131,6 +142,9 @@ fn look(facts: &Facts, settings: &Settings, service: &str) -> Now {
     for (variable, set) in &settings.set {
         for container in definition.containers().filter(|container| container["name"] != *settings.sidecar) {
             let name = container["name"].as_str().unwrap_or_default();
+            if set.adding().adds_to(container, variable) {
+                expected += 1;
+            }
             let pairs = container["environment"].as_array().into_iter().flatten();
             for pair in pairs.filter(|pair| pair["name"] == **variable) {
                 let value = pair["value"].as_str().unwrap_or_default();
@@ -188,6 +202,7 @@ fn edits(settings: &Settings) -> Vec<Edit> {
             name: name.clone(),
             from: set.from.clone(),
             to: set.to.clone(),
+            add: set.adding(),
         })
         .collect()
 }
@@ -198,8 +213,7 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
     let digest = planning.facts.definition_of(service).map(|definition| definition.content_digest());
     let edits = edits(settings);
     let mut lane = LaneBuilder::new(decl, service);
-    let verify = settings.verify.get(spans_arrive::NAME);
-    let traffic = verify.map(|verify| verify.before(&mut lane, &sender(settings, planning, service)));
+    let traffic = settings.verify.before(&mut lane, &sender(settings, planning, service));
     let base = found["taskDefinition"].clone();
     let params = json!({ "base": base, "baseDigest": digest, "edits": edits, "cluster": cluster, "usedBy": [service] });
     let title = format!("register a revision of {service} with the new endpoint");
@@ -234,21 +248,18 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
     let rollout =
         lane.step("rollout", "ecs.await-rollout", StepClass::Wait, format!("wait for the rollout of {service}"), params, inputs);
     lane.deadline(deadline);
-    if let Some(verify) = verify {
-        let sender = sender(settings, planning, service);
-        verify.arrive(decl, &mut lane, &sender, Rollout::of_step(&rollout), traffic.as_ref());
-    }
+    let sender = sender(settings, planning, service);
+    settings.verify.arrive(decl, &mut lane, &sender, Rollout::of_step(&rollout), traffic.as_ref());
     planning.sketch.changed.insert(service.to_owned(), revision);
     lane.build()
 }
 
 /// The gate alone, for a service that is pointed at the shared one already and still has its sidecar.
 fn gate(decl: &StageDecl, settings: &Settings, planning: &Planning<'_>, service: &str) -> Option<Lane> {
-    let verify = settings.verify.get(spans_arrive::NAME)?;
     planning.facts.definition_of(service)?.container(&settings.sidecar)?;
     let rollout = Rollout::last_of(planning.facts.services.get(service)?);
     let mut lane = LaneBuilder::new(decl, service);
-    verify.arrive(decl, &mut lane, &sender(settings, planning, service), rollout, None);
+    settings.verify.arrive(decl, &mut lane, &sender(settings, planning, service), rollout, None);
     lane.build()
 }
 
@@ -258,12 +269,12 @@ fn sender<'a>(settings: &'a Settings, planning: &'a Planning<'_>, service: &'a s
         cluster: &planning.facts.cluster,
         service,
         sidecar: &settings.sidecar,
-        variables: settings.set.keys().map(String::as_str).collect(),
+        variables: settings.set.iter().map(|(name, set)| (name.as_str(), set.adding())).collect(),
         definition: planning.facts.definition_of(service),
         others: Vec::new(),
         hosts: Vec::new(),
     };
-    let shared = settings.verify.get(spans_arrive::NAME).map(|verify| verify.service.as_str()).unwrap_or_default();
+    let shared = settings.verify.receiver().map(|receiver| receiver.service).unwrap_or_default();
     let others = settings.services.iter().filter(|other| *other != service).map(|other| of(other).names()).collect();
-    Sender { others, hosts: planning.sketch.hosts.get(shared).cloned().into_iter().collect(), ..of(service) }
+    Sender { others, hosts: planning.sketch.hosts.get(&shared).cloned().into_iter().collect(), ..of(service) }
 }

@@ -11,6 +11,7 @@ use super::kind::{
     Created, Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, place, settings, stage_plan, usual_rollout,
 };
 use super::permits;
+use super::port::Port;
 use super::steps::same_list;
 use super::subject::{Shared, Subject};
 use crate::aws::task_definition::family_of;
@@ -149,7 +150,7 @@ impl StageKind for Service {
         let group = settings
             .load_balancer
             .as_ref()
-            .map(|balancer| (i64::from(balancer.container_port), find_target_group(&settings, balancer, facts)));
+            .map(|balancer| (Port::tcp(balancer.container_port), find_target_group(&settings, balancer, facts)));
         subject.shared.push(Shared {
             decl,
             due: !facts.services.contains_key(&settings.name),
@@ -288,11 +289,12 @@ fn create(
         want.push(("/want/serviceRegistries/0/registryArn", registry));
     }
     waits(&mut lane, settings, planning, group, wanted, want);
-    let changes = vec![
-        Change { path: "desiredCount".to_owned(), from: None, to: Some(json!(settings.desired_count)) },
-        Change { path: "loadBalancers".to_owned(), from: None, to: Some(json!(entries(&balancers))) },
-        Change { path: "networkConfiguration".to_owned(), from: None, to: Some(json!(format!("as {}", settings.like_service))) },
-    ];
+    let change = |path: &str, to: Value| Change { path: path.to_owned(), from: None, to: Some(to) };
+    let mut changes = vec![change("desiredCount", json!(settings.desired_count))];
+    if group.is_some() {
+        changes.push(change("loadBalancers", json!(entries(&balancers))));
+    }
+    changes.push(change("networkConfiguration", json!(format!("as {}", settings.like_service))));
     let resource = Resource { kind: "service".to_owned(), name: name.clone(), disposition: Disposition::Create, changes };
     stage_plan(decl, vec![resource], lane.build().into_iter().collect())
 }

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::edit::Adding;
 use super::kind::{Known, LaneBuilder, Seconds, later};
 use super::span_api;
 use crate::aws::host_of;
 use crate::aws::task_definition::TaskDefinition;
-use crate::model::{Problem, StageDecl, StepClass, StepId};
+use crate::model::{AWAIT_ARRIVAL, Problem, StageDecl, StepClass, StepId};
 
 /// The block's name.
 pub const NAME: &str = "spans_arrive";
@@ -46,7 +47,7 @@ pub struct SpansArrive {
     within: Seconds,
 }
 
-fn two_minutes() -> Seconds {
+pub(super) fn two_minutes() -> Seconds {
     Seconds(120)
 }
 
@@ -58,8 +59,8 @@ pub struct Sender<'a> {
     pub service: &'a str,
     /// Its container that is left alone.
     pub sidecar: &'a str,
-    /// The variables that say where spans go.
-    pub variables: Vec<&'a str>,
+    /// The variables that say where spans go, with where they are added.
+    pub variables: Vec<(&'a str, Adding)>,
     /// What it runs.
     pub definition: Option<&'a TaskDefinition>,
     /// The names that the spans of each other application carry; empty where they cannot be read.
@@ -103,17 +104,7 @@ impl SpansArrive {
             problems.push(decl.problem_at(&at("api"), message, Some(format!("write {}", known.join(" or ")))));
         }
         for (member, url) in [("url", &self.url), ("probe", &self.probe)] {
-            if url.is_empty() {
-                continue;
-            }
-            if host_of(url).is_none() {
-                let hint = Some("write for example \"http://host.example.com:8080\", or \"\" for none".to_owned());
-                problems.push(decl.problem_at(&at(member), format!("`{member}` is not an http:// or https:// address"), hint));
-            } else if url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
-                let message = format!("`{member}` carries a user name or password, which would be journaled");
-                let hint = Some("give an address that needs none, a tunnel say".to_owned());
-                problems.push(decl.problem_at(&at(member), message, hint));
-            }
+            problems.extend(address_problems(decl, NAME, member, url));
         }
         problems
     }
@@ -136,11 +127,7 @@ impl SpansArrive {
         // The other applications are retargeted beside this one: for a while their own sidecars still have new spans.
         let could_be_its = |other: &Vec<String>| other.is_empty() || names.iter().any(|name| other.contains(name));
         let told_apart = sender.others.is_empty() || !(names.is_empty() || sender.others.iter().any(could_be_its));
-        // The runbook's own variables for what may be set otherwise, to name them in commands.
-        let variable = |member: &str| match decl.variables.get(&format!("/verify/{NAME}/{member}")).map(Vec::as_slice) {
-            Some([one]) => json!(one),
-            _ => Value::Null,
-        };
+        let variable = |member: &str| variable(decl, NAME, member);
         let params = json!({
             "api": self.api,
             "shared": { "cluster": sender.cluster, "service": self.service },
@@ -164,7 +151,32 @@ impl SpansArrive {
             inputs.push(("/traffic", later(before, "/traffic")));
             inputs.push(("/seen", later(before, "/names")));
         }
-        lane.step("spans", "spans.await-arrival", StepClass::Verify, "see that spans arrive".to_owned(), params, inputs);
+        lane.step("spans", AWAIT_ARRIVAL, StepClass::Verify, "see that spans arrive".to_owned(), params, inputs);
+    }
+}
+
+/// What is wrong with an address that a block gives.
+pub(super) fn address_problems(decl: &StageDecl, block: &str, member: &str, url: &str) -> Vec<Problem> {
+    let at = format!("/verify/{block}/{member}");
+    let (message, hint) = if url.is_empty() {
+        return Vec::new();
+    } else if host_of(url).is_none() {
+        let hint = "write for example \"http://host.example.com:8080\", or \"\" for none";
+        (format!("`{member}` is not an http:// or https:// address"), hint)
+    } else if url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
+        let hint = "give an address that needs none, a tunnel say";
+        (format!("`{member}` carries a user name or password, which would be journaled"), hint)
+    } else {
+        return Vec::new();
+    };
+    vec![decl.problem_at(&at, message, Some(hint.to_owned()))]
+}
+
+/// The runbook's own variable for what may be set otherwise, to name it in commands.
+pub(super) fn variable(decl: &StageDecl, block: &str, member: &str) -> Value {
+    match decl.variables.get(&format!("/verify/{block}/{member}")).map(Vec::as_slice) {
+        Some([one]) => json!(one),
+        _ => Value::Null,
     }
 }
 
@@ -172,7 +184,10 @@ impl Sender<'_> {
     /// The containers that send spans.
     fn containers(&self) -> impl Iterator<Item = &Value> {
         let sends = |container: &&Value| {
-            container["name"] != *self.sidecar && self.variables.iter().any(|variable| environment(container, variable).is_some())
+            let sends = |(variable, adding): &(&str, Adding)| {
+                environment(container, variable).is_some() || adding.adds_to(container, variable)
+            };
+            container["name"] != *self.sidecar && self.variables.iter().any(sends)
         };
         self.definition.into_iter().flat_map(TaskDefinition::containers).filter(sends)
     }
@@ -185,7 +200,7 @@ impl Sender<'_> {
     }
 
     /// The log groups of those containers.
-    fn log_groups(&self) -> BTreeSet<&str> {
+    pub(super) fn log_groups(&self) -> BTreeSet<&str> {
         self.containers().filter_map(|container| container["logConfiguration"]["options"]["awslogs-group"].as_str()).collect()
     }
 }
@@ -227,7 +242,7 @@ mod tests {
             cluster: "c",
             service: "api",
             sidecar: "side",
-            variables: vec!["ENDPOINT"],
+            variables: vec![("ENDPOINT", Adding::Nowhere)],
             definition: Some(&definition),
             others: Vec::new(),
             hosts: Vec::new(),

@@ -153,7 +153,10 @@ fn lane(
     let params = json!({ "cluster": cluster, "service": service, "set": set, "noteTargets": group, "deadline_s": deadline,
         "expect": { "loadBalancers": found["loadBalancers"], "serviceRegistries": found["serviceRegistries"] } });
     let inputs = vec![("/set/taskDefinition", revision.clone()), ("/expect/taskDefinition", base)];
-    let title = format!("update {service}: the container and its load-balancer entry go together");
+    let title = match dropped.is_empty() {
+        true => format!("update {service} to the revision without {}", settings.sidecar),
+        false => format!("update {service}: the container and its load-balancer entry go together"),
+    };
     let update = lane.step("update", "ecs.update-service", StepClass::Mutation, title, params, inputs);
     let params = json!({ "cluster": cluster, "service": service, "want": { "loadBalancers": kept, "serviceRegistries": found["serviceRegistries"] } });
     let inputs = vec![("/deployment", later(&update, "/deployment")), ("/want/taskDefinition", revision.clone())];

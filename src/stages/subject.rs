@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::edit::Adding;
+use super::port::{Port, Protocol, addressed};
 use crate::model::StageDecl;
 
 /// See the module's text.
@@ -65,21 +67,26 @@ pub struct Set {
     pub variable: String,
     /// The value that is expected.
     pub from: String,
+    /// The containers that take that value by themselves, because nothing tells them: they get the variable.
+    pub adding: Adding,
     /// The new value.
     pub to: String,
 }
 
 impl Set {
-    /// The port in the new value, which is an address.
-    pub fn port(&self) -> Option<i64> {
-        port_of(&self.to)
+    /// The ports in the new value, which is an address, at a receiver that opens `open`: where the address names no protocol, it is
+    /// said of every one under which the receiver opens the port.
+    pub fn ports(&self, open: &[Port]) -> Vec<Port> {
+        let of = |number: u16, protocol: Option<Protocol>| {
+            let opened: Vec<Port> = open.iter().copied().filter(|port| port.number == number).collect();
+            match protocol {
+                Some(protocol) => vec![Port { protocol, number }],
+                None if opened.is_empty() => vec![Port::tcp(number)],
+                None => opened,
+            }
+        };
+        addressed(&self.to).into_iter().flat_map(|found| of(found.number, found.protocol)).collect()
     }
-}
-
-/// The port in an address: `4318` in `http://host:4318/path`.
-pub fn port_of(address: &str) -> Option<i64> {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    rest.split('/').next()?.rsplit_once(':')?.1.parse().ok()
 }
 
 /// See [`Retarget::receiver`].
@@ -87,8 +94,8 @@ pub fn port_of(address: &str) -> Option<i64> {
 pub struct Receiver {
     /// The ECS service.
     pub service: String,
-    /// The port of the API that is asked.
-    pub port: i64,
+    /// The port of the API that is asked, where one is.
+    pub port: Option<Port>,
     /// The path before that API's own paths.
     pub base_path: String,
 }
@@ -116,7 +123,7 @@ pub struct Shared<'a> {
     /// Tasks.
     pub desired: u64,
     /// The container port that the load balancer forwards to, and the target group's ARN where it is known.
-    pub balancer: Option<(i64, Option<String>)>,
+    pub balancer: Option<(Port, Option<String>)>,
     /// Whether it is still to be created.
     pub due: bool,
 }
@@ -132,7 +139,7 @@ pub struct Definition<'a> {
     /// Memory in MiB.
     pub memory: u64,
     /// The ports of its containers.
-    pub ports: Vec<i64>,
+    pub ports: Vec<Port>,
     /// Its containers' images, by container.
     pub images: BTreeMap<String, String>,
 }
@@ -147,10 +154,8 @@ pub struct Opening<'a> {
     pub from: Vec<String>,
     /// The service that lets in.
     pub to: String,
-    /// `tcp` or `udp`.
-    pub protocol: String,
     /// The ports.
-    pub ports: Vec<i64>,
+    pub ports: Vec<Port>,
 }
 
 /// A target group's health check that asks for another path.
@@ -182,16 +187,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_gives_its_port() {
-        for (address, port) in [
-            ("http://jaeger.example.local:4318", Some(4318)),
-            ("http://host:4318/v1/traces", Some(4318)),
-            ("host:4317", Some(4317)),
-            ("http://host", None),
-            ("http://host/a:1", None),
-            ("", None),
-        ] {
-            assert_eq!(port_of(address), port, "{address}");
-        }
+    fn an_address_without_a_protocol_is_said_of_each_that_the_receiver_opens() {
+        let to = |address: &str| Set { variable: "V".into(), from: String::new(), adding: Adding::Nowhere, to: address.to_owned() };
+        let (tcp, udp) = (Port::tcp(2000), Port { protocol: Protocol::Udp, number: 2000 });
+        assert_eq!(to("daemon.example.local:2000").ports(&[udp, tcp, Port::tcp(80)]), [udp, tcp]);
+        assert_eq!(to("daemon.example.local:2000").ports(&[udp]), [udp]);
+        assert_eq!(to("daemon.example.local:2000").ports(&[]), [tcp]);
+        assert_eq!(to("http://daemon.example.local:2000").ports(&[udp]), [tcp], "it is said by the scheme");
     }
 }

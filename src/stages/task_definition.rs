@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::diff;
 use super::facts::{self, Facts, Roles, Wants};
-use super::findings::{NO_EXECUTION_ROLE, Seen};
+use super::findings::{NO_EXECUTION_ROLE, NO_TASK_ROLE, Seen};
 use super::kind::{Known, LaneBuilder, Planning, StageKind, checked, later, settings, stage_plan};
 use super::permits;
+use super::port::Port;
 use super::subject::{Definition, Subject};
 use crate::aws::task_definition::normalised;
 use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass, digest};
@@ -28,6 +29,9 @@ struct Settings {
     execution_role_arn: String,
     #[serde(default)]
     task_role_arn: String,
+    /// Whether the task has the role of `like_service`'s, where no other is given.
+    #[serde(default)]
+    task_role_like_service: bool,
     #[serde(default)]
     tags: BTreeMap<String, String>,
     container: BTreeMap<String, Container>,
@@ -41,8 +45,11 @@ struct Container {
     essential: bool,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    /// Variables whose values are read when a task starts, from these ARNs or names of SSM parameters.
     #[serde(default)]
-    ports: Vec<u16>,
+    secrets: BTreeMap<String, String>,
+    #[serde(default)]
+    ports: Vec<Port>,
     #[serde(default)]
     command: Vec<String>,
     log: Option<Log>,
@@ -68,6 +75,20 @@ struct HealthCheck {
     retries: u64,
     #[serde(default)]
     start_period: u64,
+}
+
+impl Container {
+    /// Its health check; one without a command is none.
+    fn health_check(&self) -> Option<&HealthCheck> {
+        self.health_check.as_ref().filter(|check| !check.command.is_empty())
+    }
+}
+
+impl Settings {
+    /// Whether the task role is that of `like_service`.
+    fn takes_task_role(&self) -> bool {
+        self.task_role_arn.is_empty() && self.task_role_like_service
+    }
 }
 
 fn yes() -> bool {
@@ -137,7 +158,7 @@ impl StageKind for TaskDefinition {
                     None,
                 ));
             }
-            if let Some(check) = &container.health_check {
+            if let Some(check) = container.health_check() {
                 let at = format!("/container/{name}/health_check");
                 if !matches!(check.command.first().map(String::as_str), Some("CMD" | "CMD-SHELL")) {
                     let hint = Some("write [\"CMD-SHELL\", \"…\"]".to_owned());
@@ -169,8 +190,14 @@ impl StageKind for TaskDefinition {
     fn wants(&self, decl: &StageDecl, wants: &mut Wants) {
         let settings: Settings = checked(decl);
         permits::registers(wants, &facts::Resource::Family(settings.family.clone()));
-        if settings.execution_role_arn.is_empty() {
-            wants.permit("iam:PassRole", facts::Resource::RolesOf(settings.like_service.clone(), Roles::Execution));
+        let roles = match (settings.execution_role_arn.is_empty(), settings.takes_task_role()) {
+            (true, false) => Some(Roles::Execution),
+            (false, true) => Some(Roles::Task),
+            (true, true) => Some(Roles::All),
+            (false, false) => None,
+        };
+        if let Some(roles) = roles {
+            wants.permit("iam:PassRole", facts::Resource::RolesOf(settings.like_service.clone(), roles));
         }
         for role in [&settings.execution_role_arn, &settings.task_role_arn].into_iter().filter(|role| !role.is_empty()) {
             wants.permit("iam:PassRole", facts::Resource::Role(role.clone()));
@@ -185,7 +212,7 @@ impl StageKind for TaskDefinition {
 
     fn subject<'a>(&self, decl: &'a StageDecl, _facts: &Facts, subject: &mut Subject<'a>) {
         let Settings { family, cpu, memory, container, .. } = checked(decl);
-        let ports = container.values().flat_map(|container| container.ports.iter().map(|port| i64::from(*port))).collect();
+        let ports = container.values().flat_map(|container| container.ports.iter().copied()).collect();
         let images = container.into_iter().map(|(name, container)| (name, container.image)).collect();
         subject.definitions.push(Definition { decl, family, cpu, memory, ports, images });
     }
@@ -241,11 +268,23 @@ fn content(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>) -
     let role =
         if settings.execution_role_arn.is_empty() { inherited("executionRoleArn") } else { json!(settings.execution_role_arn) };
     let platform = inherited("runtimePlatform");
-    let task_role = if settings.task_role_arn.is_empty() { Value::Null } else { json!(settings.task_role_arn) };
+    let task_role = match settings.task_role_arn.as_str() {
+        "" if settings.takes_task_role() => inherited("taskRoleArn"),
+        "" => Value::Null,
+        given => json!(given),
+    };
     for (member, value) in [("executionRoleArn", role), ("runtimePlatform", platform), ("taskRoleArn", task_role)] {
         if !value.is_null() {
             content[member] = value;
         }
+    }
+    if settings.takes_task_role() && content["taskRoleArn"].is_null() {
+        let found = format!("the task definition of `{}` has no task role, and none is given", settings.like_service);
+        let fix = format!("give one with {}", decl.setting("/task_role_arn"));
+        planning.raise(
+            &NO_TASK_ROLE,
+            Seen::new(&settings.family, found, "what runs there could not call AWS, unless it has keys of its own", fix),
+        );
     }
     if content["executionRoleArn"].is_null() && settings.container.values().any(|container| container.log.is_some()) {
         let found = format!("the task definition of `{}` has no execution role, and none is given", settings.like_service);
@@ -260,9 +299,13 @@ fn definition(name: &str, container: &Container, region: &str) -> Value {
         "name": name,
         "image": container.image,
         "essential": container.essential,
-        "portMappings": container.ports.iter().map(|port| json!({ "containerPort": port, "hostPort": port, "protocol": "tcp" })).collect::<Vec<_>>(),
+        "portMappings": container.ports.iter().map(|port| json!({ "containerPort": port.number, "hostPort": port.number, "protocol": port.protocol.word() })).collect::<Vec<_>>(),
         "environment": container.environment.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
     });
+    if !container.secrets.is_empty() {
+        let secret = |(name, from): (&String, &String)| json!({ "name": name, "valueFrom": from });
+        value["secrets"] = container.secrets.iter().map(secret).collect();
+    }
     if !container.command.is_empty() {
         value["command"] = json!(container.command);
     }
@@ -270,7 +313,7 @@ fn definition(name: &str, container: &Container, region: &str) -> Value {
         value["logConfiguration"] = json!({ "logDriver": "awslogs",
             "options": { "awslogs-group": log.group, "awslogs-region": region, "awslogs-stream-prefix": log.stream_prefix } });
     }
-    if let Some(check) = &container.health_check {
+    if let Some(check) = container.health_check() {
         value["healthCheck"] =
             json!({ "command": check.command, "interval": check.interval, "timeout": check.timeout, "retries": check.retries });
         if check.start_period > 0 {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::edit::containers;
+use super::edit::{Adding, containers};
 
 /// An environment variable with the value that an edit gave it, and the one before.
 pub struct Variable<'a> {
@@ -13,13 +13,22 @@ pub struct Variable<'a> {
     pub ours: &'a str,
     /// The value before.
     pub before: &'a str,
+    /// Where the edit added it.
+    pub added: &'a Adding,
 }
 
-/// Gives the variable its earlier value, in each container (but `except`) that had it in `original` and has ours now. None may be
-/// left: then there is nothing to take back.
+/// Gives the variable its earlier value, in each container (but `except`) that had it in `original` and has ours now, and takes it
+/// out where it was added. None may be left: then there is nothing to take back.
 pub fn reset_env(input: &mut Value, original: &Value, except: &str, variable: &Variable<'_>) {
     for container in containers(input).filter(|container| container["name"] != except) {
-        let had = named(original, &container["name"]).is_some_and(|known| env(known, variable.name) == Some(variable.before));
+        let known = named(original, &container["name"]);
+        if known.is_some_and(|known| variable.added.adds_to(known, variable.name)) {
+            if let Some(list) = container["environment"].as_array_mut() {
+                list.retain(|pair| !(pair["name"] == variable.name && pair["value"] == variable.ours));
+            }
+            continue;
+        }
+        let had = known.is_some_and(|known| env(known, variable.name) == Some(variable.before));
         if !had {
             continue;
         }
@@ -119,6 +128,7 @@ mod tests {
                 name: "OTLP".into(),
                 from: "http://localhost:4318".into(),
                 to: "http://shared:4318".into(),
+                add: Adding::Nowhere,
             },
             Edit::Strip { container: "jaeger".into() },
         ]
@@ -171,6 +181,23 @@ mod tests {
         theirs["containerDefinitions"][1]["image"] = json!("jaeger:2");
         theirs["containerDefinitions"][0]["dependsOn"] = json!([]);
         assert_eq!(taken_back(theirs.clone()), Ok(theirs));
+    }
+
+    #[test]
+    fn a_variable_that_was_added_is_taken_out_again() {
+        let name = || "ADDRESS".to_owned();
+        let (from, to, add) = ("127.0.0.1:1".to_owned(), "shared:1".to_owned(), Adding::Each);
+        let edit = Edit::SetEnv { except: "jaeger".into(), name: name(), from, to, add };
+        let mut input = base();
+        apply(std::slice::from_ref(&edit), &mut input, &Originals::new()).expect("it is added");
+        // Somebody gave one container another value since: that one is theirs.
+        input["containerDefinitions"][2]["environment"][1]["value"] = json!("third:1");
+        let originals = Originals::from([(BASE.to_owned(), base())]);
+        apply(&[edit.inverse(BASE).expect("it has one")], &mut input, &originals).expect("it can be taken back");
+        let mut expected = base();
+        let theirs = json!({ "name": "ADDRESS", "value": "third:1" });
+        expected["containerDefinitions"][2]["environment"].as_array_mut().expect("a list").push(theirs);
+        assert_eq!(input, expected);
     }
 
     #[test]

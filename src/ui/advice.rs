@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::text::shell_word;
-use crate::model::{Direction, Failure, FailureKind, RunView, StepId, StepPlan};
+use crate::model::{AWAIT_LINES, Direction, Failure, FailureKind, RunView, StepId, StepPlan};
 
 /// The choices, each with its exact command; nothing for trouble that leaves only one way.
 pub fn after_trouble(view: &RunView, step: &StepId, trouble: &Failure) -> Option<Vec<String>> {
@@ -82,6 +82,10 @@ fn by_result(view: &RunView, step: &StepPlan, result: &str) -> Vec<String> {
         }
         "no-traffic" => {
             next.push(again("after a request to the application, to look again"));
+            next.extend(probe());
+        }
+        "not-provable" if step.action == AWAIT_LINES => {
+            next.push(again("to look again"));
             next.extend(probe());
         }
         "not-provable" if given("url") => {

@@ -293,7 +293,7 @@ pub(crate) fn findings() -> Vec<Finding> {
             "none needed; consider a storage backend",
         ),
         finding(
-            "otlp-port-closed",
+            "span-port-closed",
             Severity::Blocker,
             "security group sg-0a1b2c3d4e5f60718",
             "nothing lets TCP 4317 and 4318 in from the API's tasks",

@@ -122,27 +122,27 @@ fn values_that_cannot_be() {
       hint: write 256, 512, 1024, 2048, 4096, 8192 or 16384
 
     error: stage `create-service`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:356:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:355:21
         |
-    356 |   rollout_timeout = var.rollout_timeout
+    355 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
 
     error: stage `register-dns`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:367:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:366:21
         |
-    367 |   rollout_timeout = var.rollout_timeout
+    366 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
 
     error: stage `retarget-api-env`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:375:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:374:21
         |
-    375 |   rollout_timeout = var.rollout_timeout
+    374 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
 
     error: stage `strip-sidecar`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:403:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:402:21
         |
-    403 |   rollout_timeout = var.rollout_timeout
+    402 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
     "#);
     assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "jaeger_memory=512"]), @r"

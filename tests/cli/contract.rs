@@ -55,7 +55,7 @@ fn documents(checker: &mut Checker) {
     let plan: Plan = serde_json::from_value(sealed["plan"].clone()).expect("the plan in it");
     let mut blocked = plan.clone();
     blocked.target.endpoint = None;
-    blocked.stages[4].blocked_by.push("otlp-port-closed".to_owned());
+    blocked.stages[4].blocked_by.push("span-port-closed".to_owned());
     blocked.findings[0].severity = sidestep::model::Severity::Blocker;
     checker.document("plan", &plan_view::json(&blocked));
     let told = records::every_event(&plan);

@@ -96,8 +96,8 @@ fn a_blocked_plan_is_not_tried() {
     };
     let ran = dev(&[]);
     assert_eq!(ran.code, Some(4), "{}", ran.err);
-    assert!(ran.err.contains("otlp-port-closed"), "{}", ran.err);
-    assert!(ran.out.contains("otlp-port-closed") && !ran.out.contains("Dry run on"), "{}", ran.out);
+    assert!(ran.err.contains("span-port-closed"), "{}", ran.err);
+    assert!(ran.out.contains("span-port-closed") && !ran.out.contains("Dry run on"), "{}", ran.out);
 
     // Accepted, it is tried, and shown what would come of it.
     let blockers: Vec<&str> = ran

@@ -35,6 +35,22 @@ fn the_built_in_world_is_migrated_without_losing_a_span() {
 }
 
 #[test]
+fn each_shipped_runbook_is_rehearsed_on_a_world_of_its_own() {
+    let file = file("runbooks/xray-daemon-sidecar-to-shared.hcl");
+    for runbook in ["xray-daemon-sidecar-to-shared", "otel-collector-sidecar-to-shared", &file] {
+        let ran = rehearse(&[runbook]);
+        assert_eq!(ran.code, Some(0), "{runbook}: {}", ran.err);
+        assert!(ran.err.contains("6 of 6 stages done"), "{}", ran.err);
+        let total = ran.out.lines().find(|line| line.trim_start().starts_with("total ")).expect("a total");
+        let numbers: Vec<u64> = total.split_whitespace().skip(1).map(|number| number.parse().expect("a number")).collect();
+        assert!(numbers[0] > 1000 && numbers[..3] == [numbers[0]; 3] && numbers[3] == 0, "{runbook}: {total}");
+    }
+    let ran = rehearse(&["no-such-runbook"]);
+    let names = "jaeger-sidecar-to-shared, otel-collector-sidecar-to-shared, xray-daemon-sidecar-to-shared";
+    assert!(ran.err.contains(&format!("name a file, or a shipped runbook: {names}")), "{}", ran.err);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_to_the_letter() {
     let [one, two, other] = ["7", "7", "8"].map(|seed| rehearse(&["--seed", seed]));
     assert_eq!((&one.out, &one.err), (&two.out, &two.err));
@@ -65,19 +81,19 @@ fn a_closed_port_stops_the_plan() {
     exit 4
     error: 1 finding blocks this plan
 
-      otlp-port-closed: sg-6c01342a81931c9a7
+      span-port-closed: sg-6c01342a81931c9a7
         found:       no rule of sg-6c01342a81931c9a7 lets the tasks of `nexus-ai-api-dev` (sg-6c01342a81931c9a7) in on TCP 4317 and 4318
         consequence: every rollout would be green and every span would be lost
         fix:         set variable `open_otlp_ports` to true: stage `open-ports` opens what is closed, and a rollback closes it again; or by hand: aws ec2 authorize-security-group-ingress --group-id sg-6c01342a81931c9a7 --protocol tcp --port 4317 --source-group sg-6c01342a81931c9a7 && aws ec2 authorize-security-group-ingress --group-id sg-6c01342a81931c9a7 --protocol tcp --port 4318 --source-group sg-6c01342a81931c9a7
 
-    hint: repair what is named above; or, knowing the consequence, add `--accept otlp-port-closed`
+    hint: repair what is named above; or, knowing the consequence, add `--accept span-port-closed`
     "#);
     assert_eq!(ran.out, "");
 }
 
 #[test]
 fn with_the_closed_port_accepted_the_spans_are_lost_and_the_gate_stays_shut() {
-    let ran = closed_port(&["--accept", "otlp-port-closed"]);
+    let ran = closed_port(&["--accept", "span-port-closed"]);
     assert_eq!(ran.code, Some(6));
     let summary = ran.err.split("Summary of run").nth(1).expect("a summary");
     assert_snapshot!(redacted(summary.split_once(':').expect("a run").1.trim_start()), @r#"

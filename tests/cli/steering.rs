@@ -49,9 +49,9 @@ fn what_changed_meanwhile_is_found_when_it_is_taken_up() {
     let before = desk.sim.effects();
     let ran = desk.call(&["resume", "--yes"]);
     assert_eq!(ran.code, Some(4), "{}", ran.err);
-    assert!(ran.err.contains("otlp-port-closed") && ran.err.contains("sg-05687f8926f501d48"), "{}", ran.err);
+    assert!(ran.err.contains("span-port-closed") && ran.err.contains("sg-05687f8926f501d48"), "{}", ran.err);
     assert_eq!(desk.sim.effects(), before, "nothing was changed");
-    let ran = desk.call(&["resume", "--yes", "--accept", "otlp-port-closed"]);
+    let ran = desk.call(&["resume", "--yes", "--accept", "span-port-closed"]);
     assert_eq!(ran.code, Some(6), "the way to stage 6 stays shut: {}", ran.err);
     assert_eq!(desk.sim.count("UpdateService"), 2, "the name and the endpoint, not the sidecar");
 }

@@ -173,7 +173,7 @@ fn trials() -> Vec<(&'static str, &'static str, Way)> {
             })),
         ),
         ("zone-not-on-balancer", jaeger, Box::pin(zone_not_served())),
-        ("otlp-port-closed", GROUP, Box::pin(after(|world| without_rules(world, 4318)))),
+        ("span-port-closed", GROUP, Box::pin(after(|world| without_rules(world, 4318)))),
         (
             "egress-closed",
             GROUP,

@@ -27,6 +27,8 @@ enum Change {
     Variables(&'static str),
     /// Of the runbook's text.
     Runbook(fn(String) -> String),
+    /// Of both.
+    Both(fn(&mut Value), fn(String) -> String),
 }
 
 const fn world(id: &'static str, change: fn(&mut Value)) -> Trial {
@@ -134,9 +136,9 @@ const TRIALS: &[Trial] = &[
     world("security-groups-unread", |world| deny(world, &["ec2:DescribeSecurityGroups"])),
     world("not-checked", |world| deny(world, &["route53:*"])),
     // Network.
-    world("otlp-port-closed", |world| instead_of_spans(world, None)),
-    switched("otlp-port-opened", OPEN_PORTS, |world| instead_of_spans(world, None)),
-    world("otlp-port-unproven", |world| {
+    world("span-port-closed", |world| instead_of_spans(world, None)),
+    switched("span-port-opened", OPEN_PORTS, |world| instead_of_spans(world, None)),
+    world("span-port-unproven", |world| {
         let rule = json!({ "IpProtocol": "tcp", "FromPort": 4318, "ToPort": 4318, "PrefixListIds": [{ "PrefixListId": "pl-0123456789abcdef0" }] });
         instead_of_spans(world, Some(rule));
     }),
@@ -293,6 +295,14 @@ const TRIALS: &[Trial] = &[
     world("no-execution-role", |world| {
         definition(world).as_object_mut().expect("a task definition").remove("executionRoleArn");
     }),
+    Trial {
+        id: "no-task-role",
+        with: Change::Both(
+            |world| _ = definition(world).as_object_mut().expect("a task definition").remove("taskRoleArn"),
+            role_of_the_api,
+        ),
+        without: Change::Runbook(role_of_the_api),
+    },
     world("sidecar-needed", |world| container(world)["volumesFrom"] = json!([{ "sourceContainer": "jaeger" }])),
     world("sidecar-registered", |world| {
         let registry = world["servicediscovery"]["services"][0]["Arn"].clone();
@@ -323,6 +333,10 @@ const TRIALS: &[Trial] = &[
     }),
 ];
 
+fn role_of_the_api(text: String) -> String {
+    text.replace("  task_role_arn      = var.task_role_arn\n", "  task_role_like_service = true\n")
+}
+
 fn breaker(world: &mut Value, rollback: bool) {
     api(world)["deploymentConfiguration"]["deploymentCircuitBreaker"] = json!({ "enable": true, "rollback": rollback });
 }
@@ -339,6 +353,10 @@ fn made(change: Change) -> (Value, Runbook) {
         }
         Change::Variables(lines) => book = worlds::shipped(lines),
         Change::Runbook(change) => book = worlds::rewritten(change, ""),
+        Change::Both(of_world, of_runbook) => {
+            of_world(&mut world);
+            book = worlds::rewritten(of_runbook, "");
+        }
     }
     (world, book)
 }
@@ -408,7 +426,7 @@ fn finding(plan: &Plan, id: &str) -> Finding {
 fn what_a_stage_would_repair_names_the_variable_that_switches_it_on() {
     let closed: fn(&mut Value) = |world| instead_of_spans(world, None);
     for (id, change, variables) in [
-        ("otlp-port-closed", Change::World(closed), &["variable `open_otlp_ports` to true"][..]),
+        ("span-port-closed", Change::World(closed), &["variable `open_otlp_ports` to true"][..]),
         ("health-path-unanswered", Change::Variables(BASE_PATH), &["variable `set_health_path` to true"]),
         ("ui-path-unanswered", Change::No, &["variable `jaeger_base_path` to \"/jaeger\"", "variable `set_health_path` to true"]),
     ] {
@@ -416,7 +434,7 @@ fn what_a_stage_would_repair_names_the_variable_that_switches_it_on() {
         assert!(variables.iter().all(|variable| fix.contains(variable)), "{id}: {fix}");
     }
     for (id, change) in [
-        ("otlp-port-closed", Change::WorldFor(OPEN_PORTS, closed)),
+        ("span-port-closed", Change::WorldFor(OPEN_PORTS, closed)),
         ("health-path-unanswered", Change::Variables(SET_HEALTH_PATH)),
         ("ui-path-unanswered", Change::Variables(SET_HEALTH_PATH)),
     ] {
@@ -441,7 +459,7 @@ fn a_stage_that_comes_too_late_repairs_nothing() {
     let plan =
         |world: &Value, book: &Runbook| paused(async { Lab::new(world, book, 1).plan(&RunId::new("t1")).await }).expect("a plan");
     let ports = plan(&world, &worlds::rewritten(|_| late("open_ports", "retarget_env"), OPEN_PORTS));
-    assert!(has(&ports, "otlp-port-closed") && !has(&ports, "otlp-port-opened"));
+    assert!(has(&ports, "span-port-closed") && !has(&ports, "span-port-opened"));
     let path = plan(&worlds::staging(), &worlds::rewritten(|_| late("health_path", "service"), SET_HEALTH_PATH));
     assert!(has(&path, "health-path-unanswered"));
 }

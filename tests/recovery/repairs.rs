@@ -332,7 +332,7 @@ fn targets_that_fall_are_seen_and_the_way_back_saves_them() {
 fn ports_can_still_be_opened_when_no_span_has_arrived() {
     paused(async {
         let mut lab = lab_of(&worlds::for_dev(""));
-        lab.accepted = vec!["otlp-port-closed".to_owned()];
+        lab.accepted = vec!["span-port-closed".to_owned()];
         let stop = lab.run().await;
         assert!(matches!(stop, Stop::Held(..)), "{stop:?}");
         let stop = lab.amend(&worlds::for_dev(PORTS)).await;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use sidestep::model::{Runbook, SourceFile};
-use sidestep::runbook::{VariableSources, built_in, resolve};
+use sidestep::runbook::{VariableSources, World, built_in, built_in_world, resolve};
 use sidestep::sim::{Sim, State};
 
 use super::compare::REST;
@@ -47,8 +47,11 @@ pub fn rewritten(change: impl FnOnce(String) -> String, more: &str) -> Runbook {
 
 fn resolved(file: SourceFile, more: &str) -> Runbook {
     let var_files = vec![("staging.tfvars".to_owned(), STAGING_VARIABLES.to_owned()), ("more.tfvars".to_owned(), more.to_owned())];
-    let sources = VariableSources { var_files, ..VariableSources::default() };
-    let runbook = resolve(file, &sources).unwrap_or_else(|problems| panic!("{problems:?}"));
+    checked(file, &VariableSources { var_files, ..VariableSources::default() })
+}
+
+fn checked(file: SourceFile, sources: &VariableSources) -> Runbook {
+    let runbook = resolve(file, sources).unwrap_or_else(|problems| panic!("{problems:?}"));
     let problems = sidestep::plan::check(&runbook);
     assert!(problems.is_empty(), "{problems:?}");
     runbook
@@ -152,6 +155,32 @@ pub fn dns_first() -> Runbook {
         },
         "",
     )
+}
+
+/// The runbooks for other sidecars.
+pub const XRAY: &str = "xray-daemon-sidecar-to-shared";
+pub const OTEL: &str = "otel-collector-sidecar-to-shared";
+
+fn world_of(name: &str) -> World {
+    built_in_world(name).expect("it is shipped with a world")
+}
+
+/// Another shipped runbook with the variables of its world, and others over them.
+pub fn other(name: &str, more: &str) -> Runbook {
+    let variables = world_of(name).variables.to_owned();
+    let var_files = vec![("world.tfvars".to_owned(), variables), ("more.tfvars".to_owned(), more.to_owned())];
+    checked(built_in(name).expect("it is shipped"), &VariableSources { var_files, ..VariableSources::default() })
+}
+
+/// Its world.
+pub fn other_world(name: &str) -> Value {
+    serde_json::from_str(world_of(name).text).expect("the shipped world is JSON")
+}
+
+/// Its world, lived in.
+pub fn other_start(name: &str) -> State {
+    static STARTS: [OnceLock<State>; 2] = [OnceLock::new(), OnceLock::new()];
+    STARTS[usize::from(name == OTEL)].get_or_init(|| lived_in(&other_world(name), &[API])).clone()
 }
 
 const DEV: &str = include_str!("../worlds/nexus-ai-dev.json");

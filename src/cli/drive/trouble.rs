@@ -199,7 +199,7 @@ async fn serving(aws: &Aws, view: &RunView) -> Vec<String> {
 
 /// Where spans go now, as far as the journal knows.
 fn spans(view: &RunView) -> String {
-    let Some(check) = view.plan.steps().map(|(_, _, step)| step).find(|step| step.action == "spans.await-arrival") else {
+    let Some(check) = view.plan.steps().map(|(_, _, step)| step).find(|step| step.looks_for_spans()) else {
         return String::new();
     };
     let lane = view.plan.lanes().find(|(_, lane)| lane.steps.iter().any(|step| step.id == check.id)).map(|(_, lane)| lane);

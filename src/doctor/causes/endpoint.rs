@@ -38,10 +38,7 @@ pub(super) fn elsewhere(evidence: &Evidence<'_>) -> Vec<Diagnosis> {
     let aims = evidence.aims();
     let lost = aims.iter().filter(|aim| !aim.is_moved() && aim.value != aim.set.from);
     let one = |aim: &Aim<'_>| {
-        let words = format!(
-            "{} of container `{}` is `{}`; before the migration it is `{}`, after it `{}`",
-            aim.set.variable, aim.container, aim.value, aim.set.from, aim.set.to
-        );
+        let words = format!("{}; before the migration it is `{}`, after it `{}`", aim.words(), aim.set.from, aim.set.to);
         let cause = "the application sends somewhere else than to its sidecar or to the shared service";
         diagnosis("endpoint-elsewhere", aim.service, cause, vec![words], set_right(evidence, aim))
     };
@@ -54,10 +51,7 @@ pub(super) fn sidecar_gone(evidence: &Evidence<'_>) -> Vec<Diagnosis> {
     let gone = |aim: &&Aim<'_>| aim.value == aim.set.from && !has_sidecar(evidence, aim.service);
     let one = |aim: &Aim<'_>| {
         let sidecar = evidence.subject.moved.get(aim.service).map(|moved| moved.sidecar()).unwrap_or_default();
-        let words = format!(
-            "{} of container `{}` is `{}`, and the task definition has no container `{sidecar}`",
-            aim.set.variable, aim.container, aim.value
-        );
+        let words = format!("{}, and the task definition has no container `{sidecar}`", aim.words());
         let cause = "the application sends to its sidecar, which is gone";
         diagnosis("sidecar-gone", aim.service, cause, vec![words], set_right(evidence, aim))
     };

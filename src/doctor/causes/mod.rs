@@ -95,8 +95,11 @@ impl Evidence<'_> {
                 for container in definition.containers().filter(|container| container["name"] != retarget.sidecar) {
                     let pairs = container["environment"].as_array().into_iter().flatten();
                     let value = pairs.filter(|pair| pair["name"] == set.variable).find_map(|pair| pair["value"].as_str());
+                    // A program that is not told takes the one before by itself.
+                    let told = value.is_some();
+                    let value = value.or_else(|| set.adding.adds_to(container, &set.variable).then_some(set.from.as_str()));
                     let container = container["name"].as_str().unwrap_or_default();
-                    aims.extend(value.map(|value| Aim { service, container, set, value }));
+                    aims.extend(value.map(|value| Aim { service, container, set, value, told }));
                 }
             }
         }
@@ -122,9 +125,17 @@ struct Aim<'a> {
     container: &'a str,
     set: &'a Set,
     value: &'a str,
+    /// Whether it is told; else it takes the value by itself.
+    told: bool,
 }
 
 impl Aim<'_> {
+    /// What the container says.
+    fn words(&self) -> String {
+        let is = if self.told { "is" } else { "is not set, which means" };
+        format!("{} of container `{}` {is} `{}`", self.set.variable, self.container, self.value)
+    }
+
     /// Whether that is the shared service.
     fn is_moved(&self) -> bool {
         self.value == self.set.to

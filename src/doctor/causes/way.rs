@@ -11,7 +11,7 @@ const NAMES: &[(&str, &str)] = &[
 ];
 /// Findings about security groups.
 const CLOSED: &[(&str, &str)] = &[
-    ("otlp-port-closed", "no security group lets the applications in to the shared service where spans go"),
+    ("span-port-closed", "no security group lets the applications in to the shared service where spans go"),
     ("egress-closed", "no security group lets the applications out to the shared service"),
 ];
 

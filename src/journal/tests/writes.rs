@@ -10,13 +10,13 @@ use crate::model::{Adoption, Error, Outcome, RunStatus, StepState};
 #[test]
 fn a_run_begins_with_its_plan_the_accepted_findings_and_a_session() {
     let (_dir, journal) = state();
-    let run = journal.create(&plan("r7k2", "api"), &alice(), at(0), &["otlp-port-closed".into()]).expect("a run");
+    let run = journal.create(&plan("r7k2", "api"), &alice(), at(0), &["span-port-closed".into()]).expect("a run");
     let records = journal.records(run.run()).expect("records");
     assert_eq!(records.iter().map(|record| record.seq).collect::<Vec<_>>(), [1, 2, 3]);
     let RecordBody::PlanAdopted { plan: kept, why, by } = &records[0].body else { panic!("{:?}", records[0]) };
     assert_eq!(**kept, plan("r7k2", "api"));
     assert_eq!((why, by), (&Adoption::Start, &alice()));
-    assert!(matches!(&records[1].body, RecordBody::FindingAccepted { finding, .. } if finding == "otlp-port-closed"));
+    assert!(matches!(&records[1].body, RecordBody::FindingAccepted { finding, .. } if finding == "span-port-closed"));
     let RecordBody::SessionOpened { holder } = &records[2].body else { panic!("{:?}", records[2]) };
     assert_eq!((holder.fence, holder.pid), (1, std::process::id()));
 }

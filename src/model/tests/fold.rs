@@ -224,7 +224,7 @@ fn sessions_holds_and_findings_are_kept() {
     let (one, two) = (StageId::new("first"), StageId::new("second"));
     let view = journal(vec![
         RecordBody::SessionOpened { holder: holder.clone() },
-        RecordBody::FindingAccepted { finding: "otlp-port-closed".into(), by: alice() },
+        RecordBody::FindingAccepted { finding: "span-port-closed".into(), by: alice() },
         RecordBody::HoldSet { stage: one.clone(), by: alice() },
         RecordBody::HoldSet { stage: two.clone(), by: alice() },
         RecordBody::HoldCleared { stage: one, by: alice() },
@@ -232,7 +232,7 @@ fn sessions_holds_and_findings_are_kept() {
     .expect("a journal");
     assert_eq!((view.holder, view.closed), (Some(holder), false));
     assert_eq!(view.holds.iter().collect::<Vec<_>>(), [&two]);
-    assert_eq!(view.accepted.iter().collect::<Vec<_>>(), ["otlp-port-closed"]);
+    assert_eq!(view.accepted.iter().collect::<Vec<_>>(), ["span-port-closed"]);
 }
 
 /// A run that did one change, went back, and found its undo overtaken by somebody else.

@@ -3,6 +3,8 @@
 use super::{Check, Scene, Theme};
 use crate::aws::{ListenerRule, TargetGroup};
 use crate::stages::findings::{FindingKind, Seen};
+use crate::stages::port::Port;
+use crate::stages::reach::covers;
 use crate::stages::spans_arrive;
 use crate::stages::subject::{HealthPath, Shared};
 
@@ -66,7 +68,7 @@ struct Front<'a> {
     scene: &'a Scene<'a>,
     shared: &'a Shared<'a>,
     group: &'a TargetGroup,
-    port: i64,
+    port: Port,
 }
 
 impl<'a> Front<'a> {
@@ -193,9 +195,7 @@ fn closed(front: &Front<'_>) -> Vec<Seen> {
             continue;
         }
         let open = known.iter().flat_map(|group| &group.ingress).any(|rule| {
-            let covered = rule.protocol == "-1"
-                || (matches!(rule.protocol.as_str(), "tcp" | "6")
-                    && (rule.from_port.unwrap_or(0)..=rule.to_port.unwrap_or(65_535)).contains(&front.port));
+            let covered = covers(rule, front.port);
             // Ranges and prefix lists may hold the load balancer's addresses: only what is certain is told.
             covered
                 && (!rule.ranges.is_empty()
@@ -204,10 +204,10 @@ fn closed(front: &Front<'_>) -> Vec<Seen> {
         });
         if !open {
             let found =
-                format!("no rule of {} lets the load balancer ({}) in on TCP {}", own.join(", "), theirs.join(", "), front.port);
+                format!("no rule of {} lets the load balancer ({}) in on {}", own.join(", "), theirs.join(", "), front.port);
             let fix = format!(
                 "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}",
-                own[0], front.port, theirs[0]
+                own[0], front.port.number, theirs[0]
             );
             seen.push(Seen::new(
                 &own[0],
@@ -289,8 +289,10 @@ fn no_rule(front: &Front<'_>) -> Vec<Seen> {
 }
 
 fn group_port(front: &Front<'_>) -> Vec<Seen> {
-    let Some(port) = front.group.port.map(i64::from).filter(|port| *port != front.port) else { return Vec::new() };
-    let found = format!("target group `{}` has the port {port}, the container {}", front.group.name, front.port);
+    let Some(port) = front.group.port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != front.port.number) else {
+        return Vec::new();
+    };
+    let found = format!("target group `{}` has the port {port}, the container {}", front.group.name, front.port.number);
     let consequence = "none for ECS, which registers the container's; whoever registers a target by hand gets the other";
     vec![Seen::new(&front.group.name, found, consequence, "none needed".to_owned())]
 }

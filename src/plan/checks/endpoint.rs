@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::{Check, Due, Scene, Theme, env, name};
+use crate::stages::edit::Adding;
 use crate::stages::findings::{FindingKind, Seen};
+use crate::stages::port::addressed;
 use crate::stages::subject::{Retarget, Set};
 
 /// The variable of the OpenTelemetry specification for all signals, and the one for traces that goes before it.
@@ -13,8 +15,8 @@ const TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const TRACES_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
 /// The ports that the specification gives to gRPC and to HTTP.
-const GRPC_PORT: i64 = 4317;
-const HTTP_PORT: i64 = 4318;
+const GRPC_PORT: u16 = 4317;
+const HTTP_PORT: u16 = 4318;
 
 pub(super) const THEME: Theme = Theme {
     name: "The endpoint",
@@ -103,11 +105,15 @@ fn from_file(due: Due<'_>, _retarget: &Retarget<'_>, set: &Set) -> Option<Seen> 
     let containers: Vec<&str> = due.others().filter(reads).map(name).collect();
     let found = format!("container `{}` has no {} of its own and reads environment files", containers.join("`, `"), set.variable);
     let fix = format!("see whether a file sets {}; if so, set it in `environment` instead, which goes before files", set.variable);
-    (!containers.is_empty()).then(|| Seen::new(due.name, found, "a value in a file would stay as it is", fix))
+    let consequence = match set.adding != Adding::Nowhere {
+        true => "a value in a file would count no more: the variable is added, and goes before it",
+        false => "a value in a file would stay as it is",
+    };
+    (!containers.is_empty()).then(|| Seen::new(due.name, found, consequence, fix))
 }
 
 fn protocol(due: Due<'_>, retarget: &Retarget<'_>, set: &Set) -> Option<Seen> {
-    let port = set.port().filter(|port| [GRPC_PORT, HTTP_PORT].contains(port))?;
+    let port = addressed(&set.to).first().map(|found| found.number).filter(|port| [GRPC_PORT, HTTP_PORT].contains(port))?;
     let wrong = with(due, &set.variable).into_iter().find_map(|container| {
         let said = env(container, TRACES_PROTOCOL).or_else(|| env(container, PROTOCOL))?;
         let fits = if port == GRPC_PORT { said == "grpc" } else { said.starts_with("http") };

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{Check, Due, Scene, Theme};
 use crate::plan::estimate::room;
 use crate::stages::findings::{FindingKind, Seen};
+use crate::stages::port::{Port, listed};
 use crate::stages::reach::{Answer, Peer, Way, lets_through};
 use crate::stages::subject::{Opening, Receiver};
 
@@ -14,18 +15,18 @@ pub(super) const THEME: Theme = Theme {
     checks: &[
         Check {
             kind: FindingKind::blocker(
-                "otlp-port-closed",
+                "span-port-closed",
                 "no security group of the shared service lets the API's tasks in where spans go",
             ),
             look: port_closed,
         },
         Check {
-            kind: FindingKind::note("otlp-port-opened", "a port that spans go to is closed, and a stage of the run opens it"),
+            kind: FindingKind::note("span-port-opened", "a port that spans go to is closed, and a stage of the run opens it"),
             look: port_opened,
         },
         Check {
             kind: FindingKind::warning(
-                "otlp-port-unproven",
+                "span-port-unproven",
                 "only a prefix list may let the API's tasks in or out, and its ranges are not read",
             ),
             look: port_unproven,
@@ -69,19 +70,24 @@ fn senders<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (Due<'a>, &'a Receiver
     scene.due().filter_map(|due| Some((due, due.moved.retarget.as_ref()?.receiver.as_ref()?)))
 }
 
+/// The ports that the shared service opens.
+fn open_ports<'a>(scene: &Scene<'a>, receiver: &Receiver) -> &'a [Port] {
+    let family = scene.subject.shared.iter().find(|shared| shared.name == receiver.service).map(|shared| shared.family.as_str());
+    let definition = scene.subject.definitions.iter().find(|definition| Some(definition.family.as_str()) == family);
+    definition.map(|definition| definition.ports.as_slice()).unwrap_or_default()
+}
+
 /// The ports of the retargeted variables.
-fn endpoint_ports(due: Due<'_>) -> BTreeSet<i64> {
+fn endpoint_ports(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver) -> BTreeSet<Port> {
     let sets = due.moved.retarget.as_ref().map(|retarget| retarget.sets.as_slice()).unwrap_or_default();
-    sets.iter().filter_map(|set| set.port()).collect()
+    sets.iter().flat_map(|set| set.ports(open_ports(scene, receiver))).collect()
 }
 
 /// The receiver's other ports, without that of the API which is asked for spans.
-fn other_ports(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver) -> BTreeSet<i64> {
-    let family = scene.subject.shared.iter().find(|shared| shared.name == receiver.service).map(|shared| shared.family.as_str());
-    let definition = scene.subject.definitions.iter().find(|definition| Some(definition.family.as_str()) == family);
-    let used = endpoint_ports(due);
-    let ports = definition.map(|definition| definition.ports.as_slice()).unwrap_or_default();
-    ports.iter().copied().filter(|port| *port != receiver.port && !used.contains(port)).collect()
+fn other_ports(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver) -> BTreeSet<Port> {
+    let used = endpoint_ports(scene, due, receiver);
+    let ports = open_ports(scene, receiver);
+    ports.iter().copied().filter(|port| Some(*port) != receiver.port && !used.contains(port)).collect()
 }
 
 /// A service as the other side of a connection.
@@ -99,10 +105,10 @@ fn ports_with(
     scene: &Scene<'_>,
     due: Due<'_>,
     receiver: &Receiver,
-    ports: BTreeSet<i64>,
+    ports: BTreeSet<Port>,
     outwards: bool,
     wanted: Answer,
-) -> Vec<i64> {
+) -> Vec<Port> {
     let (sender, target) = (peer(scene, due.name), peer(scene, &receiver.service));
     let (groups, peer, addresses) = if outwards {
         (&sender.groups, &target, &[][..])
@@ -112,46 +118,44 @@ fn ports_with(
     if !readable(scene, groups) {
         return Vec::new();
     }
-    let answer = |port: i64| lets_through(scene.facts, groups, &Way { outwards, protocol: "tcp", port }, peer, addresses);
+    let answer = |port: Port| lets_through(scene.facts, groups, &Way { outwards, port }, peer, addresses);
     ports.into_iter().filter(|port| answer(*port) == wanted).collect()
 }
 
-fn listed(ports: &[i64]) -> String {
-    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
-}
-
 /// The commands that would open ports of the receiver's first group to the sender's first.
-fn opening(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[i64]) -> String {
+fn opening(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[Port]) -> String {
     let (group, source) = (scene.groups_of(&receiver.service), scene.groups_of(due.name));
     let (group, source) = (group.first().cloned().unwrap_or_default(), source.first().cloned().unwrap_or_default());
-    let one = |port: &i64| {
-        format!("aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port {port} --source-group {source}")
+    let one = |port: &Port| {
+        let (protocol, number) = (port.protocol.word(), port.number);
+        format!(
+            "aws ec2 authorize-security-group-ingress --group-id {group} --protocol {protocol} --port {number} --source-group {source}"
+        )
     };
     ports.iter().map(one).collect::<Vec<_>>().join(" && ")
 }
 
 /// The stage that opens a port of the receiver to the sender before anything is sent there: one of the run, or one that is switched
 /// off.
-fn opener<'a>(scene: &Scene<'a>, due: Due<'a>, receiver: &Receiver, port: i64, on: bool) -> Option<&'a Opening<'a>> {
+fn opener<'a>(scene: &Scene<'a>, due: Due<'a>, receiver: &Receiver, port: Port, on: bool) -> Option<&'a Opening<'a>> {
     let sends_from = due.moved.retarget.as_ref()?.decl.span.range.start;
     scene.subject.openings.iter().find(|opening| {
         opening.on == on
             && opening.decl.span.range.start < sends_from
             && opening.to == receiver.service
-            && opening.protocol == "tcp"
             && opening.from.iter().any(|from| from == due.name)
             && opening.ports.contains(&port)
     })
 }
 
 /// The closed ones out of `ports`; `opened`: those that a stage of the run opens, else those that none does.
-fn closed(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: BTreeSet<i64>, opened: bool) -> Vec<i64> {
+fn closed(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: BTreeSet<Port>, opened: bool) -> Vec<Port> {
     let closed = ports_with(scene, due, receiver, ports, false, Answer::Closed);
     closed.into_iter().filter(|port| opener(scene, due, receiver, *port, true).is_some() == opened).collect()
 }
 
 /// What to do about closed ports: switch the stage on that opens them, if there is one, or open them by hand.
-fn how_to_open(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[i64]) -> String {
+fn how_to_open(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[Port]) -> String {
     let by_hand = opening(scene, due, receiver, ports);
     let offers: Option<Vec<_>> = ports.iter().map(|port| opener(scene, due, receiver, *port, false)).collect();
     match offers.as_deref() {
@@ -164,9 +168,9 @@ fn how_to_open(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[i6
     }
 }
 
-fn nobody_let_in(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[i64]) -> String {
+fn nobody_let_in(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[Port]) -> String {
     format!(
-        "no rule of {} lets the tasks of `{}` ({}) in on TCP {}",
+        "no rule of {} lets the tasks of `{}` ({}) in on {}",
         scene.groups_of(&receiver.service).join(", "),
         due.name,
         scene.groups_of(due.name).join(", "),
@@ -177,16 +181,21 @@ fn nobody_let_in(scene: &Scene<'_>, due: Due<'_>, receiver: &Receiver, ports: &[
 fn port_closed(scene: &Scene<'_>) -> Vec<Seen> {
     let mut all = Vec::new();
     for (due, receiver) in senders(scene) {
-        let mut ports = closed(scene, due, receiver, endpoint_ports(due), false);
+        let mut ports = closed(scene, due, receiver, endpoint_ports(scene, due, receiver), false);
         if ports.is_empty() {
             continue;
         }
         ports.extend(closed(scene, due, receiver, other_ports(scene, due, receiver), false));
         ports.sort_unstable();
         let to = scene.groups_of(&receiver.service);
-        let consequence = "every rollout would be green and every span would be lost";
+        // An address may be said of several protocols, and one of them be open.
+        let all_closed = endpoint_ports(scene, due, receiver).iter().all(|port| ports.contains(port));
+        let consequence = match all_closed {
+            true => "every rollout would be green and every span would be lost".to_owned(),
+            false => format!("every rollout would be green, and whatever is sent to {} would be lost", listed(&ports)),
+        };
         let found = nobody_let_in(scene, due, receiver, &ports);
-        all.push(Seen::new(&to[0], found, consequence, how_to_open(scene, due, receiver, &ports)));
+        all.push(Seen::new(&to[0], found, &consequence, how_to_open(scene, due, receiver, &ports)));
     }
     all
 }
@@ -194,7 +203,7 @@ fn port_closed(scene: &Scene<'_>) -> Vec<Seen> {
 fn port_opened(scene: &Scene<'_>) -> Vec<Seen> {
     let mut all = Vec::new();
     for (due, receiver) in senders(scene) {
-        let mut ports = endpoint_ports(due);
+        let mut ports = endpoint_ports(scene, due, receiver);
         ports.extend(other_ports(scene, due, receiver));
         let ports = closed(scene, due, receiver, ports, true);
         let Some(stage) = ports.first().and_then(|port| opener(scene, due, receiver, *port, true)) else { continue };
@@ -207,10 +216,10 @@ fn port_opened(scene: &Scene<'_>) -> Vec<Seen> {
 
 fn port_unproven(scene: &Scene<'_>) -> Vec<Seen> {
     let seen = |(due, receiver): (Due<'_>, &Receiver)| {
-        let mut ports = ports_with(scene, due, receiver, endpoint_ports(due), false, Answer::Perhaps);
-        ports.extend(ports_with(scene, due, receiver, endpoint_ports(due), true, Answer::Perhaps));
+        let mut ports = ports_with(scene, due, receiver, endpoint_ports(scene, due, receiver), false, Answer::Perhaps);
+        ports.extend(ports_with(scene, due, receiver, endpoint_ports(scene, due, receiver), true, Answer::Perhaps));
         ports.dedup();
-        let found = format!("on TCP {} only rules with prefix lists may let `{}` through", listed(&ports), due.name);
+        let found = format!("on {} only rules with prefix lists may let `{}` through", listed(&ports), due.name);
         let fix =
             "look at them: `aws ec2 get-managed-prefix-list-entries --prefix-list-id …` must hold the tasks' subnets".to_owned();
         (!ports.is_empty())
@@ -221,10 +230,10 @@ fn port_unproven(scene: &Scene<'_>) -> Vec<Seen> {
 
 fn egress_closed(scene: &Scene<'_>) -> Vec<Seen> {
     let seen = |(due, receiver): (Due<'_>, &Receiver)| {
-        let closed = ports_with(scene, due, receiver, endpoint_ports(due), true, Answer::Closed);
+        let closed = ports_with(scene, due, receiver, endpoint_ports(scene, due, receiver), true, Answer::Closed);
         let (own, to) = (scene.groups_of(due.name), scene.groups_of(&receiver.service));
         let found = format!(
-            "no rule of {} lets the tasks of `{}` out to {} on TCP {}",
+            "no rule of {} lets the tasks of `{}` out to {} on {}",
             own.join(", "),
             due.name,
             to.join(", "),
@@ -234,8 +243,10 @@ fn egress_closed(scene: &Scene<'_>) -> Vec<Seen> {
             .iter()
             .map(|port| {
                 format!(
-                    "aws ec2 authorize-security-group-egress --group-id {} --protocol tcp --port {port} --source-group {}",
+                    "aws ec2 authorize-security-group-egress --group-id {} --protocol {} --port {} --source-group {}",
                     own.first().map(String::as_str).unwrap_or_default(),
+                    port.protocol.word(),
+                    port.number,
                     to.first().map(String::as_str).unwrap_or_default()
                 )
             })
@@ -250,13 +261,13 @@ fn egress_closed(scene: &Scene<'_>) -> Vec<Seen> {
 fn receiver_port_closed(scene: &Scene<'_>) -> Vec<Seen> {
     let seen = |(due, receiver): (Due<'_>, &Receiver)| {
         // Where the endpoint's own port is closed, that finding names these too.
-        if !closed(scene, due, receiver, endpoint_ports(due), false).is_empty() {
+        if !closed(scene, due, receiver, endpoint_ports(scene, due, receiver), false).is_empty() {
             return None;
         }
         let closed = closed(scene, due, receiver, other_ports(scene, due, receiver), false);
         let to = scene.groups_of(&receiver.service);
-        let found = format!("no rule of {} lets the tasks of `{}` in on TCP {}", to.join(", "), due.name, listed(&closed));
-        let consequence = "who exports to that port, by the receiver's other protocol, loses its spans";
+        let found = format!("no rule of {} lets the tasks of `{}` in on {}", to.join(", "), due.name, listed(&closed));
+        let consequence = "who exports to that port, by another of the receiver's protocols, loses its spans";
         let fix = how_to_open(scene, due, receiver, &closed);
         (!closed.is_empty()).then(|| Seen::new(&to[0], found, consequence, fix))
     };

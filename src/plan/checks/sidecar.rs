@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Check, Due, Theme, name};
 use crate::stages::findings::{FindingKind, Seen};
+use crate::stages::port;
 
 pub(super) const THEME: Theme = Theme {
     name: "The sidecar and its ties",
@@ -86,7 +87,7 @@ fn ports(due: Due<'_>) -> Vec<i64> {
     let mapped = due.sidecar().and_then(|sidecar| sidecar["portMappings"].as_array()).into_iter().flatten();
     let mut ports: Vec<i64> = mapped.filter_map(|port| port["containerPort"].as_i64()).collect();
     let sets = due.moved.retarget.as_ref().map(|retarget| retarget.sets.as_slice()).unwrap_or_default();
-    ports.extend(sets.iter().filter_map(|set| crate::stages::subject::port_of(&set.from)));
+    ports.extend(sets.iter().flat_map(|set| port::addressed(&set.from)).map(|found| i64::from(found.number)));
     ports
 }
 

@@ -155,7 +155,11 @@ impl<'a> Place<'a> {
 
     fn roles(&self, service: &str, which: Roles) -> Vec<String> {
         let Some(definition) = self.facts.and_then(|facts| facts.definition_of(service)) else { return Vec::new() };
-        let names: &[&str] = if which == Roles::All { &["executionRoleArn", "taskRoleArn"] } else { &["executionRoleArn"] };
+        let names: &[&str] = match which {
+            Roles::Execution => &["executionRoleArn"],
+            Roles::Task => &["taskRoleArn"],
+            Roles::All => &["executionRoleArn", "taskRoleArn"],
+        };
         names.iter().filter_map(|name| definition.body[*name].as_str()).map(str::to_owned).collect()
     }
 

@@ -1,10 +1,10 @@
-//! The shipped runbook, with the variable files of two real environments.
+//! The shipped runbooks: that of Jaeger with the variable files of two real environments, the others with those of their worlds.
 
 use serde_json::json;
 
 use super::*;
 use crate::model::Origin;
-use crate::runbook::{built_in, built_in_names};
+use crate::runbook::{built_in, built_in_names, built_in_world};
 
 const STAGING: &str = include_str!("../../../tests/worlds/nexus-ai-staging.tfvars");
 const DEV: &str = include_str!("../../../tests/worlds/nexus-ai-dev.tfvars");
@@ -34,8 +34,51 @@ fn every_name_that_is_listed_is_there_and_resolves_its_own_name() {
     assert_eq!(built_in("jaeger"), None);
 }
 
+/// Another shipped runbook with the variables of its world.
+fn other(name: &str, command_line: &[(&str, &str)]) -> Runbook {
+    let world = built_in_world(name).expect("it has a world");
+    let sources = sources(&[("world.tfvars", world.variables)], command_line, &[]);
+    resolve(built_in(name).expect("it is shipped"), &sources).unwrap_or_else(|problems| panic!("{}", rendered(&problems)))
+}
+
+#[test]
+fn the_address_of_a_daemon_is_taken_for_the_sdks_own_only_where_it_is_that() {
+    let set = |command_line: &[(&str, &str)]| {
+        let runbook = other("xray-daemon-sidecar-to-shared", command_line);
+        stage(&runbook, "retarget-api-env")["set"]["AWS_XRAY_DAEMON_ADDRESS"].clone()
+    };
+    let to = "xray.nexus-ai.local:2000";
+    let usual = json!({ "from": "127.0.0.1:2000", "from_is_default": true, "containers": ["api"], "to": to });
+    assert_eq!(set(&[("api_containers", "[\"api\"]")]), usual);
+    let told = json!({ "from": "localhost:2000", "from_is_default": false, "containers": [], "to": to });
+    assert_eq!(set(&[("api_containers", "[\"api\"]"), ("daemon_address_before", "localhost:2000")]), told);
+}
+
+#[test]
+fn a_collector_is_started_and_checked_as_its_image_allows() {
+    let container = |command_line: &[(&str, &str)]| {
+        let runbook = other("otel-collector-sidecar-to-shared", command_line);
+        let container = stage(&runbook, "register-task-definition")["container"]["otel-collector"].clone();
+        (container["command"].clone(), container["health_check"]["command"].clone())
+    };
+    assert_eq!(container(&[]), (json!(["--config=/etc/ecs/ecs-default-config.yaml"]), json!(["CMD", "/healthcheck"])));
+    let aws = "111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror/aws-otel-collector@sha256:0123";
+    assert_eq!(container(&[("collector_image", aws)]).1, json!(["CMD", "/healthcheck"]), "wherever it is kept");
+    assert_eq!(container(&[("collector_image", "otel/opentelemetry-collector:0.130.0")]), (json!([]), json!([])));
+    let both = [("collector_config", "a"), ("collector_config_parameter", "b")];
+    let world = built_in_world("otel-collector-sidecar-to-shared").expect("it has a world");
+    let given = sources(&[("world.tfvars", world.variables)], &both, &[]);
+    let problems = resolve(built_in("otel-collector-sidecar-to-shared").expect("it is shipped"), &given).expect_err("two ways");
+    assert!(rendered(&problems).contains("two ways to say the same"), "{}", rendered(&problems));
+}
+
 #[test]
 fn the_six_stages_stand_in_their_order() {
+    for name in built_in_names().skip(1) {
+        let stages: Vec<_> = other(name, &[]).stages.iter().map(|stage| stage.id.to_string()).collect();
+        let of_the_first: Vec<_> = staging(&[]).stages.iter().map(|stage| stage.id.to_string()).collect();
+        assert_eq!(stages, of_the_first, "{name}");
+    }
     let runbook = staging(&[]);
     let stages: Vec<_> = runbook.stages.iter().map(|stage| (stage.kind.as_str(), stage.id.as_str())).collect();
     assert_eq!(

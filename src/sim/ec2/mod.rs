@@ -9,6 +9,7 @@ mod tests;
 
 use serde_json::{Value, json};
 
+use super::sender::Transport;
 use super::values::{Object, list};
 use super::{ApiError, Call, State};
 
@@ -118,15 +119,22 @@ impl Ec2 {
         without.map(|vpc| member(vpc, "VpcId").to_owned()).collect()
     }
 
-    /// Whether TCP from a network interface with `from_ip` and `from_groups` is let through to `port` of one with `to_groups`:
+    /// Whether a packet from a network interface with `from_ip` and `from_groups` is let through to `port` of one with `to_groups`:
     /// egress of the sender and ingress of the receiver, rules by group, CIDR and `-1` protocol. A sender without groups is
     /// outside the account: nobody holds its egress back, and no rule names its group.
-    pub(super) fn lets_through(&self, from_ip: &str, from_groups: &[String], to_ip: &str, to_groups: &[String], port: u16) -> bool {
+    pub(super) fn lets_through(
+        &self,
+        from_ip: &str,
+        from_groups: &[String],
+        to_ip: &str,
+        to_groups: &[String],
+        way: (Transport, u16),
+    ) -> bool {
         let open = |own: &[String], direction: &str, other_ip: &str, other_groups: &[String]| {
             let groups = self.security_groups.iter().filter(|group| own.iter().any(|id| id == member(group, "GroupId")));
             groups
                 .flat_map(|group| group.get(direction).and_then(Value::as_array).into_iter().flatten())
-                .any(|permission| rules::covers_port(permission, port) && rules::names_peer(permission, other_ip, other_groups))
+                .any(|permission| rules::covers_port(permission, way) && rules::names_peer(permission, other_ip, other_groups))
         };
         if self.groups_unseen {
             return true;

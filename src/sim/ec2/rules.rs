@@ -7,17 +7,18 @@ use sha2::{Digest, Sha256};
 
 use super::{Ec2, member};
 use crate::sim::Millis;
+use crate::sim::sender::Transport;
 use crate::sim::values::{Object, list, number, text};
 
 /// The lists of a permission that name its peers, with the member that names one.
 pub(super) const PEERS: [(&str, &str); 4] =
     [("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"), ("PrefixListIds", "PrefixListId"), ("UserIdGroupPairs", "GroupId")];
 
-/// Whether a permission is for this TCP port.
-pub(super) fn covers_port(permission: &Value, port: u16) -> bool {
+/// Whether a permission is for this port.
+pub(super) fn covers_port(permission: &Value, (transport, port): (Transport, u16)) -> bool {
     match text(permission, "IpProtocol") {
         Some("-1") => true,
-        Some("tcp" | "6") => {
+        Some(word) if transport.words().contains(&word) => {
             let from = number(permission, "FromPort").unwrap_or(-1);
             let to = number(permission, "ToPort").unwrap_or(from);
             from == -1 || (from..=to).contains(&i64::from(port))

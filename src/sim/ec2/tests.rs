@@ -28,7 +28,7 @@ fn ask(sim: &Sim, query: &str) -> (u16, String) {
 
 fn lets(sim: &Sim, from: &[&str], from_ip: &str, port: u16) -> bool {
     let groups: Vec<String> = from.iter().map(|id| (*id).to_owned()).collect();
-    sim.with(|state| state.ec2.lets_through(from_ip, &groups, "10.0.11.5", &[TASKS.to_owned()], port))
+    sim.with(|state| state.ec2.lets_through(from_ip, &groups, "10.0.11.5", &[TASKS.to_owned()], (Transport::Tcp, port)))
 }
 
 #[test]

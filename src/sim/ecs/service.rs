@@ -311,6 +311,12 @@ impl Ecs {
         self.clusters.iter().find(|cluster| text(cluster, "clusterName") == wanted)
     }
 
+    /// Whether a task has a role of its own.
+    pub(in crate::sim) fn has_task_role(&self, task: &super::Task) -> bool {
+        let definition = self.definition(super::json::text(&task.body, "taskDefinitionArn"));
+        definition.is_some_and(|definition| super::json::has(&definition.body, "taskRoleArn"))
+    }
+
     /// A task definition, by ARN, `family:revision`, or family alone for the newest ACTIVE one.
     pub(super) fn definition(&self, name: &str) -> Option<&super::task_definitions::Definition> {
         let wanted = super::json::last_part(name);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::Millis;
 use super::super::jaeger::Served;
+use super::super::sender::Transport;
 use super::json::{epoch, has, list, number, owned, text};
 
 /// `lastStatus` of a task, in the order in which a task goes through them.
@@ -155,14 +156,22 @@ impl Container {
         text(&self.spec, "image")
     }
 
-    /// Whether its definition opens the port.
-    pub(in crate::sim) fn listens_on(&self, port: u16) -> bool {
-        list(&self.spec, "portMappings").iter().any(|mapping| number(mapping, "containerPort") == Some(i64::from(port)))
+    /// Whether its definition opens the port; a mapping that names no protocol is of TCP.
+    pub(in crate::sim) fn listens_on(&self, transport: Transport, port: u16) -> bool {
+        list(&self.spec, "portMappings").iter().any(|mapping| {
+            let protocol = Some(text(mapping, "protocol")).filter(|word| !word.is_empty()).unwrap_or("tcp");
+            protocol == transport.words()[0] && number(mapping, "containerPort") == Some(i64::from(port))
+        })
     }
 
     /// The value of an environment variable of its definition.
     pub(in crate::sim) fn env(&self, name: &str) -> Option<&str> {
         list(&self.spec, "environment").iter().find(|pair| text(pair, "name") == name).map(|pair| text(pair, "value"))
+    }
+
+    /// Whether an environment variable of its definition begins so.
+    pub(in crate::sim) fn has_env(&self, start: &str) -> bool {
+        list(&self.spec, "environment").iter().any(|pair| text(pair, "name").starts_with(start))
     }
 
     /// Whether others come to it: it opens ports, or sends spans of its own.

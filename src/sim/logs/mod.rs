@@ -49,6 +49,9 @@ struct LogEvent {
 
 /// Answers one CloudWatch Logs operation.
 pub(super) fn call(state: &mut State, call: &Call, input: &Value) -> Result<Value, ApiError> {
+    if ["DescribeLogStreams", "GetLogEvents", "FilterLogEvents"].contains(&call.operation.as_str()) {
+        state.write_span_logs();
+    }
     match call.operation.as_str() {
         "CreateLogGroup" => groups::create(state, call, input),
         "DeleteLogGroup" => groups::delete(state, call, input),

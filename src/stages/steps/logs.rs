@@ -30,25 +30,54 @@ pub async fn last_lines(aws: &Aws, cluster: &str, service: &str, deployment: Opt
     }
     let created = |task: &Value| task["createdAt"].as_f64().unwrap_or(0.0);
     let Some(task) = tasks.iter().max_by(|a, b| created(a).total_cmp(&created(b))) else { return Ok(Vec::new()) };
-    let definition = aws.task_definition(task["taskDefinitionArn"].as_str().unwrap_or_default()).await?;
     let mut logged = Vec::new();
-    for container in definition.iter().flat_map(|definition| definition.containers()) {
-        let options = &container["logConfiguration"]["options"];
-        let (Some(group), Some(prefix)) = (options["awslogs-group"].as_str(), options["awslogs-stream-prefix"].as_str()) else {
-            continue;
-        };
-        let name = container["name"].as_str().unwrap_or_default();
-        let stream = format!("{prefix}/{name}/{}", tasks::id(task));
-        let input = json!({ "logGroupName": group, "logStreamName": stream, "limit": LINES, "startFromHead": false });
-        let answer = match aws.read("GetLogEvents", group, input).await {
-            Err(error) if error.reason == Reason::Missing => continue,
-            answer => answer?,
-        };
-        let events = answer["events"].as_array().into_iter().flatten();
-        let lines: Vec<String> = events.filter_map(|event| event["message"].as_str().map(str::to_owned)).collect();
+    for stream in streams(aws, task).await? {
+        let events = last_events(aws, &stream, LINES).await?.unwrap_or_default();
+        let lines: Vec<String> = events.iter().filter_map(|event| event["message"].as_str().map(str::to_owned)).collect();
         if !lines.is_empty() {
-            logged.push(Progress::Log { group: group.to_owned(), stream, container: name.to_owned(), lines });
+            logged.push(Progress::Log { group: stream.group, stream: stream.name, container: stream.container, lines });
         }
     }
     Ok(logged)
+}
+
+/// The log stream of a task's container.
+pub struct Stream {
+    /// The container's name.
+    pub container: String,
+    /// The log group.
+    pub group: String,
+    /// The stream's name.
+    pub name: String,
+}
+
+/// The streams of a task's containers that log to CloudWatch Logs.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn streams(aws: &Aws, task: &Value) -> Result<Vec<Stream>, CallError> {
+    let definition = aws.task_definition(task["taskDefinitionArn"].as_str().unwrap_or_default()).await?;
+    let stream = |container: &Value| {
+        let option = |name: &str| container["logConfiguration"]["options"][name].as_str();
+        let name = container["name"].as_str().unwrap_or_default();
+        Some(Stream {
+            container: name.to_owned(),
+            group: option("awslogs-group")?.to_owned(),
+            name: format!("{}/{name}/{}", option("awslogs-stream-prefix")?, tasks::id(task)),
+        })
+    };
+    Ok(definition.iter().flat_map(|definition| definition.containers()).filter_map(stream).collect())
+}
+
+/// A stream's last events; `None` for one that is not there: its container has not started, or its group is gone.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn last_events(aws: &Aws, stream: &Stream, most: usize) -> Result<Option<Vec<Value>>, CallError> {
+    let input = json!({ "logGroupName": stream.group, "logStreamName": stream.name, "limit": most, "startFromHead": false });
+    match aws.read("GetLogEvents", &stream.group, input).await {
+        Err(error) if error.reason == Reason::Missing => Ok(None),
+        Err(error) => Err(error),
+        Ok(mut answer) => Ok(answer["events"].as_array_mut().map(std::mem::take)),
+    }
 }

@@ -29,6 +29,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::probe::Probe;
 use super::tasks;
 use crate::aws::{host_of, shown_url};
 use crate::model::{Failure, FailureKind, Progress};
@@ -49,10 +50,6 @@ const FEWEST_LOOKS: u32 = 8;
 const TURNS: usize = 4;
 /// How long one such look may take: where nobody answers, each request takes its time.
 const LONGEST_LOOK: Duration = Duration::from_secs(20);
-/// How often the probe address is asked in one wait.
-const MOST_PROBES: u32 = 5;
-/// From one probe to the next: a span needs a while to be exported.
-const BETWEEN_PROBES: Duration = Duration::from_secs(20);
 
 fn api(params: &Value) -> Result<&'static dyn SpanApi, StepError> {
     let word = text(params, "/api")?;
@@ -357,62 +354,11 @@ impl Arriving {
 }
 
 /// A time as AWS's JSON has it: seconds since 1970, with a fraction.
-fn time(value: &Value) -> Option<Timestamp> {
+pub(super) fn time(value: &Value) -> Option<Timestamp> {
     let seconds = value.as_f64().filter(|seconds| *seconds > 0.0)?;
     #[allow(clippy::cast_possible_truncation, reason = "what is too large saturates, and is refused")]
     let micros = (seconds * 1e6).round() as i64;
     Timestamp::from_microsecond(micros).ok()
-}
-
-/// Requests to an address of the application, which make spans.
-#[derive(Default)]
-struct Probe {
-    url: String,
-    times: u32,
-    last: Duration,
-    /// The last answer's status, or why there was none.
-    answer: Option<Result<u16, String>>,
-}
-
-impl Probe {
-    /// Asks, if it is time.
-    async fn ask(&mut self, cx: &Context<'_>, url: &str, waited: Duration) {
-        let due = self.times == 0 || waited.saturating_sub(self.last) >= BETWEEN_PROBES;
-        if url.is_empty() || self.times == MOST_PROBES || !due {
-            return;
-        }
-        self.times += 1;
-        self.last = waited;
-        self.url = shown_url(url);
-        let answer = cx.aws.http_get(url).await.map(|reply| reply.status).map_err(|failure| failure.to_string());
-        if self.answer.as_ref() != Some(&answer) {
-            self.answer = Some(answer);
-            (cx.report)(Progress::Note { message: self.words() });
-        }
-    }
-
-    /// Whether the application has served it: then it should have made a span.
-    fn succeeded(&self) -> bool {
-        matches!(self.answer, Some(Ok(200..300)))
-    }
-
-    fn words(&self) -> String {
-        match &self.answer {
-            Some(Ok(status)) => format!("the probe {} answered HTTP {status}", self.url),
-            Some(Err(why)) => format!("the probe {} is not reachable: {why}", self.url),
-            None => String::new(),
-        }
-    }
-
-    /// The same as the end of a sentence; nothing when there was no probe.
-    fn aside(&self) -> String {
-        self.answer.as_ref().map(|_| format!("; {}", self.words())).unwrap_or_default()
-    }
-
-    /// The same, said of what was not found.
-    fn told(&self) -> String {
-        if self.succeeded() { format!(", although {}", self.words()) } else { self.aside() }
-    }
 }
 
 #[async_trait(?Send)]

@@ -290,12 +290,12 @@ fn every_variant_has_its_message() {
     ── Blocked, exit code 4
     error: 1 finding blocks this plan
 
-      otlp-port-closed: security group sg-0a1b2c3d4e5f60718
+      span-port-closed: security group sg-0a1b2c3d4e5f60718
         found:       nothing lets TCP 4317 and 4318 in from the API's tasks
         consequence: every span is lost from stage 5 on, and no AWS API shows it
         fix:         aws ec2 authorize-security-group-ingress --group-id sg-0a1b2c3d4e5f60718 --protocol tcp --port 4317-4318 --source-group sg-0a1b2c3d4e5f60718
 
-    hint: repair what is named above; or, knowing the consequence, add `--accept otlp-port-closed`
+    hint: repair what is named above; or, knowing the consequence, add `--accept span-port-closed`
 
     ── Credentials, exit code 6
     error: AWS does not accept the credentials
@@ -463,10 +463,10 @@ fn only_what_can_be_accepted_is_offered() {
     assert_eq!(hint(&findings[..1]), "repair what is named above: `memory-only` cannot be accepted");
     assert_eq!(
         hint(&findings[..2]),
-        "repair `memory-only`, which cannot be accepted; the rest too, or, knowing the consequence, add `--accept otlp-port-closed`"
+        "repair `memory-only`, which cannot be accepted; the rest too, or, knowing the consequence, add `--accept span-port-closed`"
     );
     findings[1].must_repair = true;
-    assert_eq!(hint(&findings[..2]), "repair what is named above: `memory-only`, `otlp-port-closed` cannot be accepted");
+    assert_eq!(hint(&findings[..2]), "repair what is named above: `memory-only`, `span-port-closed` cannot be accepted");
     assert!(!findings[0].is_accepted(&["memory-only".to_owned()]));
 }
 

@@ -191,7 +191,7 @@ fn people_are_named() {
     let plan = fixtures::plan();
     let by = fixtures::alice;
     let mut story = Story::of(plan.clone());
-    story.then(0, RecordBody::FindingAccepted { finding: "otlp-port-closed".to_owned(), by: by() });
+    story.then(0, RecordBody::FindingAccepted { finding: "span-port-closed".to_owned(), by: by() });
     let strip = plan.stages[5].id.clone();
     story.then(1, RecordBody::HoldSet { stage: strip.clone(), by: by() });
     story.through(4);
@@ -216,7 +216,7 @@ fn people_are_named() {
         shown.lines().filter(|line| line.contains("alice") || line.contains("left") || line.contains("held")).collect();
     insta::assert_snapshot!(said.join("\n"), @r#"
     run r7k2 jaeger-sidecar-to-shared: 6 stages, 17 steps, started by alice@bastion
-    finding otlp-port-closed accepted by alice@bastion
+    finding span-port-closed accepted by alice@bastion
     will stop before stage 6/6 strip-sidecar, as alice@bastion asked
       ‖ check that spans arrive: held, a person must decide: no span reached Jaeger within 2 minutes
       ✓ check that spans arrive: approved by alice@bastion: night, no traffic

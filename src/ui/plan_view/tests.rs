@@ -97,7 +97,7 @@ fn findings_come_first_and_the_worst_of_them_first() {
 
     Findings
 
-      blocker otlp-port-closed: security group sg-0a1b2c3d4e5f60718
+      blocker span-port-closed: security group sg-0a1b2c3d4e5f60718
         found        nothing lets TCP 4317 and 4318 in from the API's tasks
         consequence  every span is lost from stage 5 on, and no AWS API shows it
         fix          aws ec2 authorize-security-group-ingress --group-id
@@ -131,7 +131,7 @@ fn findings_come_first_and_the_worst_of_them_first() {
 
     Plan: 1 to create, 0 to change, 0 to remove, 0 already so.
     Blocked: 1 finding blocks this plan.
-    Digest: f4f12128897559e0
+    Digest: a84d941b1792b568
     "#);
 }
 
@@ -142,13 +142,13 @@ fn a_stage_that_cannot_be_planned_says_what_blocks_it() {
     plan.findings[0].must_repair = true;
     plan.stages[4].waves.clear();
     plan.stages[4].resources.clear();
-    plan.stages[4].blocked_by = vec!["otlp-port-closed".to_owned()];
-    assert_eq!(stage(&plan, 5, &narrow(80)), "Stage 5/6 retarget-api-env  (blocked by otlp-port-closed)");
+    plan.stages[4].blocked_by = vec!["span-port-closed".to_owned()];
+    assert_eq!(stage(&plan, 5, &narrow(80)), "Stage 5/6 retarget-api-env  (blocked by span-port-closed)");
     let shown = findings(&plan.findings, &narrow(80));
     assert!(shown.ends_with("    --accept     not possible: because of it a part of the plan is missing"), "{shown}");
     let json = json(&plan);
     assert_eq!(json["findings"][0]["acceptable"], false);
-    assert_eq!(json["stages"][4]["blockedBy"][0], "otlp-port-closed");
+    assert_eq!(json["stages"][4]["blockedBy"][0], "span-port-closed");
     assert_eq!(json["stages"][3].get("blockedBy"), None);
 }
 
@@ -362,7 +362,7 @@ fn json_is_a_contract() {
           "consequence": "every span is lost from stage 5 on, and no AWS API shows it",
           "fix": "aws ec2 authorize-security-group-ingress --group-id sg-0a1b2c3d4e5f60718 --protocol tcp --port 4317-4318 --source-group sg-0a1b2c3d4e5f60718",
           "found": "nothing lets TCP 4317 and 4318 in from the API's tasks",
-          "id": "otlp-port-closed",
+          "id": "span-port-closed",
           "resource": "security group sg-0a1b2c3d4e5f60718",
           "severity": "blocker"
         }

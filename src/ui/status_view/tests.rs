@@ -56,7 +56,7 @@ fn running() {
     let plan = fixtures::plan();
     let mut story = Story::of(plan.clone());
     story.then(0, RecordBody::HoldSet { stage: plan.stages[5].id.clone(), by: fixtures::alice() });
-    story.then(0, RecordBody::FindingAccepted { finding: "otlp-port-closed".to_owned(), by: fixtures::alice() });
+    story.then(0, RecordBody::FindingAccepted { finding: "span-port-closed".to_owned(), by: fixtures::alice() });
     story.through(2);
     story.does(1, &id(&plan, 3, 0, "create"));
     story.then(0, fixtures::started(&id(&plan, 3, 0, "rollout"), 1));
@@ -68,7 +68,7 @@ fn running() {
       changed       2026-01-02 03:04:09Z (1m 00s ago)
       stops before  strip-sidecar
       claim         none
-      accepted      otlp-port-closed
+      accepted      span-port-closed
 
       ✓ 1/6 create-log-group          done
       ✓ 2/6 register-task-definition  done

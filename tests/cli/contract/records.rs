@@ -81,7 +81,7 @@ fn bodies(plan: &Plan) -> Vec<RecordBody> {
         RecordBody::StepApproved { step: step(), by: alice(), comment: text("seen") },
         RecordBody::StepSkipped { step: step(), reason: text("stays"), by: Some(alice()) },
         RecordBody::StepSkipped { step: step(), reason: text("harmless"), by: None },
-        RecordBody::FindingAccepted { finding: text("otlp-port-closed"), by: alice() },
+        RecordBody::FindingAccepted { finding: text("span-port-closed"), by: alice() },
         RecordBody::HoldSet { stage: stage(), by: alice() },
         RecordBody::HoldCleared { stage: stage(), by: alice() },
         RecordBody::LanesNamed { lanes: lanes(), by: alice() },
@@ -183,7 +183,7 @@ pub fn troubled(plan: &Plan) -> (RunView, Holder) {
         adopted(plan, Adoption::Start),
         RecordBody::SessionOpened { holder: holder(1) },
         RecordBody::HoldSet { stage: plan.stages[5].id.clone(), by: alice() },
-        RecordBody::FindingAccepted { finding: "otlp-port-closed".to_owned(), by: alice() },
+        RecordBody::FindingAccepted { finding: "span-port-closed".to_owned(), by: alice() },
         RecordBody::Claim {
             service: "nexus-ai-api-staging".to_owned(),
             change: ClaimChange::Writing { since: at(), by: "alice@bastion".to_owned(), arn: "arn:aws:ecs:…".to_owned() },

@@ -314,3 +314,53 @@ fn spans_carry_the_name_that_the_environment_gives() {
         assert_eq!(answer.body, json!({ "services": [wanted] }).to_string());
     }
 }
+
+const XRAY: &str = include_str!("../../../../runbooks/worlds/nexus-ai-staging-xray.json");
+
+/// Changes the daemon beside the API, and waits for the rollout.
+fn with_daemon(lab: &mut Lab, change: impl FnOnce(&mut Value)) {
+    let arn = lab.register(|request| change(&mut request["containerDefinitions"][1]));
+    lab.ok("UpdateService", lab.update(json!({ "taskDefinition": arn })));
+    lab.pass(5);
+    lab.wait(600, |lab| lab.settled(&lab.api.clone()));
+}
+
+#[test]
+fn an_x_ray_daemon_passes_segments_on_and_says_so() {
+    let mut lab = Lab::of(XRAY, "staging");
+    lab.pass(100);
+    with_daemon(&mut lab, |_| {});
+    lab.pass(60);
+    let total = lab.state.spans()["total"].clone();
+    assert!(total["sent"].as_u64() > Some(200), "{total}");
+    assert_eq!((&total["arrived"], &total["retained"]), (&total["sent"], &total["sent"]), "no segment goes with a daemon: {total}");
+    let task = lab.tasks(&lab.api.clone(), "RUNNING")[0].clone();
+    let id = text(&task, "taskArn").rsplit('/').next().expect("an id").to_owned();
+    let call = Call {
+        operation: "GetLogEvents".to_owned(),
+        request_id: "request".to_owned(),
+        invocation_id: None,
+        attempt: 1,
+        access_key: "AKIDEXAMPLE".to_owned(),
+    };
+    let input = json!({ "logGroupName": "/ecs/nexus-ai-api-staging", "logStreamName": format!("xray-daemon/xray-daemon/{id}"), "limit": 1 });
+    let line = |lab: &mut Lab| {
+        let answer = super::super::super::logs::call(&mut lab.state, &call, &input).expect("the stream is there");
+        text(&answer["events"][0], "message").to_owned()
+    };
+    assert_eq!(line(&mut lab), "[Info] Successfully sent batch of 10 segments (0.021 seconds)");
+    lab.state.set_idle(true);
+    lab.pass(60);
+    let last = line(&mut lab);
+    lab.pass(600);
+    assert_eq!(line(&mut lab), last, "without segments there is nothing to say");
+}
+
+#[test]
+fn segments_go_over_udp() {
+    let mut lab = Lab::of(XRAY, "staging");
+    with_daemon(&mut lab, |daemon| daemon["portMappings"][0]["protocol"] = json!("tcp"));
+    lab.state.mark("tcp");
+    lab.pass(10);
+    assert_eq!(label(&lab.state.spans(), "tcp")["lost"], json!({ "no-receiver": 20 }));
+}

@@ -186,7 +186,7 @@ fn the_page_of_a_run_that_is_done() {
     <div><dt>Took</dt><dd>8m 34s, 8m 34s of it at work</dd>
     <dd>predicted: 8m 40s</dd>
     </div>
-    <div><dt>Digest of the plan</dt><dd><code>477067bf055e3701a660941d145b2d0f42b17868f0f1c0ef38de436ea939e5e2</code></dd>
+    <div><dt>Digest of the plan</dt><dd><code>20be084daa3c617e5cc2781a49068fcde96770b90fa66a102d2869b8228f4069</code></dd>
     </div>
     </dl></header>
     "#);

@@ -36,7 +36,7 @@ fn hostile() -> Story {
     let held = id(&plan, 5, 0, "spans");
     plan.stages[4].waves[0].lanes[0].steps[3].title = text();
     let mut story = Story::of(plan.clone());
-    story.then(0, RecordBody::FindingAccepted { finding: "otlp-port-closed".to_owned(), by: mallory.clone() });
+    story.then(0, RecordBody::FindingAccepted { finding: "span-port-closed".to_owned(), by: mallory.clone() });
     story.then(0, RecordBody::PauseAsked { by: mallory.clone(), how: text() });
     story.through(4);
     for name in ["register", "update", "rollout"] {

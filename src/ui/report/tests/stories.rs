@@ -34,7 +34,7 @@ pub(super) fn done() -> Story {
     let mut plan = fixtures::plan();
     plan.findings = fixtures::findings();
     let mut story = Story::of(plan);
-    story.then(0, RecordBody::FindingAccepted { finding: "otlp-port-closed".to_owned(), by: fixtures::alice() });
+    story.then(0, RecordBody::FindingAccepted { finding: "span-port-closed".to_owned(), by: fixtures::alice() });
     story.through(6);
     story.then(0, fixtures::ended(Outcome::Done, "all stages are done"));
     story.then(0, left(&[("ecs:DescribeServices", 61), ("ecs:UpdateService", 3)]));
@@ -93,7 +93,7 @@ fn a_run_that_is_done() {
     assert_eq!(calls, (64, 198, 0));
     let accepted: Vec<&str> =
         report.findings.iter().filter(|row| row.accepted.is_some()).map(|row| row.finding.id.as_str()).collect();
-    assert_eq!((accepted, report.findings.len()), (vec!["otlp-port-closed"], 3));
+    assert_eq!((accepted, report.findings.len()), (vec!["span-port-closed"], 3));
     assert_eq!(report.times.unattended.0.as_secs(), 0);
 }
 
