@@ -84,10 +84,13 @@ async fn wrong_health_path() -> Lab {
     lab
 }
 
-fn without_rules(world: &mut Value, port: i64) {
+fn tasks_group(world: &mut Value) -> &mut Value {
     let groups = world["ec2"]["securityGroups"].as_array_mut().expect("groups");
-    let group = groups.iter_mut().find(|group| group["GroupId"] == GROUP).expect("the tasks' group");
-    group["IpPermissions"]
+    groups.iter_mut().find(|group| group["GroupId"] == GROUP).expect("the tasks' group")
+}
+
+fn without_rules(world: &mut Value, port: i64) {
+    tasks_group(world)["IpPermissions"]
         .as_array_mut()
         .expect("rules")
         .retain(|rule| !(rule["FromPort"].as_i64().unwrap_or(0)..=rule["ToPort"].as_i64().unwrap_or(0)).contains(&port));
@@ -178,9 +181,7 @@ fn trials() -> Vec<(&'static str, &'static str, Way)> {
             "egress-closed",
             GROUP,
             Box::pin(after(|world| {
-                let groups = world["ec2"]["securityGroups"].as_array_mut().expect("groups");
-                let group = groups.iter_mut().find(|group| group["GroupId"] == GROUP).expect("the tasks' group");
-                group["IpPermissionsEgress"] =
+                tasks_group(world)["IpPermissionsEgress"] =
                     json!([{ "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{ "CidrIp": "0.0.0.0/0" }] }]);
             })),
         ),

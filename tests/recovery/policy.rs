@@ -455,8 +455,8 @@ fn iam_takes_it() {
     }
 }
 
-/// One plan, run, look and way back, and what its policy denies.
-fn of_one_course(start: State, runbook: &Runbook) -> Vec<String> {
+/// One plan, run, look and way back, and what was read before.
+fn one_course(start: State, runbook: &Runbook) -> (Book, Facts) {
     let mut book = Book::default();
     let facts = paused(async {
         let lab = Lab::on(start, runbook, 1);
@@ -464,6 +464,12 @@ fn of_one_course(start: State, runbook: &Runbook) -> Vec<String> {
         whole(&mut book, &lab).await;
         facts
     });
+    (book, facts)
+}
+
+/// What its policy denies of one course.
+fn of_one_course(start: State, runbook: &Runbook) -> Vec<String> {
+    let (book, facts) = one_course(start, runbook);
     let denied = |facts: Option<&Facts>| {
         all().into_iter().flat_map(|purposes| book.denied(&document(runbook, facts, &purposes), &purposes)).collect::<Vec<_>>()
     };
@@ -501,6 +507,22 @@ fn a_target_group_that_is_named() {
     let from_sidecar = "from_sidecar   = var.sidecar_name";
     let runbook = worlds::rewritten(|text| text.replace(from_sidecar, "target_group = \"nexus-ai-jaeger-tg-staging\""), "");
     assert_eq!(of_one_course(worlds::start(), &runbook), [""; 0]);
+}
+
+/// The program's own log lines tell what it received: they are read, and the application's before.
+#[test]
+fn other_sidecars() {
+    for name in [worlds::OTEL, worlds::XRAY] {
+        let runbook = worlds::other(name, "");
+        let (book, facts) = one_course(worlds::other_start(name), &runbook);
+        for purposes in all() {
+            let live = document(&runbook, Some(&facts), &purposes);
+            assert_eq!(book.denied(&live, &purposes), [""; 0], "{name}, {purposes:?}, with what the account says");
+            let mut denied = book.denied(&document(&runbook, None, &purposes), &purposes);
+            denied.retain(|denied| !(denied.starts_with("logs:GetLogEvents") && denied.contains(worlds::API)));
+            assert_eq!(denied, [""; 0], "{name}, {purposes:?}, by names alone");
+        }
+    }
 }
 
 /// A stage that is left out needs nothing.
