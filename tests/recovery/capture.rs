@@ -1,13 +1,16 @@
 //! A capture of the simulated account is the account, as far as the runbook can see it.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 use sidestep::capture::{Captured, MASK, capture, masked};
+use sidestep::drill::Recorder;
 use sidestep::model::{Plan, RunId, Runbook};
 use sidestep::plan::observe;
 use sidestep::sim::{Fault, State};
 
 use crate::support::compare::{How, differences};
-use crate::support::{Lab, paused, worlds};
+use crate::support::{Fork, Lab, PointKind, paused, worlds};
 
 /// What a capture of the simulator may have otherwise than the simulator itself, each with its reason. Everything else is the same.
 const OTHERWISE: &[(&str, &str)] = &[
@@ -267,4 +270,49 @@ fn where_the_network_may_not_be_read_the_rehearsal_goes_on() {
             assert_eq!(again.spans_lost(), 0, "{denied:?}");
         });
     }
+}
+
+/// The account as it stands at each look while a stage waits for its rollout.
+fn amid(stage: &'static str) -> Vec<Fork> {
+    let taken: Arc<Mutex<Vec<Fork>>> = Arc::default();
+    let slot = Arc::clone(&taken);
+    paused(async {
+        let lab = Lab::on(worlds::start(), &worlds::shipped(""), 1);
+        lab.record(Recorder {
+            distinct: false,
+            wanted: Box::new(move |point| {
+                let waits = point.kind == PointKind::BeforeRequest && point.of == "DescribeServices";
+                waits && point.stage.as_ref().is_some_and(|at| at.as_str() == stage)
+            }),
+            take: Box::new(move |fork| slot.lock().expect("nobody panics here").push(fork)),
+        });
+        crate::common::done(lab.run().await);
+    });
+    std::mem::take(&mut *taken.lock().expect("nobody panics here"))
+}
+
+/// A rollout that is under way when the account is captured comes to its end there as well.
+#[test]
+fn a_capture_amid_a_rollout_goes_on() {
+    let mut stuck = Vec::new();
+    for stage in ["create-service", "register-dns", "retarget-api-env", "strip-sidecar"] {
+        let forks = amid(stage);
+        assert!(forks.len() > 10, "{stage}: {}", forks.len());
+        for (number, fork) in forks.into_iter().enumerate().filter(|(number, _)| number % 4 == 0) {
+            let rollouts = paused(async {
+                let lab = Lab::on(fork.state, &worlds::shipped(""), 1);
+                let world = captured(&lab).await.world;
+                let copy = Lab::on(State::load(&world, 1).expect("a world"), &worlds::shipped(""), 1);
+                copy.live(15 * 60_000).await;
+                let found = copy.world()["ecs"]["services"].clone();
+                let services = found.as_array().expect("services").iter();
+                services
+                    .map(|service| format!("{}", service["deployments"]))
+                    .filter(|text| text.contains("IN_PROGRESS"))
+                    .collect::<Vec<_>>()
+            });
+            stuck.extend(rollouts.first().map(|deployments| format!("{stage}, look {number}: {deployments}")));
+        }
+    }
+    assert!(stuck.is_empty(), "{} of them:\n{}", stuck.len(), stuck.join("\n"));
 }

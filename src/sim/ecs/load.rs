@@ -206,6 +206,8 @@ fn load_containers(item: &Value, definitions: &[Value], phase: Phase, started: O
             "RUNNING" if phase >= Phase::Stopping => Life::Terminating,
             "RUNNING" => Life::Running,
             "STOPPED" => Life::Stopped,
+            // They run before the task is said to.
+            _ if phase == Phase::Activating => Life::Running,
             _ => Life::Waiting,
         };
         let mut container = launch::captured(spec, life, Health::parse(text(shown, "healthStatus")), started.unwrap_or(0));
@@ -279,7 +281,7 @@ fn derive_tasks(state: &mut State, arn: &str) {
 
 /// Lets a captured task go on: checks, targets, or the next step of one that starts or stops.
 fn resume(state: &mut State, task: &Task) {
-    if task.phase == Phase::Running && !task.stopping {
+    if matches!(task.phase, Phase::Activating | Phase::Running) && !task.stopping {
         for container in task.containers.iter().filter(|container| container.runs()) {
             health::begin(state, &task.id, container);
         }
@@ -288,6 +290,8 @@ fn resume(state: &mut State, task: &Task) {
                 elbv2::register_target(state, group, &task.ip, *port, &task.zone);
             }
         }
+    }
+    if task.phase == Phase::Running && !task.stopping {
         return;
     }
     let times = state.assume.compute.clone();
