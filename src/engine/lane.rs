@@ -306,7 +306,7 @@ impl LaneRun<'_> {
         };
         let report = reporter(self.messages.clone(), step.id.clone());
         let cx = Context { aws: self.aws, run: &self.run, step: &step.id, attempt, identity: &self.identity, report: &report };
-        let deadline = step.deadline_s.map_or(DEADLINE, Duration::from_secs);
+        let deadline = (!waiter.ends_by_itself()).then(|| step.deadline_s.map_or(DEADLINE, Duration::from_secs));
         let began = self.aws.clock.elapsed();
         loop {
             let waited = self.aws.clock.elapsed().saturating_sub(began);
@@ -321,7 +321,9 @@ impl LaneRun<'_> {
                 Ok(Polled::Held(result, why)) => return self.held(step, result, why).await,
                 Err(error) => return Ok(StepEnd::Lane(self.fail(step, failure_of(error)).await?)),
             };
-            if self.aws.clock.elapsed().saturating_sub(began) >= deadline {
+            if let Some(deadline) = deadline
+                && self.aws.clock.elapsed().saturating_sub(began) >= deadline
+            {
                 let failure = waiter.overdue(&cx, deadline).await;
                 return Ok(StepEnd::Lane(self.fail(step, failure).await?));
             }

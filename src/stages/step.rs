@@ -156,6 +156,11 @@ pub trait Waiter {
     /// Looks once. `waited` is the time since the wait began.
     async fn poll(&mut self, cx: &Context<'_>, waited: Duration) -> Result<Polled, StepError>;
 
+    /// Whether it comes to an end of its own: then no deadline cuts it off before it can say what it found.
+    fn ends_by_itself(&self) -> bool {
+        false
+    }
+
     /// The failure to record when the deadline passes, with what is known by then.
     async fn overdue(&mut self, cx: &Context<'_>, deadline: Duration) -> Failure {
         let _ = cx;
