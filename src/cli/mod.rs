@@ -49,6 +49,7 @@ use clap::FromArgMatches as _;
 
 use args::{Cli, Verb};
 use context::Context;
+pub use policy::wants;
 
 use crate::model::{Error, Exit};
 use crate::runbook::render_problem;

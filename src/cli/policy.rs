@@ -25,8 +25,8 @@ pub fn call(context: &Context, args: &PolicyArgs) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-/// Everything that this program asks for on behalf of a runbook.
-fn wants(runbook: &Runbook) -> Wants {
+/// Everything that this program asks AWS for on behalf of a runbook: what [`crate::plan::policy::policy`] makes a policy of.
+pub fn wants(runbook: &Runbook) -> Wants {
     let mut wants = registry::wants(runbook);
     plan::permits(&mut wants);
     doctor::permits(&mut wants);

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Value, json};
+use sidestep::cli::wants;
 use sidestep::doctor::{self, Tail};
 use sidestep::drill::Recorder;
 use sidestep::model::{RunId, Runbook};
 use sidestep::plan::policy::{Place, policy};
 use sidestep::sim::{Fault, ImageFault, RequestFaultKind, State};
-use sidestep::stages::facts::{Facts, Purpose, Wants};
-use sidestep::stages::registry;
+use sidestep::stages::facts::{Facts, Purpose};
 use sidestep::stages::steps::last_log_lines;
 use sidestep::{capture, plan};
 
@@ -52,14 +52,6 @@ impl<'a> Reading<'a> {
         book.asked.entry(purpose).or_default().extend(ours.flat_map(|request| at.asks(request)));
         self.from = requests.len();
     }
-}
-
-fn wants(runbook: &Runbook) -> Wants {
-    let mut wants = registry::wants(runbook);
-    plan::permits(&mut wants);
-    doctor::permits(&mut wants);
-    capture::permits(&mut wants);
-    wants
 }
 
 /// What each purpose takes beside itself: whoever runs plans first.

@@ -88,7 +88,7 @@ enum Look {
 
 #[async_trait(?Send)]
 impl Waiter for Arriving {
-    // After the time that the runbook gives it, and so many looks: slow ones make it longer.
+    // After the time that the runbook gives it, with the look that is under way then.
     fn ends_by_itself(&self) -> bool {
         true
     }
