@@ -13,9 +13,10 @@ use crate::model::Error;
 /// The journal's file in the state directory.
 pub(super) const FILE: &str = "journal.db";
 
-/// How long a statement waits for another process's commit. A commit takes milliseconds; who waits here holds up the whole
-/// run, signals included, so the wait is short, and what is longer than that is an error to show.
-const BUSY: Duration = Duration::from_millis(1_000);
+/// How long a statement waits for another process's commit. A commit takes milliseconds on a disk that is well, and seconds on one
+/// that is busy: a `status` in another terminal must not end a run there. Who waits here holds up the whole run, signals
+/// included, so what is longer than that is an error to show.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// When a commit returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,17 +44,35 @@ pub(super) struct Db {
 impl Db {
     /// Opens a file that exists: settings, then the check of what it is, then the schema.
     pub(super) fn open(dir: &Path, flush: Flush) -> Result<Self, Error> {
+        let (conn, _) = Self::connect(dir)?;
+        Self::finish(dir, flush, conn)
+    }
+
+    /// The same to read: `None` where another process has made the file and not yet the schema. Whoever makes it should not have
+    /// to wait for one who looks.
+    pub(super) fn open_to_read(dir: &Path) -> Result<Option<Self>, Error> {
+        let (conn, version) = Self::connect(dir)?;
+        if version == 0 { Ok(None) } else { Self::finish(dir, Flush::Full, conn).map(Some) }
+    }
+
+    /// A connection, and the version of the schema that the file has.
+    fn connect(dir: &Path) -> Result<(Connection, usize), Error> {
         let file = dir.join(FILE);
         let fail = |error: rusqlite::Error| unusable(dir, words(&error));
         // No SQLITE_OPEN_CREATE: the file is made beforehand with the right mode. No URI: the path is taken as it is.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut conn = Connection::open_with_flags(&file, flags).map_err(fail)?;
+        let conn = Connection::open_with_flags(&file, flags).map_err(fail)?;
         conn.busy_timeout(BUSY).map_err(fail)?;
         conn.set_prepared_statement_cache_capacity(32);
         // Before anything is set: another program's database is left as it was.
-        schema::recognise(&conn, dir)?;
+        let version = schema::recognise(&conn, dir)?;
+        Ok((conn, version))
+    }
+
+    fn finish(dir: &Path, flush: Flush, mut conn: Connection) -> Result<Self, Error> {
         settle(&conn, dir, flush)?;
         schema::migrate(&mut conn, dir, schema::MIGRATIONS)?;
+        let file = dir.join(FILE);
         Ok(Self { conn, dir: dir.to_owned(), inode: inode(&file), file, flush })
     }
 

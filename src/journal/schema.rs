@@ -72,8 +72,8 @@ const REQUESTS: &str = "
     CREATE INDEX request_waiting ON request (run, fence) WHERE taken = 0;
 ";
 
-/// Refuses a file that is not a journal of ours, or of a newer version.
-pub(super) fn recognise(conn: &Connection, dir: &Path) -> Result<(), Error> {
+/// Refuses a file that is not a journal of ours, or of a newer version; gives its version, 0 where it is empty.
+pub(super) fn recognise(conn: &Connection, dir: &Path) -> Result<usize, Error> {
     let fail = |error: rusqlite::Error| unusable(dir, words(&error));
     // One transaction, so that all three are of one moment: another process may be making the schema right now.
     let tx = conn.unchecked_transaction().map_err(fail)?;
@@ -86,7 +86,7 @@ pub(super) fn recognise(conn: &Connection, dir: &Path) -> Result<(), Error> {
     }
     let known = MIGRATIONS.len();
     match usize::try_from(version) {
-        Ok(version) if version <= known => Ok(()),
+        Ok(version) if version <= known => Ok(version),
         _ => Err(Error::JournalNewer {
             path: dir.join(FILE).display().to_string(),
             found: u32::try_from(version).unwrap_or(u32::MAX),

@@ -102,7 +102,7 @@ impl Journal {
             Err(error) => return Err(unusable(&dir, format!("`{}` cannot be read: {}", file.display(), place::words(&error)))),
         }
         refuse_emptied(&dir, &file)?;
-        Ok(Some(Self { db: Db::open(&dir, Flush::Full)? }))
+        Ok(Db::open_to_read(&dir)?.map(|db| Self { db }))
     }
 
     /// The state directory, absolute.

@@ -18,6 +18,7 @@ pub use terminal::Terminal;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -31,13 +32,18 @@ pub const SPEED: u32 = 240;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Tries until there is an answer.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_or(what, look, String::new)
+}
+
+/// Tries until there is an answer; where none comes, says also what was there instead.
+fn until_or<T>(what: &str, mut look: impl FnMut() -> Option<T>, instead: impl Fn() -> String) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}{}", instead());
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -51,6 +57,8 @@ pub fn file(path: &str) -> String {
 pub struct Desk {
     pub sim: Sim,
     pub dir: TempDir,
+    /// How many commands were started.
+    started: AtomicUsize,
 }
 
 /// A command that has ended.
@@ -80,7 +88,12 @@ impl Desk {
     }
 
     pub fn at(sim: Sim) -> Self {
-        Self { sim, dir: tempfile::tempdir().expect("a directory") }
+        Self::within(tempfile::tempdir().expect("a directory"), sim)
+    }
+
+    /// With the state in this directory.
+    pub fn within(dir: TempDir, sim: Sim) -> Self {
+        Self { sim, dir, started: AtomicUsize::new(0) }
     }
 
     pub fn path(&self, name: &str) -> String {
@@ -142,9 +155,10 @@ impl Desk {
 
     /// Starts it; what it prints goes to files, so that it never waits for a reader.
     pub fn start(&self, mut command: Command) -> Running {
+        let n = self.started.fetch_add(1, Ordering::Relaxed);
         let file = |kind: &str| {
-            let name = (0..).map(|n| self.dir.path().join(format!("{n}.{kind}"))).find(|path| !path.exists()).expect("a free name");
-            (File::create(&name).expect("a file"), name)
+            let path = self.dir.path().join(format!("{n}.{kind}"));
+            (File::create(&path).expect("a file"), path)
         };
         let ((out, out_path), (err, err_path)) = (file("stdout"), file("stderr"));
         let child = command.stdout(out).stderr(err).spawn().expect("the binary starts");
@@ -164,11 +178,20 @@ impl Desk {
 
     /// Waits until a step, named `stage/target/step`, is in a state.
     pub fn until_step(&self, wanted: &str, state: &str) {
-        until(&format!("{wanted} is {state}"), || {
-            let status = self.status();
-            let steps = status["stages"].as_array().into_iter().flatten().flat_map(|stage| stage["steps"].as_array()).flatten();
-            steps.filter(|step| step["id"] == wanted).find(|step| step["state"] == state).map(|_| ())
-        });
+        until_or(&format!("{wanted} is {state}"), || self.step_is(wanted, state).then_some(()), || self.said());
+    }
+
+    fn step_is(&self, wanted: &str, state: &str) -> bool {
+        let status = self.status();
+        let mut steps = status["stages"].as_array().into_iter().flatten().flat_map(|stage| stage["steps"].as_array()).flatten();
+        steps.any(|step| step["id"] == wanted && step["state"] == state)
+    }
+
+    /// What every command on this desk has said on stderr so far.
+    fn said(&self) -> String {
+        let read = |n: usize| std::fs::read_to_string(self.dir.path().join(format!("{n}.stderr"))).unwrap_or_default();
+        let texts = (0..self.started.load(Ordering::Relaxed)).map(|n| (n, read(n)));
+        texts.filter(|(_, text)| !text.is_empty()).map(|(n, text)| format!("\ncommand {n} said:\n{text}")).collect()
     }
 
     /// Starts a run and freezes the world in the rollout that stage 3 waits for. The run's own clock goes slowly: it must not ask so
@@ -177,8 +200,15 @@ impl Desk {
         let mut command = self.live(&["run", "--yes"]);
         command.env("SIDESTEP_TIME_SCALE", "4");
         self.sim.freeze_after("CreateService");
-        let running = self.start(command);
-        self.until_step("create-service/nexus-ai-jaeger-staging/rollout", "started");
+        let mut running = self.start(command);
+        let rollout = "create-service/nexus-ai-jaeger-staging/rollout";
+        let reached = || {
+            let ended = running.ended();
+            let started = self.step_is(rollout, "started");
+            assert!(started || !ended, "it ended before its rollout began: {}", self.said());
+            started.then_some(())
+        };
+        until_or("the rollout has started", reached, || self.said());
         running
     }
 

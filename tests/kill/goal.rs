@@ -77,5 +77,5 @@ fn desk(file: &str, seed: u64) -> Desk {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("world.json").display().to_string();
     std::fs::write(&path, file).expect("a file");
-    Desk { sim: Sim::serve(&["--world", &path, "--seed", &seed.to_string()]), dir }
+    Desk::within(dir, Sim::serve(&["--world", &path, "--seed", &seed.to_string()]))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::*;
+use crate::journal::Store as _;
 use crate::journal::db::{self, FILE, Flush};
 use crate::journal::place::{self, FileSystem};
 use crate::journal::schema::{self, APPLICATION_ID, MIGRATIONS};
@@ -58,6 +59,31 @@ fn looking_for_a_journal_creates_nothing() {
     assert!(Journal::open_existing(&dir.path().join("deep/state")).expect("no error").is_none());
     assert!(Journal::open_existing(dir.path()).expect("no error").is_none());
     assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 0);
+}
+
+#[test]
+fn who_looks_while_another_makes_the_journal_leaves_the_making_to_it() {
+    let (_dir, journal) = state();
+    let file = journal.state_dir().join(FILE);
+    drop(journal);
+    std::fs::write(&file, "").expect("a file");
+    assert!(Journal::open_existing(file.parent().expect("a directory")).expect("no error").is_none());
+    assert_eq!(std::fs::metadata(&file).expect("a file").len(), 0);
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "another process's commit is slow: the two must overlap")]
+fn a_commit_waits_for_another_one_on_a_slow_disk() {
+    let (_dir, journal) = state();
+    let mut run = start(&journal, "r7k2", "api");
+    let slow = Connection::open(journal.state_dir().join(FILE)).expect("a connection");
+    slow.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    let committing = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(2_500));
+        slow.execute_batch("COMMIT").expect("a commit");
+    });
+    run.append(at(1), vec![started(&step("api", "update"))]).expect("a record");
+    committing.join().expect("no panic");
 }
 
 #[test]
@@ -145,7 +171,10 @@ fn a_file_of_any_older_version_migrates_and_keeps_its_content() {
             conn.execute("INSERT INTO run (id, fence, ended) VALUES ('r7k2', 3, 'done')", []).expect("a run");
         }
         drop(conn);
-        let journal = Journal::open_existing(dir.path()).expect("migrated").expect("a journal");
+        let journal = match version {
+            0 => Journal::open(dir.path()).expect("made"),
+            _ => Journal::open_existing(dir.path()).expect("migrated").expect("a journal"),
+        };
         assert_eq!(objects(&journal.db.conn), objects(&state().1.db.conn), "from version {version}");
         let version_now: i64 = journal.db.conn.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
         assert_eq!(usize::try_from(version_now), Ok(MIGRATIONS.len()));
