@@ -97,7 +97,8 @@ fn a_crash_anywhere_on_the_way_back_is_recovered_from() {
 
 #[test]
 fn a_crash_around_a_claim_is_recovered_from() {
-    let around = Choice::Where(|point| point.of.contains("Claim") || point.of.ends_with("agResource"));
+    // Every second one: the sweep of a release build tries them all.
+    let around = Choice::Where(|point| point.number % 2 == 0 && (point.of.contains("Claim") || point.of.ends_with("agResource")));
     check(&shipped(), around, Depth::Once);
     check(&shipped_back(), around, Depth::Once);
 }

@@ -266,7 +266,7 @@ fn timeouts(clock: &Clock) -> TimeoutConfig {
 /// In tokio's time. Against a simulator on a faster clock the wait shrinks with it, but not below what a busy machine may need: a
 /// disk that is long over one commit of the journal must not look like an answer that never came.
 fn attempt_timeout(clock: &Clock) -> Duration {
-    clock.to_real(ATTEMPT_TIMEOUT).max(Duration::from_secs(10))
+    clock.to_real(ATTEMPT_TIMEOUT).max(Duration::from_secs(6))
 }
 
 /// In tokio's time: one attempt, and what the SDK does around it.

@@ -242,7 +242,7 @@ fn fingerprint(commits: usize, state: &State) -> u64 {
         logs.retain(|name, _| name == "logGroups");
     }
     let mut hasher = DefaultHasher::new();
-    (commits, world.to_string()).hash(&mut hasher);
+    (commits, world).hash(&mut hasher);
     hasher.finish()
 }
 

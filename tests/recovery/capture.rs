@@ -298,7 +298,7 @@ fn a_capture_amid_a_rollout_goes_on() {
     for stage in ["create-service", "register-dns", "retarget-api-env", "strip-sidecar"] {
         let forks = amid(stage);
         assert!(forks.len() > 10, "{stage}: {}", forks.len());
-        for (number, fork) in forks.into_iter().enumerate().filter(|(number, _)| number % 4 == 0) {
+        for (number, fork) in forks.into_iter().enumerate().filter(|(number, _)| number % 8 == 0) {
             let rollouts = paused(async {
                 let lab = Lab::on(fork.state, &worlds::shipped(""), 1);
                 let world = captured(&lab).await.world;

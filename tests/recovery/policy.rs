@@ -149,7 +149,8 @@ async fn last_lines(book: &mut Book, lab: &Lab, ground: &Ground, service: &str) 
 }
 
 /// A run, and its way back, that die right after each kind of mutation has taken effect, and are taken up again.
-fn crashes(book: &mut Book, ground: &Ground) {
+fn crashes(ground: &Ground) -> Book {
+    let mut book = Book::default();
     let forks = |is_back: bool| {
         let taken: Arc<Mutex<Vec<Fork>>> = Arc::default();
         let (slot, mut seen) = (Arc::clone(&taken), BTreeSet::new());
@@ -190,10 +191,11 @@ fn crashes(book: &mut Book, ground: &Ground) {
                 let lab = Lab::from(lab);
                 let mut reading = Reading::of(&lab);
                 _ = if way == Purpose::Run { lab.resume().await } else { lab.roll_back(None).await };
-                reading.enter(book, way);
+                reading.enter(&mut book, way);
             });
         }
     }
+    book
 }
 
 /// Answers that are lost, so that the account is asked what became of the request.
@@ -298,31 +300,44 @@ async fn onto_newest(book: &mut Book, ground: &Ground) {
 /// Everything that was asked of AWS for the system that needs every stage there is, and what was read of it.
 fn book() -> &'static (Book, Ground, Facts) {
     static BOOK: OnceLock<(Book, Ground, Facts)> = OnceLock::new();
-    let made = || {
-        let (mut book, ground) = (Book::default(), ground());
-        let facts = paused(async {
-            let lab = Lab::on(ground.start.clone(), &ground.runbook, 1);
-            let facts = facts(&lab).await;
-            whole(&mut book, &lab).await;
-            let running = Lab::on(ground.start.clone(), &ground.runbook, 1);
-            done(running.run().await);
-            for service in [ground.jaeger, ground.api] {
-                last_lines(&mut book, &running, &ground, service).await;
-            }
-            lost_answers(&mut book, &ground).await;
-            failing_rollouts(&mut book, &ground).await;
-            in_two_runs(&mut book, &ground).await;
-            onto_newest(&mut book, &ground).await;
-            for retention in [None, Some(14)] {
-                adopted(&mut book, &ground, retention).await;
-            }
-            facts
+    BOOK.get_or_init(|| {
+        let ground = ground();
+        // Threads of their own: most tests wait for this one book, and a test's runtime may be running in this thread.
+        let (courses, falls) = std::thread::scope(|threads| {
+            let (courses, falls) = (threads.spawn(|| courses(&ground)), threads.spawn(|| crashes(&ground)));
+            let whole = "every replay comes to its end";
+            (courses.join().expect(whole), falls.join().expect(whole))
         });
-        crashes(&mut book, &ground);
+        let (mut book, facts) = courses;
+        for (purpose, asks) in falls.asked {
+            book.asked.entry(purpose).or_default().extend(asks);
+        }
         (book, ground, facts)
-    };
-    // A thread of its own: a test's runtime may be running in this one.
-    BOOK.get_or_init(|| std::thread::spawn(made).join().expect("every replay comes to its end"))
+    })
+}
+
+/// What is asked where no process dies, and what is read at the start.
+fn courses(ground: &Ground) -> (Book, Facts) {
+    let mut book = Book::default();
+    let facts = paused(async {
+        let lab = Lab::on(ground.start.clone(), &ground.runbook, 1);
+        let facts = facts(&lab).await;
+        whole(&mut book, &lab).await;
+        let running = Lab::on(ground.start.clone(), &ground.runbook, 1);
+        done(running.run().await);
+        for service in [ground.jaeger, ground.api] {
+            last_lines(&mut book, &running, ground, service).await;
+        }
+        lost_answers(&mut book, ground).await;
+        failing_rollouts(&mut book, ground).await;
+        in_two_runs(&mut book, ground).await;
+        onto_newest(&mut book, ground).await;
+        for retention in [None, Some(14)] {
+            adopted(&mut book, ground, retention).await;
+        }
+        facts
+    });
+    (book, facts)
 }
 
 /// What `sidestep policy` prints unless it is told otherwise.
