@@ -29,7 +29,7 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_sidestep");
 /// Virtual seconds for each second of the wall clock, in both processes.
 pub const SPEED: u32 = 240;
 /// How long anything may take on a slow machine before the test gives it up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Tries until there is an answer.
 pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {

@@ -6,6 +6,7 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -20,6 +21,8 @@ pub struct Terminal {
     keyboard: File,
     master: OwnedFd,
     screen: Arc<Mutex<vt100::Parser>>,
+    /// Reads what is printed.
+    eye: JoinHandle<()>,
 }
 
 impl Terminal {
@@ -40,13 +43,13 @@ impl Terminal {
         let screen = Arc::new(Mutex::new(vt100::Parser::new(some(rows), some(columns), SCROLLBACK)));
         let (mut reader, seen) = (File::from(master.try_clone().expect("a copy")), Arc::clone(&screen));
         // Ends when the terminal has no reader and writer any more.
-        std::thread::spawn(move || {
+        let eye = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = reader.read(&mut buffer) {
                 seen.lock().expect("not poisoned").process(&buffer[..read]);
             }
         });
-        Self { child, keyboard: File::from(master.try_clone().expect("a copy")), master, screen }
+        Self { child, keyboard: File::from(master.try_clone().expect("a copy")), master, screen, eye }
     }
 
     /// What is on the screen, without blanks at the ends of lines.
@@ -98,9 +101,11 @@ impl Terminal {
         tcsetwinsize(self.master.as_fd(), size(columns, rows)).expect("a size");
     }
 
-    /// Waits for the end of the command; its exit code.
+    /// Waits for the end of the command, and until all that it printed is on the screen; its exit code.
     pub fn wait(&mut self) -> Option<i32> {
-        until("the command ends", || self.child.try_wait().expect("a child")).code()
+        let status = until("the command ends", || self.child.try_wait().expect("a child"));
+        until("the terminal is read to its end", || self.eye.is_finished().then_some(()));
+        status.code()
     }
 }
 
