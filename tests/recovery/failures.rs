@@ -88,6 +88,24 @@ fn a_circuit_breakers_rollback_is_believed_whichever_deployment_ecs_then_shows()
     }
 }
 
+/// The newest of AWS's records is then the failed deployment's, which stood before the call.
+#[test]
+fn a_restore_that_never_arrived_is_sent_again_after_a_circuit_breakers_rollback() {
+    for returns in [false, true] {
+        paused(async {
+            let lab = lab();
+            lab.sim.with(|state| state.assumptions_mut().compute.rollback_returns_record = returns);
+            assert!(matches!(lab.run_before(&["strip-sidecar"]).await, Stop::Before(..)));
+            image(&lab, worlds::API_IMAGE, Some(ImageFault::CannotPull));
+            assert_eq!(lab.resume().await.kind(), Some(FailureKind::Rollout));
+            lab.live(30 * 60_000).await;
+            image(&lab, worlds::API_IMAGE, None);
+            lab.fault("UpdateService", 1, RequestFaultKind::DropBefore);
+            back_to(&lab, &reference().start).await;
+        });
+    }
+}
+
 #[test]
 fn a_registry_that_aws_puts_back_when_its_name_is_gone_does_not_keep_the_service() {
     paused(async {

@@ -247,7 +247,7 @@ impl MutationStep for UpdateService {
             }
             // A redeploy changes nothing but the deployment.
             Standing::After => Ok(Verdict::NotDone { why: "no deployment is newer than the one before the call".to_owned() }),
-            Standing::Before => gone_or_never(cx, params, intent).await,
+            Standing::Before => gone_or_never(cx, params, intent, &service).await,
             Standing::Other(differences) => Ok(Verdict::Diverged { differences }),
         }
     }
@@ -269,7 +269,7 @@ impl MutationStep for UpdateService {
                 output["deployment"] = primary;
                 Ok(Verdict::Done { output })
             }
-            Standing::Before => match gone_or_never(cx, params, intent).await? {
+            Standing::Before => match gone_or_never(cx, params, intent, &service).await? {
                 Verdict::NotDone { why } => Ok(Verdict::TakenBack { why }),
                 other => Ok(other),
             },
@@ -352,7 +352,7 @@ impl MutationStep for UpdateService {
 }
 
 /// The service is as before an update: AWS took it back, somebody else did, or the update never arrived.
-async fn gone_or_never(cx: &Context<'_>, params: &Value, intent: &Value) -> Result<Verdict, StepError> {
+async fn gone_or_never(cx: &Context<'_>, params: &Value, intent: &Value, service: &Value) -> Result<Verdict, StepError> {
     if intent["already"] == true {
         return Ok(Verdict::NotDone { why: "the service is again as this run's update had left it".to_owned() });
     }
@@ -373,6 +373,12 @@ async fn gone_or_never(cx: &Context<'_>, params: &Value, intent: &Value) -> Resu
     if ours && newest.is_taken_back() {
         let reason = newest.deployment["statusReason"].as_str().unwrap_or("no reason given");
         return Ok(Verdict::TakenBack { why: format!("AWS took the deployment back ({status}: {reason})") });
+    }
+    let known = intent["deployments"].as_array().is_some_and(|known| known.contains(&primary_id(service)));
+    if !ours && known {
+        // AWS's newest record need not be of the deployment that stands: where a breaker has gone back before the call, it is the
+        // failed one's.
+        return Ok(Verdict::NotDone { why: "the deployment from before the call still stands".to_owned() });
     }
     if !ours {
         return Ok(Verdict::Diverged {
