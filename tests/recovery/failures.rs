@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use sidestep::engine::Control;
 use sidestep::model::{Event, Failure, FailureKind, RecordBody};
-use sidestep::sim::{Fault, ImageFault, RequestFaultKind};
+use sidestep::sim::{Fault, ImageFault, LaunchFault, RequestFaultKind};
 use sidestep::stages::steps::{last_log_lines, logged_service};
 use sidestep::ui::progress_lines;
 
@@ -91,17 +91,24 @@ fn a_circuit_breakers_rollback_is_believed_whichever_deployment_ecs_then_shows()
 /// The newest of AWS's records is then the failed deployment's, which stood before the call.
 #[test]
 fn a_restore_that_never_arrived_is_sent_again_after_a_circuit_breakers_rollback() {
+    let mut world = worlds::staging();
+    let api = world["ecs"]["services"].as_array_mut().into_iter().flatten().find(|service| service["serviceName"] == worlds::API);
+    let configuration = &mut api.expect("the API")["deploymentConfiguration"];
+    configuration["deploymentCircuitBreaker"] = json!({ "enable": true, "rollback": true });
+    let start = worlds::lived_in(&world, &[worlds::API]);
     for returns in [false, true] {
         paused(async {
-            let lab = lab();
+            let fresh = || Lab::on(start.clone(), &worlds::shipped(""), 1);
+            let (lab, untouched) = (fresh(), fresh().settled().await);
             lab.sim.with(|state| state.assumptions_mut().compute.rollback_returns_record = returns);
             assert!(matches!(lab.run_before(&["strip-sidecar"]).await, Stop::Before(..)));
-            image(&lab, worlds::API_IMAGE, Some(ImageFault::CannotPull));
+            let denied = |on| lab.sim.with(|state| state.add_fault(Fault::Launch { fault: LaunchFault::LogsDenied, on }));
+            denied(true);
             assert_eq!(lab.resume().await.kind(), Some(FailureKind::Rollout));
+            denied(false);
             lab.live(30 * 60_000).await;
-            image(&lab, worlds::API_IMAGE, None);
             lab.fault("UpdateService", 1, RequestFaultKind::DropBefore);
-            back_to(&lab, &reference().start).await;
+            back_to(&lab, &untouched).await;
         });
     }
 }
