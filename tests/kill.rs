@@ -25,7 +25,7 @@ use goal::Goal;
 use trip::Trip;
 
 /// Trips that are under way at a time: they mostly wait.
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 2;
 
 /// Rings when its thread fails, so that the others begin nothing new.
 struct Alarm<'a>(&'a AtomicBool);
