@@ -4,11 +4,15 @@
 //!
 //! | the reading shows | and | it is |
 //! | --- | --- | --- |
-//! | the deployment that an update of the run replaced | AWS's record of the newest deployment says that it was taken back | believed |
+//! | the deployment that an update of the run replaced | AWS's record of the newest deployment names another revision as the one in force | believed |
 //! | | anything else | too old |
 //! | no service, where the run created one and did not delete it, or ListServices had it | ListServices has none either | believed |
 //! | | ListServices has it | too old |
 //! | anything else | | believed |
+//!
+//! Which revision is in force is what a deployment's record *names*, never what its status is called: a deployment that ECS gave up on
+//! is `STOPPED`, or `ROLLBACK_FAILED` where there was nothing to return to, and the service stays on it all the same. Only the revision
+//! under `rollback` in DescribeServiceDeployments says that the service is on its way to another one, or there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -22,17 +26,6 @@ use super::{Aws, CallError, Class, Reason};
 const INTERVAL: Duration = Duration::from_secs(2);
 /// So long a reading that knows the run's own changes is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What AWS's record of a deployment says when the service is not as that deployment made it.
-const TAKEN_BACK: [&str; 7] = [
-    "STOPPED",
-    "STOP_REQUESTED",
-    "ROLLBACK_REQUESTED",
-    "ROLLBACK_IN_PROGRESS",
-    "ROLLBACK_SUCCESSFUL",
-    "ROLLBACK_FAILED",
-    "UNKNOWN",
-];
 
 /// What the run did, by cluster and service.
 #[derive(Default)]
@@ -50,7 +43,7 @@ struct Done {
 /// The newest of a service's deployments that AWS keeps a record of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeploymentRecord {
-    /// As ListServiceDeployments gives it.
+    /// As ListServiceDeployments gives it; with `rollback`, as DescribeServiceDeployments gives it, where its status speaks of one.
     pub deployment: Value,
     /// What it rolls out, as DescribeServiceRevisions gives it.
     pub revision: Value,
@@ -62,10 +55,16 @@ impl DeploymentRecord {
         status(&self.deployment)
     }
 
-    /// Whether the service is not, or will not stay, as this deployment made it.
+    /// Whether AWS names another revision than the one that this deployment rolls out as the one in force.
     pub fn is_taken_back(&self) -> bool {
-        TAKEN_BACK.contains(&self.status())
+        went_to_another(&self.deployment)
     }
+}
+
+/// Whether a deployment's record names another revision than its own as the one that the service goes to, or is on.
+fn went_to_another(deployment: &Value) -> bool {
+    let back_to = deployment["rollback"]["serviceRevisionArn"].as_str();
+    back_to.is_some_and(|arn| deployment["targetServiceRevisionArn"] != *arn)
 }
 
 fn status(deployment: &Value) -> &str {
@@ -149,7 +148,8 @@ impl Aws {
     /// Whether AWS's records explain that a service is as before the run's last update of it.
     async fn went_back(&self, cluster: &str, service: &str) -> Result<bool, CallError> {
         match self.newest_deployment(cluster, service).await {
-            Ok(newest) => Ok(newest.is_none_or(|deployment| TAKEN_BACK.contains(&status(&deployment)))),
+            // AWS keeps a record of every deployment of the last 90 days; that of the run's own update is not there yet, or is.
+            Ok(newest) => Ok(newest.is_some_and(|deployment| went_to_another(&deployment))),
             // Gone meanwhile: the next reading says so.
             Err(error) if error.reason == Reason::Missing => Ok(false),
             Err(error) => Err(error),
@@ -166,7 +166,14 @@ impl Aws {
     async fn newest_deployment(&self, cluster: &str, service: &str) -> Result<Option<Value>, CallError> {
         let input = json!({ "cluster": cluster, "service": service, "maxResults": 1 });
         let mut listed = self.read("ListServiceDeployments", service, input).await?;
-        Ok(listed["serviceDeployments"].get_mut(0).map(Value::take))
+        let Some(mut newest) = listed["serviceDeployments"].get_mut(0).map(Value::take) else { return Ok(None) };
+        if status(&newest).starts_with("ROLLBACK_") {
+            // The list does not say where to.
+            let input = json!({ "serviceDeploymentArns": [newest["serviceDeploymentArn"]] });
+            let described = self.read("DescribeServiceDeployments", service, input).await?;
+            newest["rollback"] = described["serviceDeployments"][0]["rollback"].clone();
+        }
+        Ok(Some(newest))
     }
 
     /// The newest deployment of a service with what it rolls out; `None` when AWS has no record of one.

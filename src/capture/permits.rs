@@ -10,13 +10,14 @@ pub fn permits(wants: &mut Wants) {
     let mut read = |on: Resource, actions: &[&'static str]| wants.allow(&[Purpose::Snapshot], actions, &on);
     for service in services {
         // AWS's list of resource types has the service beside its records.
-        for on in [Resource::Service(service.clone()), Resource::Deployments(service.clone())] {
-            read(on, &["ecs:DescribeServiceDeployments"]);
-        }
-        for on in [Resource::Service(service.clone()), Resource::Revisions(service.clone())] {
-            read(on, &["ecs:DescribeServiceRevisions"]);
-        }
         read(Resource::Service(service), &["ecs:ListServiceDeployments"]);
+    }
+    // AWS's list of resource types has the service beside its records.
+    for on in [Resource::Services, Resource::Deployments] {
+        read(on, &["ecs:DescribeServiceDeployments"]);
+    }
+    for on in [Resource::Services, Resource::Revisions] {
+        read(on, &["ecs:DescribeServiceRevisions"]);
     }
     read(Resource::Any, &["ecs:ListTaskDefinitions", "ec2:DescribeVpcs", "logs:DescribeLogGroups"]);
     read(Resource::Any, &["elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetGroupAttributes"]);

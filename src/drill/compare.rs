@@ -10,6 +10,24 @@ use crate::sim::{Effect, Millis};
 /// Until everything under way has come to rest: the slowest deregistration, a health check or two.
 pub const REST: Millis = 10 * 60_000;
 
+/// Whether a world has come to rest, as it was [`REST`] ago and as it is now: the same tasks run, as many as are wanted, and no service
+/// is between two revisions.
+pub fn at_rest(before: &Value, now: &Value) -> bool {
+    let tasks = |world: &Value| {
+        let tasks = entries(&world["ecs"]["tasks"]).filter(|task| task["desiredStatus"] == "RUNNING");
+        tasks.map(|task| (text(&task["taskArn"]).to_owned(), text(&task["lastStatus"]).to_owned())).collect::<BTreeMap<_, _>>()
+    };
+    let steady = |service: &Value| match text(&service["status"]) {
+        "ACTIVE" => {
+            let one = entries(&service["deployments"]).count() == 1;
+            let over = entries(&service["deployments"]).all(|deployment| deployment["rolloutState"] != "IN_PROGRESS");
+            one && over && service["runningCount"] == service["desiredCount"]
+        }
+        status => status != "DRAINING",
+    };
+    tasks(before) == tasks(now) && entries(&now["ecs"]["services"]).all(steady)
+}
+
 /// What two equal worlds may differ in, as paths (`*` stands for any member or entry), each with its reason.
 pub const IGNORED: &[(&str, &str)] = &[
     ("capturedAt", "time"),

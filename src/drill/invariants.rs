@@ -50,6 +50,18 @@ pub const INVARIANTS: &[Invariant] = &[
         says: "every resource with the run's tag is in the run's journal",
         check: tagged_is_journaled,
     },
+    Invariant {
+        name: "rolled-back-is-so",
+        says: "a run that says it went back leaves each API service at its desired count, its sidecar running in every task, unless \
+               somebody else changed it",
+        check: rolled_back_is_so,
+    },
+    Invariant {
+        name: "done-is-so",
+        says: "a run that says it is done leaves each API service and the shared service at their desired count, every container of the \
+               shared service running, unless somebody else changed them",
+        check: done_is_so,
+    },
 ];
 
 /// What an invariant looks at.
@@ -68,6 +80,19 @@ pub struct Scene<'a> {
     pub tokens: &'a BTreeSet<String>,
     /// Effects in the ledger when the run last looked for users of its name and there was one of somebody else.
     pub warned: Option<usize>,
+    /// What the run has just said of itself, at the end of a process.
+    pub said: Option<Said>,
+    /// Whether health checks fail without a cause: then a task that was seen to serve may be gone a moment later.
+    pub unwell: bool,
+}
+
+/// What a run says of itself at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// All stages are done.
+    Done,
+    /// It went back to the start.
+    RolledBack,
 }
 
 /// What a runbook ties the API services to.
@@ -164,6 +189,38 @@ fn shared_is_there(scene: &Scene<'_>) -> bool {
     let serves =
         active_services(scene.world).any(|service| service["serviceName"] == *scene.ties.shared && service["desiredCount"] != 0);
     named && serves
+}
+
+/// What a service lacks that is to serve, with these containers in each task.
+fn lacks(scene: &Scene<'_>, name: &str, containers: &dyn Fn(&Value) -> bool) -> Option<String> {
+    let others = |action| by_others(scene, action).any(|effect| effect.resource.ends_with(&format!("/{name}")));
+    if scene.unwell || others("UpdateService") || others("DeleteService") {
+        return None;
+    }
+    let Some(service) = active_services(scene.world).find(|service| service["serviceName"] == *name) else {
+        return Some(format!("{name} is not there"));
+    };
+    if service["runningCount"] != service["desiredCount"] {
+        return Some(format!("{name} runs {} of {} tasks", service["runningCount"], service["desiredCount"]));
+    }
+    let group = format!("service:{name}");
+    let tasks = list(scene.world, "/ecs/tasks").filter(|task| task["group"] == *group && task["desiredStatus"] == "RUNNING");
+    let mut all = tasks.flat_map(|task| task["containers"].as_array().into_iter().flatten());
+    let stopped = all.find(|container| containers(&container["name"]) && container["lastStatus"] != "RUNNING")?;
+    Some(format!("container {} of {name} is {}", stopped["name"], stopped["lastStatus"]))
+}
+
+fn rolled_back_is_so(scene: &Scene<'_>) -> Option<String> {
+    let ties = scene.ties;
+    (scene.said == Some(Said::RolledBack)).then_some(())?;
+    ties.services.iter().find_map(|name| lacks(scene, name, &|container| *container == *ties.sidecar))
+}
+
+fn done_is_so(scene: &Scene<'_>) -> Option<String> {
+    let ties = scene.ties;
+    (scene.said == Some(Said::Done)).then_some(())?;
+    let apis = || ties.services.iter().find_map(|name| lacks(scene, name, &|_| false));
+    apis().or_else(|| lacks(scene, &ties.shared, &|_| true))
 }
 
 /// What makes a resource, and what ends it.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::compare::{How, differences_to, normal};
 use super::hands::Place;
-use super::invariants::Ties;
+use super::invariants::{Said, Ties};
 use super::lab::{Lab, Stop, foreign, paused};
 use super::tap::{Fork, Recorder};
 use super::watch::SharedWatch;
@@ -284,11 +284,14 @@ impl<'a> Course<'a> {
                 take: Box::new(move |fork| *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(fork)),
             });
         }
-        go(&lab, life.back).await;
+        let stop = go(&lab, life.back).await;
         let killed = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
         match killed {
             Some(fork) => Ok(fork),
-            None => lab.leave(),
+            None => {
+                self.note_end(&lab, &stop);
+                lab.leave()
+            }
         }
     }
 
@@ -303,6 +306,16 @@ impl<'a> Course<'a> {
         lab.accepted.clone_from(&self.ground.accepted);
         lab.approves = true;
         Ok(lab)
+    }
+
+    /// What a run says of itself is held against the account.
+    fn note_end(&self, lab: &Lab, stop: &Stop) {
+        let said = match stop {
+            Stop::Done => Said::Done,
+            Stop::RolledBack => Said::RolledBack,
+            _ => return,
+        };
+        self.watch.said(&lab.sim, lab.clock.now_millis(), said);
     }
 
     fn over(&self, left: &Fork) -> Result<bool, Error> {
@@ -321,6 +334,7 @@ impl<'a> Course<'a> {
             let lab = self.dressed(lab, &Life::default())?;
             // Who cannot go on goes back.
             let stop = go(&lab, attempt >= PATIENCE / 2).await;
+            self.note_end(&lab, &stop);
             let stuck = stop.kind() == Some(FailureKind::Stuck);
             let drift = matches!(stop.kind(), Some(FailureKind::Drift | FailureKind::Stuck | FailureKind::Mismatch));
             match stop {

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::hands::{Hands, Place, others_use_it};
-use super::invariants::{Scene, Ties, broken};
+use super::invariants::{Said, Scene, Ties, broken};
 use super::weather::{Happening, JournalFault, Life};
 use crate::model::{ClaimChange, Record, RecordBody};
-use crate::sim::{Millis, Sim};
+use crate::sim::{Fault, ImageFault, Millis, Sim};
 
 /// The access key of the simulator's operator.
 pub(super) const OPERATOR: &str = "ASIAREHEARSALEXAMPLE";
@@ -48,6 +48,8 @@ struct Watch {
     looking: bool,
     /// Effects in the ledger when it last did so, where somebody else used it.
     warned: Option<usize>,
+    /// Health checks have failed without a cause.
+    unwell: bool,
 }
 
 impl SharedWatch {
@@ -67,6 +69,7 @@ impl SharedWatch {
             used_since: None,
             looking: false,
             warned: None,
+            unwell: false,
         })))
     }
 
@@ -118,6 +121,12 @@ impl SharedWatch {
         self.locked().look(sim);
     }
 
+    /// A process has come to its end at `now`, and this is what the run says of itself.
+    pub(super) fn said(&self, sim: &Sim, now: Millis, said: Said) {
+        sim.with(|state| state.advance(now));
+        self.locked().check(sim, Some(said));
+    }
+
     /// Records are durable.
     pub(super) fn committed(&self, records: &[Record]) {
         self.locked().note(records);
@@ -166,6 +175,10 @@ impl Watch {
             return;
         }
         self.seen = effects;
+        self.check(sim, None);
+    }
+
+    fn check(&mut self, sim: &Sim, said: Option<Said>) {
         let ledger = sim.ledger();
         self.looks += 1;
         let world = sim.with(|state| state.save());
@@ -177,14 +190,17 @@ impl Watch {
             started: self.started,
             tokens: &self.tokens,
             warned: self.warned,
+            said,
+            unwell: self.unwell,
         };
-        self.broken = broken(&scene);
+        self.broken = self.broken.take().or_else(|| broken(&scene));
     }
 
     fn happen(&mut self, sim: &Sim, now: Millis, what: Happening) {
         // A hand that AWS refuses has changed nothing.
         let _ = match what {
             Happening::Fault(fault) => {
+                self.unwell |= matches!(fault, Fault::Image { fault: Some(ImageFault::Unhealthy), .. });
                 sim.with(|state| {
                     state.advance(now);
                     state.add_fault(fault);

@@ -132,6 +132,30 @@ pub struct Weather {
     /// So many times the process is started while the weather lasts.
     pub lives: usize,
     random: fastrand::Rng,
+    late: Late,
+}
+
+/// Stale reads that come late and last: what AWS does to anybody at any time, in every weather. They are drawn by themselves.
+#[derive(Clone, Debug)]
+struct Late(fastrand::Rng);
+
+impl Late {
+    fn stale_reads(&mut self) -> Vec<RequestFault> {
+        const AFTER: [&str; 5] = ["*", "DescribeServices", "UpdateService", "DeregisterTaskDefinition", "ListTasks"];
+        let random = &mut self.0;
+        let faults = random.usize(0..=2);
+        let mut fault = || {
+            let action = AFTER[random.usize(..AFTER.len())];
+            let nth = match action {
+                "*" => random.u32(1..=300),
+                "UpdateService" | "DeregisterTaskDefinition" => random.u32(1..=4),
+                _ => random.u32(1..=80),
+            };
+            let kind = RequestFaultKind::Stale { reads: random.u32(1..=12) };
+            RequestFault { action: action.to_owned(), nth, times: 1, kind }
+        };
+        (0..faults).map(|_| fault()).collect()
+    }
 }
 
 /// What strikes one process.
@@ -187,7 +211,7 @@ impl Weather {
             kinds.retain(|kind| !kind.foreign());
         }
         let lives = random.usize(1..=4);
-        Self { kinds, lives, random }
+        Self { kinds, lives, random, late: Late(fastrand::Rng::with_seed(seed ^ 0x001a_7e57_a1e5)) }
     }
 
     /// Whether a kind may strike.
@@ -227,6 +251,7 @@ impl Weather {
         for kind in kinds {
             self.add(kind, image, &mut life);
         }
+        life.requests.extend(self.late.stale_reads());
         life
     }
 

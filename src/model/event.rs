@@ -64,6 +64,13 @@ pub enum Progress {
         /// Targets that drain.
         draining: usize,
     },
+    /// Tasks of a service that are seen to serve.
+    Serving {
+        /// Those that serve.
+        serving: usize,
+        /// Those wanted.
+        desired: usize,
+    },
     /// Cloud Map instances.
     Instances {
         /// Healthy ones.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::model::{AWAIT_ARRIVAL, AWAIT_LINES, Lane, Outlook, StageId, StagePlan, StepClass, StepPlan, Wave};
 use crate::stages::facts::Facts;
+use crate::stages::steps::AWAIT_SERVING;
 use crate::stages::subject::Subject;
 
 /// One batch of a rollout: tasks start (image pull, health checks of container and load balancer), old ones drain and stop. Seen
@@ -18,7 +19,7 @@ const LOOK_S: u64 = 30;
 /// The action that waits for a rollout.
 const ROLLOUT: &str = "ecs.await-rollout";
 /// Waits for what has mostly come by the time the rollout before them is complete.
-const SOON: &[&str] = &["elb.await-own-targets", "servicediscovery.await-instances", AWAIT_ARRIVAL, AWAIT_LINES];
+const SOON: &[&str] = &[AWAIT_SERVING, "elb.await-own-targets", "servicediscovery.await-instances", AWAIT_ARRIVAL, AWAIT_LINES];
 
 /// What a stage takes by its steps: waves one after the other, in each the slowest lane. Stages that take only moments are not there.
 fn by_stage(stages: &[StagePlan]) -> BTreeMap<StageId, u64> {
@@ -55,7 +56,11 @@ pub fn expect(facts: &Facts, stages: &mut [StagePlan]) {
 
 /// How long a step of a way back usually takes, where it waits for a while.
 pub fn of_undo(action: &str) -> Option<u64> {
-    (action == ROLLOUT).then_some(BATCH_S)
+    match action {
+        ROLLOUT => Some(BATCH_S),
+        AWAIT_SERVING => Some(LOOK_S),
+        _ => None,
+    }
 }
 
 /// Tasks wanted, tasks that a rollout may add to them, and tasks that it may stop beforehand.

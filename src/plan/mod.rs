@@ -11,6 +11,7 @@ mod newest;
 mod observe;
 pub mod policy;
 pub mod sealed;
+mod serving;
 mod standing;
 mod undo;
 mod users;

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::newest::{MovedOn, Newest};
+use super::serving::Serving;
 use super::users::Own;
 use crate::model::{
     Direction, Disposition, Extent, Finding, Input, Lane, LaneId, Mutation, Outlook, Plan, Resource, RunView, StageId, StagePlan,
@@ -63,7 +64,7 @@ pub fn undo(view: &RunView, extent: &Extent, newest: &Newest) -> Plan {
     let created: BTreeSet<&str> =
         mutations.iter().filter(|mutation| mutation.step.action == CREATE).filter_map(|mutation| service(mutation)).collect();
 
-    let own = Own::of(view);
+    let (own, serving) = (Own::of(view), Serving::of(view, &created));
     let mut stages: BTreeMap<usize, BTreeMap<String, LaneOfUndo>> = BTreeMap::new();
     for mutation in mutations.iter().rev() {
         let position = order.iter().position(|stage| **stage == mutation.stage).unwrap_or(usize::MAX);
@@ -79,8 +80,8 @@ pub fn undo(view: &RunView, extent: &Extent, newest: &Newest) -> Plan {
                 && service(other) == service(mutation)
         });
         match service(mutation).filter(|_| mutation.step.action == UPDATE).and_then(|name| newest.get(name)) {
-            Some(moved_on) => lane.add_onto_newest(mutation, moved_on),
-            None => lane.add(mutation, &created, earlier_update),
+            Some(moved_on) => lane.add_onto_newest(mutation, moved_on, &serving),
+            None => lane.add(mutation, &created, &serving, earlier_update),
         }
         if let Some(look) = own.look(mutation) {
             lane.begin_with(look);
@@ -125,7 +126,7 @@ impl LaneOfUndo {
         }
     }
 
-    fn add(&mut self, mutation: &Mutation, created: &BTreeSet<&str>, earlier_update: bool) {
+    fn add(&mut self, mutation: &Mutation, created: &BTreeSet<&str>, serving: &Serving, earlier_update: bool) {
         let is_update = mutation.step.action == UPDATE;
         if (is_update && earlier_update) || mutation.intent["mode"] == "redeploy" {
             self.pending.push(mutation.seq);
@@ -138,6 +139,7 @@ impl LaneOfUndo {
         if is_update && service(mutation).is_some_and(|name| created.contains(name)) {
             detach_only(&mut steps);
         }
+        serving.add_to(mutation, &mut steps);
         if steps.is_empty() {
             self.pending.push(mutation.seq);
             return;
@@ -148,13 +150,15 @@ impl LaneOfUndo {
     }
 
     /// The last update of the service is undone together with all earlier ones, in any stage.
-    fn add_onto_newest(&mut self, mutation: &Mutation, moved_on: &MovedOn) {
+    fn add_onto_newest(&mut self, mutation: &Mutation, moved_on: &MovedOn, serving: &Serving) {
         if moved_on.undoes.last() != Some(&mutation.seq) {
             return;
         }
         self.pending.extend(&moved_on.undoes);
         self.resources.push(moved_on.resource());
-        self.append(mutation, moved_on.steps());
+        let mut steps = moved_on.steps();
+        serving.add_to(mutation, &mut steps);
+        self.append(mutation, steps);
     }
 
     /// Puts a look before everything else in the lane.
@@ -183,6 +187,9 @@ impl LaneOfUndo {
         let last = steps.len() - 1;
         for (index, undo) in steps.into_iter().enumerate() {
             let id = |name: &str| StepId::of(&self.lane, &format!("{name}{suffix}"));
+            let taken = |id: &StepId| self.steps.iter().any(|step| step.id == *id);
+            let numbered = (2..).map(|number| id(&format!("{}-{number}", undo.name)));
+            let own = std::iter::once(id(undo.name)).chain(numbered).find(|id| !taken(id)).unwrap_or_else(|| id(undo.name));
             let inputs = undo
                 .inputs
                 .iter()
@@ -196,7 +203,7 @@ impl LaneOfUndo {
                 params["undoes"] = json!(std::mem::take(&mut self.pending));
             }
             self.steps.push(StepPlan {
-                id: id(undo.name),
+                id: own,
                 action: undo.action.to_owned(),
                 class: undo.class,
                 title: undo.title,

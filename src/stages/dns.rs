@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::facts::{Facts, Wants};
 use super::findings::{NAME_FOREIGN, NAMESPACE_AMBIGUOUS, NAMESPACE_MISSING, Seen};
-use super::kind::{Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
+use super::kind::{Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout, wanted};
 use super::permits;
 use super::subject::{Name, Subject};
 use crate::model::{Change, Disposition, Problem, Resource, StageDecl, StagePlan, StepClass};
@@ -203,7 +203,7 @@ fn attach(
         return;
     }
     let params = json!({ "cluster": cluster, "service": service, "set": { "serviceRegistries": [{}] },
-        "expect": { "loadBalancers": created.load_balancers, "serviceRegistries": before } });
+        "expect": { "loadBalancers": created.load_balancers, "serviceRegistries": before }, "containers": created.containers });
     let inputs =
         vec![("/set/serviceRegistries/0/registryArn", registry.clone()), ("/expect/taskDefinition", created.revision.clone())];
     let title = format!("register {service} under the name");
@@ -215,8 +215,10 @@ fn attach(
         ("/want/taskDefinition", created.revision.clone()),
         ("/want/serviceRegistries/0/registryArn", registry.clone()),
     ];
+    let (want, wanted) = (params["want"].clone(), wanted(&inputs));
     lane.step("rollout", "ecs.await-rollout", StepClass::Wait, format!("wait for the rollout of {service}"), params, inputs);
     lane.deadline(deadline);
+    lane.serves((&cluster, service), &created.containers, &want, wanted, deadline);
     let params = json!({ "cluster": cluster, "service": service, "count": created.desired });
     let inputs = vec![("/serviceId", service_id.clone())];
     lane.step(

@@ -164,10 +164,10 @@ fn plan_group(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>
     }
     let from = group.health_path.clone().unwrap_or_default();
     let mut lane = LaneBuilder::new(decl, &group.name);
-    let params = json!({ "targetGroup": group.arn, "name": group.name, "path": settings.path, "from": from });
+    let seconds = watched(group);
+    let params = json!({ "targetGroup": group.arn, "name": group.name, "path": settings.path, "from": from, "seconds": seconds });
     let title = format!("let the health checks of {} ask for {}", group.name, settings.path);
     lane.step("set", "elb.set-health-path", StepClass::Mutation, title, params, Vec::new());
-    let seconds = watched(group);
     let params = json!({ "targetGroup": group.arn, "name": group.name, "path": settings.path, "seconds": seconds });
     let title = format!("watch its targets for {seconds} s: each must stay healthy");
     lane.step("watch", "elb.watch-targets", StepClass::Verify, title, params, Vec::new());

@@ -9,6 +9,7 @@ use super::facts::{Facts, Wants};
 use super::findings::{FindingKind, Seen};
 use super::gates::COMMON;
 use super::port::NO_PORT;
+use super::steps::AWAIT_SERVING;
 use super::subject::Subject;
 use crate::model::{
     Finding, Input, Lane, LaneId, Problem, Resource, RunId, StageDecl, StagePlan, StepClass, StepId, StepPlan, Wave,
@@ -65,6 +66,8 @@ pub struct Planning<'a> {
 pub struct Sketch {
     /// The revision of a family that later stages use.
     pub revisions: BTreeMap<String, Known>,
+    /// The containers that this runbook defines in a family.
+    pub containers: BTreeMap<String, Vec<String>>,
     /// The registry that a service is to be in.
     pub registries: BTreeMap<String, Known>,
     /// The DNS name of a service, under which nobody else answers.
@@ -82,6 +85,8 @@ pub struct Created {
     pub desired: u64,
     /// The revision it runs.
     pub revision: Known,
+    /// The containers of that revision: all of them are to run.
+    pub containers: Vec<String>,
     /// Its load balancers.
     pub load_balancers: Value,
     /// Whether it exists already.
@@ -162,6 +167,21 @@ impl LaneBuilder {
         }
     }
 
+    /// Waits until a service is seen to serve after its rollout; `containers` must run in each task, essential or not.
+    pub fn serves(
+        &mut self,
+        (cluster, service): (&str, &str),
+        containers: &[String],
+        want: &Value,
+        later: Vec<(&str, Known)>,
+        seconds: u64,
+    ) {
+        let params = json!({ "cluster": cluster, "service": service, "containers": containers, "want": want });
+        let title = format!("see that {service} serves");
+        self.step("serving", AWAIT_SERVING, StepClass::Wait, title, params, later);
+        self.deadline(seconds);
+    }
+
     /// Says how long the step added last usually takes.
     pub fn expect(&mut self, seconds: u64) {
         if let Some(step) = self.steps.last_mut() {
@@ -173,6 +193,11 @@ impl LaneBuilder {
     pub fn build(self) -> Option<Lane> {
         (!self.steps.is_empty()).then_some(Lane { id: self.lane, target: self.target, steps: self.steps })
     }
+}
+
+/// Of the inputs of a wait for a rollout, those that say what the service must be.
+pub fn wanted<'a>(inputs: &[(&'a str, Known)]) -> Vec<(&'a str, Known)> {
+    inputs.iter().filter(|(pointer, _)| pointer.starts_with("/want/")).cloned().collect()
 }
 
 /// Puts a value at a JSON pointer, making the objects on the way.

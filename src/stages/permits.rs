@@ -55,10 +55,10 @@ pub enum Resource {
     Service(String),
     /// Every ECS service of the cluster.
     Services,
-    /// AWS's records of the deployments of a service.
-    Deployments(String),
-    /// AWS's records of what the deployments of a service rolled out.
-    Revisions(String),
+    /// AWS's records of the deployments of the cluster's services.
+    Deployments,
+    /// AWS's records of what these deployments rolled out.
+    Revisions,
     /// The tasks of the cluster.
     Tasks,
     /// The Cloud Map services of the account.
@@ -150,11 +150,17 @@ pub fn updates(wants: &mut Wants, service: &str) {
     let on = Resource::Service(service.to_owned());
     // A claim is a tag.
     wants.permit_both(&["ecs:UpdateService", "ecs:TagResource", "ecs:UntagResource", "ecs:ListServiceDeployments"], &on);
-    wants.allow(&BOTH, &["ecs:DescribeServiceRevisions"], &on);
-    wants.allow(&BOTH, &["ecs:DescribeServiceRevisions"], &Resource::Revisions(service.to_owned()));
+    // Where a deployment went back to.
+    for on in [Resource::Services, Resource::Deployments] {
+        wants.allow(&BOTH, &["ecs:DescribeServiceDeployments"], &on);
+    }
+    for on in [Resource::Services, Resource::Revisions] {
+        wants.allow(&BOTH, &["ecs:DescribeServiceRevisions"], &on);
+    }
     // The way forward does so for its plan.
     wants.allow(&[Purpose::Rollback], &["ecs:ListTasks"], &Resource::InCluster);
     wants.allow(&[Purpose::Rollback], &["ecs:DescribeTasks"], &Resource::Tasks);
+    wants.allow(&[Purpose::Rollback], &["elasticloadbalancing:DescribeTargetHealth"], &Resource::Any);
     looks_back(wants);
 }
 

@@ -51,6 +51,7 @@ pub fn step(action: &str) -> Option<Step> {
         "ec2.revoke-ingress" => mutation(steps::Revoke),
         "ecs.await-rollout" => wait(steps::AwaitRollout),
         "ecs.await-service" => wait(steps::AwaitInactive),
+        steps::AWAIT_SERVING => wait(steps::AwaitServing),
         "ecs.create-service" => mutation(steps::CreateService),
         "ecs.delete-service" => mutation(steps::DeleteService),
         "ecs.deregister-task-definition" => mutation(steps::Deregister),

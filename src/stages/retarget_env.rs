@@ -9,7 +9,7 @@ use super::api_service::edited;
 use super::edit::{Adding, Edit};
 use super::facts::{self, Facts, Wants};
 use super::findings::{ENDPOINT_UNEXPECTED, Seen};
-use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
+use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout, wanted};
 use super::spans_arrive::{Rollout, Sender};
 use super::subject::{self, Retarget, Subject};
 use super::verify::Verify;
@@ -245,9 +245,11 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
     let want = json!({ "loadBalancers": found["loadBalancers"], "serviceRegistries": found["serviceRegistries"] });
     let params = json!({ "cluster": cluster, "service": service, "want": want });
     let inputs = vec![("/deployment", later(&update, "/deployment")), ("/want/taskDefinition", revision.clone())];
+    let (want, wanted) = (params["want"].clone(), wanted(&inputs));
     let rollout =
         lane.step("rollout", "ecs.await-rollout", StepClass::Wait, format!("wait for the rollout of {service}"), params, inputs);
     lane.deadline(deadline);
+    lane.serves((&cluster, service), &[], &want, wanted, deadline);
     let sender = sender(settings, planning, service);
     settings.verify.arrive(decl, &mut lane, &sender, Rollout::of_step(&rollout), traffic.as_ref());
     planning.sketch.changed.insert(service.to_owned(), revision);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::facts::{self, Facts, Wants};
 use super::findings::{SERVICE_DRAINING, SERVICE_FOREIGN, Seen, TARGET_GROUP_MISSING, TARGET_GROUP_UNKNOWN};
 use super::kind::{
-    Created, Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, place, settings, stage_plan, usual_rollout,
+    Created, Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, place, settings, stage_plan, usual_rollout, wanted,
 };
 use super::permits;
 use super::port::Port;
@@ -187,6 +187,7 @@ impl StageKind for Service {
             Created {
                 desired: settings.desired_count,
                 revision: revision.clone(),
+                containers: containers(&settings, planning),
                 load_balancers: balancers.clone(),
                 exists: found.is_some(),
             },
@@ -199,7 +200,7 @@ impl StageKind for Service {
                 stage_plan(decl, vec![resource], Vec::new())
             }
             None => create(decl, &settings, planning, &revision, balancers, group.as_deref()),
-            Some(found) => adopt(decl, &settings, planning, &revision, &balancers, group.as_deref(), &found),
+            Some(found) => adopt(decl, &settings, planning, &revision, &balancers, &found),
         }
     }
 }
@@ -280,7 +281,8 @@ fn create(
         inputs.push(("/input/serviceRegistries/0/registryArn", registry.clone()));
     }
     let mut lane = LaneBuilder::new(decl, name);
-    let params = json!({ "cluster": planning.facts.cluster, "service": name, "input": input, "tags": settings.tags });
+    let params = json!({ "cluster": planning.facts.cluster, "service": name, "input": input, "tags": settings.tags,
+        "containers": containers(settings, planning) });
     let step = lane.step("create", "ecs.create-service", StepClass::Mutation, format!("create service {name}"), params, inputs);
     let mut want = vec![("/deployment", later(&step, "/deployment")), ("/want/taskDefinition", revision.clone())];
     let mut wanted = json!({ "loadBalancers": balancers });
@@ -288,7 +290,7 @@ fn create(
         wanted["serviceRegistries"] = json!([{}]);
         want.push(("/want/serviceRegistries/0/registryArn", registry));
     }
-    waits(&mut lane, settings, planning, group, wanted, want);
+    waits(&mut lane, settings, planning, &wanted, want);
     let change = |path: &str, to: Value| Change { path: path.to_owned(), from: None, to: Some(to) };
     let mut changes = vec![change("desiredCount", json!(settings.desired_count))];
     if group.is_some() {
@@ -309,26 +311,20 @@ fn entries(list: &Value) -> String {
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }
 
-/// Waits for the rollout, and for the service's own task in the target group.
-fn waits(
-    lane: &mut LaneBuilder,
-    settings: &Settings,
-    planning: &Planning<'_>,
-    group: Option<&str>,
-    want: Value,
-    inputs: Vec<(&str, Known)>,
-) {
+/// The containers that the shared service's tasks are to run.
+fn containers(settings: &Settings, planning: &Planning<'_>) -> Vec<String> {
+    planning.sketch.containers.get(&settings.task_definition).cloned().unwrap_or_default()
+}
+
+/// Waits for the rollout, and until the service is seen to serve: each container of its tasks, and its targets.
+fn waits(lane: &mut LaneBuilder, settings: &Settings, planning: &Planning<'_>, want: &Value, inputs: Vec<(&str, Known)>) {
     let (name, cluster) = (&settings.name, &planning.facts.cluster);
     let deadline = settings.rollout_timeout.0;
     let params = json!({ "cluster": cluster, "service": name, "want": want });
-    lane.step("rollout", "ecs.await-rollout", StepClass::Wait, format!("wait for the rollout of {name}"), params, inputs);
+    let (title, later) = (format!("wait for the rollout of {name}"), wanted(&inputs));
+    lane.step("rollout", "ecs.await-rollout", StepClass::Wait, title, params, inputs);
     lane.deadline(deadline);
-    if let (Some(group), Some(balancer)) = (group, &settings.load_balancer) {
-        let params = json!({ "cluster": cluster, "service": name, "targetGroup": group, "port": balancer.container_port, "count": settings.desired_count });
-        let title = format!("wait until {name}'s own task is healthy on {}", balancer.container_port);
-        lane.step("healthy", "elb.await-own-targets", StepClass::Wait, title, params, Vec::new());
-        lane.deadline(deadline);
-    }
+    lane.serves((cluster, name), &containers(settings, planning), want, later, deadline);
 }
 
 /// The service is there: as wanted, to be brought up to date, or somebody else's.
@@ -338,7 +334,6 @@ fn adopt(
     planning: &mut Planning<'_>,
     revision: &Known,
     balancers: &Value,
-    group: Option<&str>,
     found: &Value,
 ) -> StagePlan {
     let name = &settings.name;
@@ -390,9 +385,10 @@ fn adopt(
     }
     let expect =
         json!({ "taskDefinition": runs, "loadBalancers": found["loadBalancers"], "serviceRegistries": found["serviceRegistries"] });
-    let params = json!({ "cluster": planning.facts.cluster, "service": name, "set": set, "expect": expect });
+    let params = json!({ "cluster": planning.facts.cluster, "service": name, "set": set, "expect": expect,
+        "containers": containers(settings, planning) });
     let step = lane.step("update", "ecs.update-service", StepClass::Mutation, format!("update service {name}"), params, inputs);
     let want = vec![("/deployment", later(&step, "/deployment")), ("/want/taskDefinition", revision.clone())];
-    waits(&mut lane, settings, planning, group, json!({ "loadBalancers": balancers }), want);
+    waits(&mut lane, settings, planning, &json!({ "loadBalancers": balancers }), want);
     stage_plan(decl, vec![resource(Disposition::Adopt, changes)], lane.build().into_iter().collect())
 }

@@ -8,7 +8,7 @@ use super::api_service;
 use super::edit::{Edit, refuses_strip};
 use super::facts::{self, Facts, Wants};
 use super::findings::{SIDECAR_NEEDED, SIDECAR_REGISTERED, Seen};
-use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout};
+use super::kind::{LaneBuilder, Planning, Seconds, StageKind, checked, later, settings, stage_plan, usual_rollout, wanted};
 use super::subject::{Strip, Subject};
 use crate::model::{Change, Disposition, Lane, Problem, Resource, StageDecl, StagePlan, StepClass};
 
@@ -160,8 +160,10 @@ fn lane(
     let update = lane.step("update", "ecs.update-service", StepClass::Mutation, title, params, inputs);
     let params = json!({ "cluster": cluster, "service": service, "want": { "loadBalancers": kept, "serviceRegistries": found["serviceRegistries"] } });
     let inputs = vec![("/deployment", later(&update, "/deployment")), ("/want/taskDefinition", revision.clone())];
+    let (want, wanted) = (params["want"].clone(), wanted(&inputs));
     lane.step("rollout", "ecs.await-rollout", StepClass::Wait, format!("wait for the rollout of {service}"), params, inputs);
     lane.deadline(deadline);
+    lane.serves((&cluster, service), &[], &want, wanted, deadline);
     for (index, entry) in dropped.iter().enumerate() {
         let name = if index == 0 { "drained".to_owned() } else { format!("drained-{}", index + 1) };
         let params = json!({ "targetGroup": entry["targetGroupArn"] });

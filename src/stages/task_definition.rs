@@ -225,6 +225,7 @@ impl StageKind for TaskDefinition {
         let settings: Settings = checked(decl);
         let family = settings.family.clone();
         let content = content(decl, &settings, planning);
+        planning.sketch.containers.insert(family.clone(), settings.container.keys().cloned().collect());
         let newest = planning.facts.newest.get(&family);
         if let Some(found) = newest.filter(|found| found.content_digest() == digest(&normalised(&content))) {
             planning.sketch.revisions.insert(family.clone(), Known::Now(json!(found.arn())));

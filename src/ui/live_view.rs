@@ -46,7 +46,7 @@ impl Seen {
         let seen = self.steps.entry(step.clone()).or_default();
         match progress {
             Progress::Targets { .. } => seen.targets = Some(progress.clone()),
-            Progress::Rollout { .. } | Progress::Instances { .. } | Progress::Countdown { .. } => {
+            Progress::Rollout { .. } | Progress::Serving { .. } | Progress::Instances { .. } | Progress::Countdown { .. } => {
                 seen.counted = Some(progress.clone());
             }
             Progress::Note { .. } | Progress::Retry { .. } => seen.said = Some(progress.clone()),

@@ -28,6 +28,7 @@ pub(super) fn words(progress: &Progress) -> String {
             let drain = if *draining > 0 { format!(", {draining} draining") } else { String::new() };
             format!("{healthy} of {} healthy{drain}", text::count(*total, "target", "targets"))
         }
+        Progress::Serving { serving, desired } => format!("{serving} of {} serving", text::count(*desired, "task", "tasks")),
         Progress::Instances { healthy, total } => {
             format!("{healthy} of {} healthy", text::count(*total, "instance", "instances"))
         }

@@ -150,7 +150,7 @@ fn topic(permission: &Permission) -> &'static str {
         Resource::Family(_) | Resource::FamilyOf(_) => "TaskDefinitions",
         Resource::Cluster => "Cluster",
         Resource::InCluster => "InCluster",
-        Resource::Service(_) | Resource::Services | Resource::Deployments(_) | Resource::Revisions(_) => "Services",
+        Resource::Service(_) | Resource::Services | Resource::Deployments | Resource::Revisions => "Services",
         Resource::Tasks => "Tasks",
         Resource::Names | Resource::Namespaces(_) => "Names",
         Resource::Zones(_) => "HostedZones",

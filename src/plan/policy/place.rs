@@ -95,8 +95,9 @@ impl<'a> Place<'a> {
             Resource::Cluster => vec![self.cluster()],
             Resource::Service(name) => one("ecs", format!("service/{cluster}/{name}")),
             Resource::Services => one("ecs", format!("service/{cluster}/*")),
-            Resource::Deployments(name) => one("ecs", format!("service-deployment/{cluster}/{name}/*")),
-            Resource::Revisions(name) => one("ecs", format!("service-revision/{cluster}/{name}/*")),
+            // The policy names the cluster alone: each service with its records would make it longer than a managed one may be.
+            Resource::Deployments => one("ecs", format!("service-deployment/{cluster}/*")),
+            Resource::Revisions => one("ecs", format!("service-revision/{cluster}/*")),
             Resource::Tasks => one("ecs", format!("task/{cluster}/*")),
             Resource::Names => one("servicediscovery", "service/*".to_owned()),
             Resource::Namespaces(name) => self.namespaces(name, |namespace| Some(namespace["Arn"].as_str()?.to_owned())),

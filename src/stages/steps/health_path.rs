@@ -10,7 +10,8 @@ use crate::aws::{Aws, CallError, Reason, TargetGroup, TargetHealth};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, Progress, StepClass, Verdict};
 use crate::stages::step::{Applied, Context, Left, MutationStep, Polled, Prepared, StepError, UndoStep, WaitStep, Waiter, text};
 
-/// `elb.set-health-path`: `{targetGroup, name, path, from}`; `back` true on the way back.
+/// `elb.set-health-path`: `{targetGroup, name, path, from, seconds?}`; `back` true on the way back. `seconds` is how long a target takes
+/// at most until it is judged by the new path: so long the way back looks at what the group's targets become.
 pub struct SetHealthPath;
 /// `elb.watch-targets`: `{targetGroup, name, path, seconds}`.
 pub struct WatchTargets;

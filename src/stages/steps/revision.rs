@@ -4,7 +4,8 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::aws::task_definition::{TaskDefinition, normalised, revision_of, set_tag, short_name};
+use super::tasks;
+use crate::aws::task_definition::{TaskDefinition, family_of, normalised, revision_of, set_tag, short_name};
 use crate::aws::{CallError, Reason};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict, digest};
 use crate::stages::step::{
@@ -150,6 +151,14 @@ impl MutationStep for Deregister {
                 let Some(found) = cx.aws.service(cluster, service).await? else { continue };
                 if found["status"] != "INACTIVE" && uses(&found, arn) {
                     let message = format!("{} is still in use by service `{service}`", short_name(arn));
+                    return Err(StepError::Failed(Failure::of(FailureKind::Stuck, message)));
+                }
+            }
+            // What services say may be older than what runs: tasks are the witness.
+            for task in tasks::running_of_family(cx.aws, cluster, family_of(arn)).await? {
+                if task["taskDefinitionArn"] == arn {
+                    let of = task["group"].as_str().map(|group| format!(" of {}", group.replace(':', " "))).unwrap_or_default();
+                    let message = format!("{} is still in use by task {}{of}", short_name(arn), tasks::id(&task));
                     return Err(StepError::Failed(Failure::of(FailureKind::Stuck, message)));
                 }
             }

@@ -192,7 +192,7 @@ fn revision(deployment: &Value) -> String {
     short_name(deployment["taskDefinition"].as_str().unwrap_or_default()).to_owned()
 }
 
-fn as_wanted(service: &Value, want: &Value) -> bool {
+pub(super) fn as_wanted(service: &Value, want: &Value) -> bool {
     ["taskDefinition", "loadBalancers", "serviceRegistries"]
         .iter()
         .all(|member| want.get(*member).is_none_or(|wanted| same(member, wanted, service)))

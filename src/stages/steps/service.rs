@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::rollout::failing;
 use super::service_update::{deployment_ids, primary_id, redeploy};
+use super::serving::lifeless;
 use crate::aws::task_definition::short_name;
 use crate::aws::{Aws, Reason};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict};
@@ -12,7 +13,8 @@ use crate::stages::step::{
     Applied, Context, Left, MutationStep, Prepared, StepError, TAG_RUN, TAG_STEP, TAG_TOKEN, UndoStep, ownership, tag_list, text,
 };
 
-/// `ecs.create-service`: `{cluster, service, input, tags}`; `input` is CreateService's without tags and token.
+/// `ecs.create-service`: `{cluster, service, input, tags, containers?}`; `input` is CreateService's without tags and token. Where one of
+/// `containers` has exited in a task that runs on, the service is deployed again.
 pub struct CreateService;
 /// `ecs.delete-service`: `{cluster, service, token}`.
 pub struct DeleteService;
@@ -120,7 +122,12 @@ impl MutationStep for CreateService {
             Verdict::NotDone { why } => Ok(Verdict::TakenBack { why }),
             Verdict::Done { output } => {
                 let service = cx.aws.service(cluster, name).await?.unwrap_or(Value::Null);
-                Ok(match failing(&service, output["deployment"].as_str().unwrap_or_default(), 0) {
+                let failing = failing(&service, output["deployment"].as_str().unwrap_or_default(), 0);
+                let why = match failing {
+                    None => lifeless(cx.aws, params, &service).await?,
+                    failing => failing,
+                };
+                Ok(match why {
                     Some(why) => Verdict::TakenBack { why: format!("{}; it is deployed again", why.trim_end_matches('.')) },
                     None => Verdict::Done { output },
                 })

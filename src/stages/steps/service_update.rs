@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::rollout::failing;
+use super::serving::lifeless;
 use super::tasks;
 use crate::aws::task_definition::short_name;
 use crate::aws::{Aws, CallError, STALENESS};
@@ -12,12 +13,13 @@ use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict}
 use crate::stages::claim::in_the_way;
 use crate::stages::step::{Applied, Context, Left, MutationStep, Prepared, StepError, UndoStep, text};
 
-/// `ecs.update-service`: `{cluster, service, set, expect, restore?, orGone?, noteTargets?, deadline_s?}`.
+/// `ecs.update-service`: `{cluster, service, set, expect, restore?, orGone?, noteTargets?, deadline_s?, containers?}`.
 ///
 /// `set` holds the members to send. `expect` holds what `taskDefinition`, `loadBalancers` and `serviceRegistries` must be before.
 /// With `restore` the members are what was there before the run: finding them already so is fine. With
 /// `orGone` the service is to go anyway: finding it gone is fine too. `noteTargets` is a target group
-/// of which the addresses of the service's tasks are noted before the update.
+/// of which the addresses of the service's tasks are noted before the update. Where one of `containers` has exited in a task
+/// that runs on, the service is deployed again.
 pub struct UpdateService;
 
 /// The members that make a service revision.
@@ -198,8 +200,13 @@ impl MutationStep for UpdateService {
         }
         let mode = match standing(&service, params) {
             Standing::Before => "update",
-            // What is as wanted and whose deployment failed is deployed again: without a rollback of AWS's it would stay so.
-            Standing::After if params["restore"] == true && (params["orGone"] == true || !failed(&service)) => {
+            // What is as wanted and whose deployment failed is deployed again: without a rollback of AWS's it would stay so. And so is
+            // what has lost a container that ECS does not start again.
+            Standing::After
+                if params["restore"] == true
+                    && (params["orGone"] == true || !failed(&service))
+                    && lifeless(cx.aws, params, &service).await?.is_none() =>
+            {
                 return Ok(Prepared::Already(
                     json!({ "found": "already so", "deployment": primary_id(&service), "set": params["set"] }),
                 ));
@@ -263,6 +270,9 @@ impl MutationStep for UpdateService {
                 let primary = primary_id(&service);
                 if let Some(why) = failing(&service, primary.as_str().unwrap_or_default(), 0) {
                     return Ok(Verdict::TakenBack { why: format!("{}; it is deployed again", why.trim_end_matches('.')) });
+                }
+                if let Some(why) = lifeless(cx.aws, params, &service).await? {
+                    return Ok(Verdict::TakenBack { why: format!("{why}; it is deployed again") });
                 }
                 let mut output = output.clone();
                 // Somebody may have deployed the same revision again: then that deployment is the one to wait for.

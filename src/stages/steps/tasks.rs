@@ -13,6 +13,15 @@ pub async fn running(aws: &Aws, cluster: &str, service: &str) -> Result<Vec<Valu
     describe(aws, cluster, service, input).await
 }
 
+/// The tasks of a family that ECS wants running in a cluster, described, whoever started them.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn running_of_family(aws: &Aws, cluster: &str, family: &str) -> Result<Vec<Value>, CallError> {
+    let input = json!({ "cluster": cluster, "family": family, "desiredStatus": "RUNNING" });
+    describe(aws, cluster, family, input).await
+}
+
 /// The stopped tasks of a deployment, described. They vanish after an hour.
 pub async fn stopped(aws: &Aws, cluster: &str, deployment: &str) -> Result<Vec<Value>, CallError> {
     let input = json!({ "cluster": cluster, "startedBy": deployment, "desiredStatus": "STOPPED" });

@@ -115,6 +115,7 @@ pub fn progress() -> Vec<Progress> {
         Progress::Countdown { left_s: 60, seen: text("2 of 2 targets healthy") },
         Progress::ServiceEvent { message: text("has started 1 tasks") },
         Progress::Targets { healthy: 1, total: 2, draining: 1 },
+        Progress::Serving { serving: 1, desired: 2 },
         Progress::Instances { healthy: 1, total: 1 },
         Progress::Retry { operation: text("DescribeServices"), why: text("ThrottlingException"), after_s: 2 },
         Progress::Log { group: text("/ecs/api"), stream: text("api/1"), container: text("api"), lines: vec![text("secret")] },
@@ -166,12 +167,13 @@ pub fn kind(event: &Event) -> usize {
             Progress::Log { .. } => 25,
             Progress::Note { .. } => 26,
             Progress::Countdown { .. } => 27,
+            Progress::Serving { .. } => 31,
         },
     }
 }
 
 /// How many there are.
-pub const KINDS: usize = 31;
+pub const KINDS: usize = 32;
 
 /// A run with a step in every sort of trouble, a claim and an end, and the process that holds it.
 pub fn troubled(plan: &Plan) -> (RunView, Holder) {
