@@ -237,6 +237,29 @@ async fn failing_rollouts(book: &mut Book, ground: &Ground) {
     reading.enter(book, Purpose::Rollback);
 }
 
+/// Rollouts that AWS takes back by itself, so that its records are asked where the service went.
+async fn rolled_back_by_aws(book: &mut Book, ground: &Ground) {
+    let lab = Lab::on(ground.start.clone(), &ground.runbook, 1);
+    let image = |fault| lab.sim.with(|state| state.add_fault(Fault::Image { image: ground.api_image.to_owned(), fault }));
+    let mut configuration = service(&lab.world(), ground.api)["deploymentConfiguration"].clone();
+    configuration["deploymentCircuitBreaker"] = json!({ "enable": true, "rollback": true });
+    lab.foreign(
+        "UpdateService",
+        &json!({ "cluster": ground.cluster, "service": ground.api, "deploymentConfiguration": configuration }),
+    );
+    assert!(matches!(lab.run_before(&["retarget-api-env"]).await, Stop::Before(..)));
+    for (purpose, ends) in [(Purpose::Run, "Done"), (Purpose::Rollback, "RolledBack")] {
+        let mut reading = Reading::of(&lab);
+        image(Some(ImageFault::CannotPull));
+        let stop = if purpose == Purpose::Run { lab.resume().await } else { lab.roll_back(None).await };
+        assert!(matches!(stop, Stop::Failed(..)), "{stop:?}");
+        image(None);
+        let stop = lab.resume().await;
+        assert_eq!(format!("{stop:?}"), ends);
+        reading.enter(book, purpose);
+    }
+}
+
 /// The log group is there already, with a retention or without one; and the caller is a role's session.
 async fn adopted(book: &mut Book, ground: &Ground, retention: Option<u64>) {
     let mut world = ground.world.clone();
@@ -316,24 +339,26 @@ fn book() -> &'static (Book, Ground, Facts) {
     })
 }
 
-/// What is asked where no process dies, and what is read at the start.
+/// What is asked where no process dies, and what is read at the start. Each course has its own place in memory: together they are more
+/// than a thread's stack holds.
 fn courses(ground: &Ground) -> (Book, Facts) {
     let mut book = Book::default();
     let facts = paused(async {
         let lab = Lab::on(ground.start.clone(), &ground.runbook, 1);
         let facts = facts(&lab).await;
-        whole(&mut book, &lab).await;
+        Box::pin(whole(&mut book, &lab)).await;
         let running = Lab::on(ground.start.clone(), &ground.runbook, 1);
         done(running.run().await);
         for service in [ground.jaeger, ground.api] {
             last_lines(&mut book, &running, ground, service).await;
         }
-        lost_answers(&mut book, ground).await;
-        failing_rollouts(&mut book, ground).await;
-        in_two_runs(&mut book, ground).await;
-        onto_newest(&mut book, ground).await;
+        Box::pin(lost_answers(&mut book, ground)).await;
+        Box::pin(failing_rollouts(&mut book, ground)).await;
+        Box::pin(rolled_back_by_aws(&mut book, ground)).await;
+        Box::pin(in_two_runs(&mut book, ground)).await;
+        Box::pin(onto_newest(&mut book, ground)).await;
         for retention in [None, Some(14)] {
-            adopted(&mut book, ground, retention).await;
+            Box::pin(adopted(&mut book, ground, retention)).await;
         }
         facts
     });
