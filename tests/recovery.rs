@@ -26,6 +26,8 @@ mod newest;
 mod policy;
 #[path = "recovery/repairs.rs"]
 mod repairs;
+#[path = "recovery/serving.rs"]
+mod serving;
 #[path = "recovery/sidecars.rs"]
 mod sidecars;
 #[path = "recovery/spans.rs"]

@@ -25,6 +25,7 @@ const CAUSES: &[Look] = &[
     balancer::port_closed,
     balancer::unused,
     start::tasks_fail,
+    start::container_exited,
     start::tasks_wait,
     balancer::check_fails,
     start::unexplained,

@@ -8,7 +8,7 @@ use crate::doctor::evidence::Evidence;
 use crate::doctor::patient::Patient;
 use crate::doctor::sayings::{Saying, meaning};
 use crate::model::Diagnosis;
-use crate::stages::steps::{stop_reason, task_id};
+use crate::stages::steps::{exited_containers, stop_reason, task_id};
 
 /// Tasks stopped, and AWS says why. Those of the newest deployment that failed count: what went before may be repaired.
 pub(super) fn tasks_fail(evidence: &Evidence<'_>) -> Vec<Diagnosis> {
@@ -45,6 +45,31 @@ fn rollout(patient: &Patient) -> Vec<String> {
     let reason = patient.primary()["rolloutStateReason"].as_str().map(|reason| format!("deployment: {reason}"));
     let event = patient.event(|message| meaning(message).is_some() || message.contains("unable to consistently start"));
     reason.into_iter().chain(event.map(|message| format!("service event: {message}"))).collect()
+}
+
+/// A container that is not essential has exited, and its task runs on without it: ECS calls the service steady, and starts it no more.
+pub(super) fn container_exited(evidence: &Evidence<'_>) -> Vec<Diagnosis> {
+    let look = |patient: &Patient| {
+        let sidecar = evidence.subject.moved.get(&patient.name).map(|moved| moved.sidecar());
+        let own = || evidence.facts.definition_of(&patient.name).into_iter().flat_map(|definition| definition.containers());
+        let all = own().filter(|_| patient.shared).filter_map(|container| container["name"].as_str());
+        let names: Vec<&str> = all.chain(sidecar).collect();
+        let words: Vec<String> = patient.running.iter().flat_map(|task| exited_containers(task, names.iter().copied())).collect();
+        if words.is_empty() {
+            return None;
+        }
+        let again =
+            format!("ecs update-service --cluster {} --service {} --force-new-deployment", evidence.facts.cluster, patient.name);
+        let anew = match &evidence.trouble {
+            // The run's own step deploys it again.
+            Some(_) => evidence.go_on(),
+            None => format!("have ECS start new tasks: {}", evidence.aws(&again)),
+        };
+        let next = vec![format!("read its last lines: {}", lines(evidence, patient)), anew];
+        let cause = "a container that is not essential has exited, and ECS does not start it again while its task runs";
+        Some(diagnosis("container-exited", &patient.name, cause, words, next))
+    };
+    evidence.patients.iter().filter_map(look).collect()
 }
 
 /// No task stopped and none runs: an event says why.

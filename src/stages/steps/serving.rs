@@ -84,7 +84,8 @@ pub async fn look(aws: &Aws, cluster: &str, service: &Value, containers: &[&str]
             sight.missing.push(format!("task {} still runs {other}", tasks::id(task)));
             continue;
         }
-        let (missing, dead) = (amiss(task, &matter), exited(task, &matter));
+        let dead = exited(task, matter.iter().map(|one| one.name.as_str()));
+        let missing = amiss(task, &matter);
         let targets = unhealthy(task, &groups);
         if missing.is_empty() && dead.is_empty() && targets.is_empty() {
             sight.serving.insert(tasks::id(task).to_owned());
@@ -163,19 +164,17 @@ fn amiss(task: &Value, matter: &[Matters]) -> Vec<String> {
     words
 }
 
-/// Containers that have exited in a task that runs on.
-fn exited(task: &Value, matter: &[Matters]) -> Vec<String> {
-    if task["lastStatus"] != "RUNNING" {
-        return Vec::new();
-    }
-    let stopped = containers(task, matter).filter(|(container, _)| container["lastStatus"] == "STOPPED");
-    stopped
-        .map(|(container, wanted)| {
-            let code = container["exitCode"].as_i64().map(|code| format!(" with {code}")).unwrap_or_default();
-            let why = container["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("container `{}` of task {} has exited{code}{why}", wanted.name, tasks::id(task))
-        })
-        .collect()
+/// The containers among `names` that have exited in a task that runs on, in words. ECS does not start them again.
+pub fn exited<'a>(task: &Value, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let all = || task["containers"].as_array().into_iter().flatten();
+    let stopped = |name: &str| all().find(|container| container["name"] == name && container["lastStatus"] == "STOPPED");
+    let words = |name: &str| {
+        let container = stopped(name)?;
+        let code = container["exitCode"].as_i64().map(|code| format!(" with {code}")).unwrap_or_default();
+        let why = container["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+        Some(format!("container `{name}` of task {} has exited{code}{why}", tasks::id(task)))
+    };
+    if task["lastStatus"] == "RUNNING" { names.into_iter().filter_map(words).collect() } else { Vec::new() }
 }
 
 /// A target group that a service is in.
@@ -351,9 +350,9 @@ mod tests {
     fn a_sidecar_that_has_exited_is_dead_and_one_that_ended_as_it_should_is_not_asked_for() {
         let matter = matter(&definition(), &["collector"]);
         assert_eq!(amiss(&task(&json!({})), &matter), Vec::<String>::new());
-        assert_eq!(exited(&task(&json!({})), &matter), Vec::<String>::new());
+        assert_eq!(exited(&task(&json!({})), ["api", "collector"]), Vec::<String>::new());
         let gone = task(&json!({ "lastStatus": "STOPPED", "exitCode": 1, "healthStatus": "UNKNOWN" }));
-        assert_eq!(exited(&gone, &matter), ["container `collector` of task t1 has exited with 1"]);
+        assert_eq!(exited(&gone, ["api", "collector"]), ["container `collector` of task t1 has exited with 1"]);
         assert_eq!(amiss(&gone, &matter), Vec::<String>::new(), "said once");
         let sick = task(&json!({ "healthStatus": "UNHEALTHY" }));
         assert_eq!(amiss(&sick, &matter), ["container `collector` of task t1 is UNHEALTHY by its health check"]);
