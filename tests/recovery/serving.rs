@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use sidestep::doctor::{self, Trouble};
 use sidestep::drill::{PointKind, Recorder};
 use sidestep::model::{Event, Failure, FailureKind, RecordBody, StepId};
 use sidestep::sim::{Fault, ImageFault, LaunchFault, Millis, RequestFaultKind, State};
@@ -99,6 +100,17 @@ fn a_sidecar_that_has_exited_is_not_back() {
         assert!(failure.causes[0].contains("has exited with 1"), "{failure:?}");
         assert_eq!(service(&lab.world(), "nexus-ai-otel-staging")["runningCount"], 1, "the shared service stays");
         assert_eq!(lab.spans_lost(), 0, "the API still sends there");
+        for trouble in [Trouble::of(&lab.view()), None] {
+            let goes_on = if trouble.is_some() { "`sidestep rollback " } else { "--force-new-deployment" };
+            let identity = lab.aws.identity().await.expect("credentials");
+            let evidence = doctor::read(&lab.aws, &lab.runbook, &identity, trouble).await.expect("it can be read");
+            let found = doctor::examine(&evidence);
+            let first = &found.causes[0];
+            assert_eq!((first.id.as_str(), first.about.as_str()), ("container-exited", worlds::API), "{found:?}");
+            assert!(first.next.iter().any(|next| next.contains(goes_on)), "{:?}", first.next);
+            let api = found.services.iter().find(|service| service.service == worlds::API).expect("the API is looked at");
+            assert!(!api.well, "{api:?}");
+        }
         // A rollback that is taken up again does not find it well either, and deploys it again once it can work.
         assert!(matches!(lab.resume().await, Stop::Failed(..)));
         image(&lab, OTEL_IMAGE, None);
@@ -108,22 +120,23 @@ fn a_sidecar_that_has_exited_is_not_back() {
     });
 }
 
-/// A collector that holds out a little longer than it takes to be RUNNING.
+/// What exits beside an essential container leaves the task RUNNING and the rollout COMPLETED.
 #[test]
-fn a_shared_service_that_nothing_checks_is_not_done_while_its_task_comes_and_goes() {
+fn a_shared_service_is_not_done_while_a_container_of_it_has_exited() {
+    const HELPER: &str = "public.ecr.aws/example/helper:1";
     paused(async {
-        let mut state = worlds::other_start(worlds::XRAY);
-        state.assumptions_mut().compute.crash_after = 12_000;
-        let lab = Lab::on(state, &worlds::other(worlds::XRAY, ""), 1);
-        let shared = lab.runbook.stages.iter().find(|stage| stage.kind == "task_definition").expect("a stage");
-        let containers = shared.body["container"].as_object().expect("containers");
-        let daemon = containers.values().next().expect("one")["image"].as_str().expect("an image").to_owned();
-        image(&lab, &daemon, Some(ImageFault::Exits));
-        let stop = lab.run().await;
-        let Stop::Failed(step, _) = &stop else { panic!("its task exits again and again: {stop:?}") };
-        assert!(step.as_str().starts_with("create-service/"), "{step}");
-        image(&lab, &daemon, None);
+        let helper = format!("  container \"helper\" {{\n    image     = \"{HELPER}\"\n    essential = false\n  }}\n\n");
+        let container = "  container \"jaeger\" {";
+        let runbook = worlds::rewritten(|text| text.replace(container, &format!("{helper}{container}")), "");
+        let lab = Lab::on(worlds::start(), &runbook, 1);
+        image(&lab, HELPER, Some(ImageFault::Exits));
+        let failure = failed_at(lab.run().await, "create-service/nexus-ai-jaeger-staging/serving");
+        assert!(failure.causes[0].starts_with("container `helper` of task "), "{failure:?}");
+        image(&lab, HELPER, None);
+        // Its task would never start it again: the service is deployed once more.
         done(lab.resume().await);
+        image(&lab, HELPER, Some(ImageFault::Exits));
+        back_to(&lab, &reference().start).await;
     });
 }
 
