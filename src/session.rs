@@ -8,13 +8,16 @@
 //!   forward again in lanes that went back alone ──▶ forward_again
 //! ```
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::aws::Aws;
 use crate::engine::{Ending, Engine};
 use crate::journal::Store;
 use crate::model::{
-    Actor, Adoption, Direction, Error, Extent, Failure, Outcome, Plan, RecordBody, Remainder, RunView, StepId, StepPlan, StepState,
+    AWAIT_SERVING, Actor, Adoption, Direction, Error, Extent, Failure, Outcome, Plan, RecordBody, Remainder, RunView, StepId,
+    StepPlan, StepState,
 };
 use crate::plan::{MOVED_ON, Newest, inventory, read_newest, undo};
 
@@ -106,6 +109,13 @@ fn rolled_back(view: &RunView) -> String {
         (true, false) => format!("rolled back; what others deployed of {} stays", moved_on.join(", ")),
         (false, _) => format!("rolled back except {}", named(&left)),
     };
+    let passed_over = (view.plan.steps().map(|(_, _, step)| step))
+        .filter(|step| step.action == AWAIT_SERVING && view.state(&step.id) == StepState::Skipped);
+    let unseen: BTreeSet<&str> = passed_over.filter_map(|step| step.params["service"].as_str()).collect();
+    if !unseen.is_empty() {
+        let services: Vec<&str> = unseen.into_iter().collect();
+        why.push_str(&format!("; not seen to serve, as a person decided: {}", services.join(", ")));
+    }
     if !harmless.is_empty() {
         why.push_str(&format!("; left behind, and nothing depends on it: {}", named(&harmless)));
     }

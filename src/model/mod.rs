@@ -33,8 +33,8 @@ pub use exit::Exit;
 pub use id::{LaneId, RunId, StageId, StepId};
 pub use noted::Noted;
 pub use plan::{
-    AWAIT_ARRIVAL, AWAIT_LINES, Change, Direction, Disposition, Finding, GATE_APPROVE, GATE_BAKE, Input, Lane, Outlook, Plan,
-    Resource, Severity, StagePlan, StepClass, StepPlan, Target, Wave,
+    AWAIT_ARRIVAL, AWAIT_LINES, AWAIT_SERVING, Change, Direction, Disposition, Finding, GATE_APPROVE, GATE_BAKE, Input, Lane,
+    Outlook, Plan, Resource, Severity, StagePlan, StepClass, StepPlan, Target, Wave,
 };
 pub use record::{Actor, Adoption, CallNote, Extent, Failure, FailureKind, Holder, Outcome, Record, RecordBody, Verdict};
 pub use remainder::Remainder;

@@ -132,6 +132,8 @@ pub const GATE_BAKE: &str = "gate.bake";
 pub const AWAIT_ARRIVAL: &str = "spans.await-arrival";
 /// The action that looks for it in what the shared service logs.
 pub const AWAIT_LINES: &str = "spans.await-lines";
+/// The action that waits until a service is seen to serve.
+pub const AWAIT_SERVING: &str = "ecs.await-serving";
 
 /// What sort of step it is; decides what the engine may do with one whose outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

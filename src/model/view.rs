@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Actor, Adoption, CallNote, ClaimView, Direction, Extent, Failure, FailureKind, GATE_BAKE, Holder, IllegalTransition, Noted,
-    Outcome, Plan, Record, RecordBody, RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState, Verdict, digest,
-    next_state,
+    AWAIT_SERVING, Actor, Adoption, CallNote, ClaimView, Direction, Extent, Failure, FailureKind, GATE_BAKE, Holder,
+    IllegalTransition, Noted, Outcome, Plan, Record, RecordBody, RunId, StageId, StepClass, StepEvent, StepId, StepPlan, StepState,
+    Verdict, digest, next_state,
 };
 
 /// Where a run stands.
@@ -404,12 +404,30 @@ impl RunView {
             note_mutation(&mut self.mutations, made, id, body);
         }
         let again = matches!(event, StepEvent::ObservedTakenBack | StepEvent::ObservedDiverged);
-        if state == StepState::Done {
-            self.forget_undone(id);
+        if state.is_over() {
+            if state == StepState::Done {
+                self.forget_undone(id);
+            }
+            // What was done anew after a person had decided that it need not be seen.
+            for unseen in self.unseen_beside(id) {
+                self.forget_undone(&unseen);
+            }
         } else if again && self.plan.direction == Direction::Back {
             self.recall_undone(id);
         }
         Ok(())
+    }
+
+    /// The steps that look whether an undo serves and were passed over, of the undo that a step belongs to, where all its other steps
+    /// are done: it stands, though nobody has seen it serve.
+    fn unseen_beside(&self, id: &StepId) -> Vec<StepId> {
+        let Some((_, lane, step)) = self.plan.steps().find(|(_, _, step)| step.id == *id) else { return Vec::new() };
+        let together = || lane.steps.iter().filter(|known| known.undo_of().is_some() && known.undo_of() == step.undo_of());
+        let (looks, others): (Vec<_>, Vec<_>) = together().partition(|known| known.action == AWAIT_SERVING);
+        if others.iter().any(|known| self.state(&known.id) != StepState::Done) {
+            return Vec::new();
+        }
+        looks.iter().filter(|known| self.state(&known.id) == StepState::Skipped).map(|known| known.id.clone()).collect()
     }
 
     /// What a step of a way back has undone does not stand any more.

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::model::{AWAIT_ARRIVAL, AWAIT_LINES, Lane, Outlook, StageId, StagePlan, StepClass, StepPlan, Wave};
+use crate::model::{AWAIT_ARRIVAL, AWAIT_LINES, AWAIT_SERVING, Lane, Outlook, StageId, StagePlan, StepClass, StepPlan, Wave};
 use crate::stages::facts::Facts;
-use crate::stages::steps::AWAIT_SERVING;
 use crate::stages::subject::Subject;
 
 /// One batch of a rollout: tasks start (image pull, health checks of container and load balancer), old ones drain and stop. Seen

@@ -10,9 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::undo::{CREATE, UPDATE, service};
-use crate::model::{Mutation, RunView, StepClass};
+use crate::model::{AWAIT_SERVING, Mutation, RunView, StepClass};
 use crate::stages::step::UndoStep;
-use crate::stages::steps::AWAIT_SERVING;
 
 const ROLLOUT: &str = "ecs.await-rollout";
 const HEALTH_PATH: &str = "elb.set-health-path";

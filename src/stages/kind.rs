@@ -9,10 +9,9 @@ use super::facts::{Facts, Wants};
 use super::findings::{FindingKind, Seen};
 use super::gates::COMMON;
 use super::port::NO_PORT;
-use super::steps::AWAIT_SERVING;
 use super::subject::Subject;
 use crate::model::{
-    Finding, Input, Lane, LaneId, Problem, Resource, RunId, StageDecl, StagePlan, StepClass, StepId, StepPlan, Wave,
+    AWAIT_SERVING, Finding, Input, Lane, LaneId, Problem, Resource, RunId, StageDecl, StagePlan, StepClass, StepId, StepPlan, Wave,
 };
 
 /// Lanes that run side by side.

@@ -12,7 +12,7 @@ use super::step::{MutationStep, Step, WaitStep};
 use super::steps;
 use super::strip_sidecar::StripSidecar;
 use super::task_definition::TaskDefinition;
-use crate::model::{AWAIT_ARRIVAL, AWAIT_LINES, GATE_APPROVE, GATE_BAKE, Runbook};
+use crate::model::{AWAIT_ARRIVAL, AWAIT_LINES, AWAIT_SERVING, GATE_APPROVE, GATE_BAKE, Runbook};
 
 /// Every stage kind.
 pub fn kinds() -> [&'static dyn StageKind; 8] {
@@ -51,7 +51,7 @@ pub fn step(action: &str) -> Option<Step> {
         "ec2.revoke-ingress" => mutation(steps::Revoke),
         "ecs.await-rollout" => wait(steps::AwaitRollout),
         "ecs.await-service" => wait(steps::AwaitInactive),
-        steps::AWAIT_SERVING => wait(steps::AwaitServing),
+        AWAIT_SERVING => wait(steps::AwaitServing),
         "ecs.create-service" => mutation(steps::CreateService),
         "ecs.delete-service" => mutation(steps::DeleteService),
         "ecs.deregister-task-definition" => mutation(steps::Deregister),

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::text::shell_word;
-use crate::model::{AWAIT_LINES, Direction, Failure, FailureKind, RunView, StepId, StepPlan};
+use crate::model::{AWAIT_LINES, AWAIT_SERVING, Direction, Failure, FailureKind, RunView, StepId, StepPlan};
 
 /// The choices, each with its exact command; nothing for trouble that leaves only one way.
 pub fn after_trouble(view: &RunView, step: &StepId, trouble: &Failure) -> Option<Vec<String>> {
@@ -13,6 +13,11 @@ pub fn after_trouble(view: &RunView, step: &StepId, trouble: &Failure) -> Option
         (FailureKind::Drift, Direction::Forward) => return Some(after_drift(view)),
         (FailureKind::Drift, Direction::Back) => "what was found is as this run left it again",
         (FailureKind::Stuck, Direction::Back) => "what is in the way is gone",
+        (FailureKind::Rollout | FailureKind::Deadline, Direction::Back)
+            if view.plan.step(step).is_some_and(|planned| planned.action == AWAIT_SERVING) =>
+        {
+            "what is missing can be there"
+        }
         _ => return None,
     };
     let mut next = vec![format!("when {first}, run `sidestep rollback {run}`")];

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sidestep::doctor::{self, Trouble};
 use sidestep::drill::{PointKind, Recorder};
 use sidestep::model::{Event, Failure, FailureKind, RecordBody, StepId};
+use sidestep::plan::inventory;
 use sidestep::sim::{Fault, ImageFault, LaunchFault, Millis, RequestFaultKind, State};
 
 use super::common::{back_to, done, lab, reference, same, service};
@@ -117,6 +118,29 @@ fn a_sidecar_that_has_exited_is_not_back() {
         rolled_back(&lab.resume().await);
         same(&start, &lab.settled().await, How::WentBack);
         assert_eq!(lab.spans_lost(), 0);
+    });
+}
+
+/// Whoever knows better goes on without: the sidecar was dead before the run, say. What was restored is no remainder.
+#[test]
+fn what_is_not_seen_to_serve_may_be_left_so() {
+    paused(async {
+        let lab = Lab::on(worlds::other_start(worlds::OTEL), &worlds::other(worlds::OTEL, ""), 1);
+        done(lab.run().await);
+        image(&lab, OTEL_IMAGE, Some(ImageFault::Exits));
+        let mut stop = lab.roll_back(None).await;
+        for stage in ["strip-sidecar", "retarget-api-env"] {
+            let step = format!("undo/{stage}/nexus-ai-api-staging/serving");
+            failed_at(stop, &step);
+            if stage == "retarget-api-env" {
+                image(&lab, OTEL_IMAGE, None);
+            }
+            stop = lab.roll_back_without(&StepId::new(&step), "it never ran").await;
+        }
+        rolled_back(&stop);
+        let (_, why) = lab.view().ended.expect("it is over");
+        assert_eq!(why, "rolled back to the start; not seen to serve, as a person decided: nexus-ai-api-staging");
+        assert_eq!(inventory(&lab.view()), []);
     });
 }
 

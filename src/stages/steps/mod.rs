@@ -33,7 +33,7 @@ pub use revision::{Deregister, Register};
 pub use rollout::{AwaitInactive, AwaitRollout};
 pub use service::{CreateService, DeleteService};
 pub use service_update::{UpdateService, same as same_list};
-pub use serving::{AWAIT_SERVING, AwaitServing, Sight, exited as exited_containers, look as look_whether_it_serves};
+pub use serving::{AwaitServing, Sight, exited as exited_containers, look as look_whether_it_serves};
 pub use spans::{SpansArrive, TrafficBefore};
 pub use targets::{AwaitNoTargets, AwaitOwnTargets, seen as targets_seen};
 pub use tasks::{

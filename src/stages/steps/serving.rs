@@ -31,9 +31,6 @@ use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, spell, t
 /// not there is none that must serve.
 pub struct AwaitServing;
 
-/// The action of [`AwaitServing`].
-pub const AWAIT_SERVING: &str = "ecs.await-serving";
-
 /// So long the same tasks must be seen to serve. Programs that cannot work end within seconds of their start.
 const LASTING: Duration = Duration::from_secs(15);
 /// Between looks.
