@@ -16,7 +16,7 @@ pub fn after_trouble(view: &RunView, step: &StepId, trouble: &Failure) -> Option
         (FailureKind::Rollout | FailureKind::Deadline, Direction::Back)
             if view.plan.step(step).is_some_and(|planned| planned.action == AWAIT_SERVING) =>
         {
-            "what is missing can be there"
+            "the cause is repaired"
         }
         _ => return None,
     };
