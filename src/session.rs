@@ -8,7 +8,7 @@
 //!   forward again in lanes that went back alone ──▶ forward_again
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -16,10 +16,10 @@ use crate::aws::Aws;
 use crate::engine::{Ending, Engine};
 use crate::journal::Store;
 use crate::model::{
-    AWAIT_SERVING, Actor, Adoption, Direction, Error, Extent, Failure, Outcome, Plan, RecordBody, Remainder, RunView, StepId,
-    StepPlan, StepState,
+    AWAIT_SERVING, Actor, Adoption, Direction, Error, Extent, Failure, FailureKind, Mutation, Outcome, Plan, RecordBody, Remainder,
+    RunView, StepId, StepPlan, StepState, StepView,
 };
-use crate::plan::{MOVED_ON, Newest, inventory, read_newest, undo};
+use crate::plan::{MOVED_ON, Newest, Returns, inventory, read_newest, read_returns, undo};
 
 /// Looks at every step whose outcome is not known, then plans the way back from the journal; with `onto_newest`, what others have
 /// deployed since stays, and the run's own changes are taken back on top of it. The inner error is the step that could not be looked
@@ -37,8 +37,18 @@ pub async fn plan_back<S: Store>(
     if let Some(Ending::Failed { step, failure }) = ending {
         return Ok(Err((step, failure)));
     }
-    let newest = if onto_newest { read_newest(aws, &view, extent).await } else { Ok(Newest::new()) };
-    Ok(newest.map(|newest| undo(&view, extent, &newest)))
+    let (newest, returns) = if onto_newest {
+        (read_newest(aws, &view, extent).await, Ok(Returns::default()))
+    } else {
+        (Ok(Newest::new()), read_returns(aws, &view, extent).await)
+    };
+    Ok(newest.and_then(|newest| Ok(undo(&view, extent, &newest, &returns?))))
+}
+
+/// Whether a way back that is taken up again is to be planned anew: what it goes back to is not as it was when it was planned.
+pub fn plans_back_anew(view: &RunView) -> bool {
+    let stuck = |step: &StepView| step.trouble.as_ref().is_some_and(|failure| failure.kind == FailureKind::Stuck);
+    view.troubled().any(|(step, state)| step.restores() && stuck(state))
 }
 
 /// The record that takes the plan of the way back into force.
@@ -116,10 +126,40 @@ fn rolled_back(view: &RunView) -> String {
         let services: Vec<&str> = unseen.into_iter().collect();
         why.push_str(&format!("; not seen to serve, as a person decided: {}", services.join(", ")));
     }
+    for (service, copy, of) in copies(view) {
+        why.push_str(&format!("; {service} runs {copy}, a copy of {of}, which is INACTIVE"));
+    }
     if !harmless.is_empty() {
         why.push_str(&format!("; left behind, and nothing depends on it: {}", named(&harmless)));
     }
     why
+}
+
+/// The services that went back to a copy of what they ran before, with the copy and what it is a copy of.
+fn copies(view: &RunView) -> Vec<(String, String, String)> {
+    let made = || view.took_effect();
+    let output = |made: &Mutation, pointer: &str| {
+        made.output.as_ref().and_then(|output| output.pointer(pointer)).and_then(Value::as_str).map(str::to_owned)
+    };
+    let short = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
+    let mut copies = BTreeSet::new();
+    // The last thing that a service was put back to.
+    let mut last: BTreeMap<String, (u64, String)> = BTreeMap::new();
+    for back in made().filter(|made| made.direction == Direction::Back && made.step.restores()) {
+        let (Some(service), Some(arn)) = (back.step.params["service"].as_str(), output(back, "/set/taskDefinition")) else {
+            continue;
+        };
+        let known = last.entry(service.to_owned()).or_default();
+        if known.0 <= back.seq {
+            *known = (back.seq, arn);
+        }
+    }
+    for (service, (_, arn)) in last {
+        for copy in made().filter(|made| output(made, "/taskDefinition").as_ref() == Some(&arn)) {
+            copies.extend(copy.step.params["copyOf"].as_str().map(|of| (service.clone(), short(&arn), short(of))));
+        }
+    }
+    copies.into_iter().collect()
 }
 
 /// What differs between two plans of one run, one line each.

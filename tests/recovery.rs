@@ -26,6 +26,8 @@ mod newest;
 mod policy;
 #[path = "recovery/repairs.rs"]
 mod repairs;
+#[path = "recovery/returns.rs"]
+mod returns;
 #[path = "recovery/serving.rs"]
 mod serving;
 #[path = "recovery/sidecars.rs"]

@@ -47,16 +47,45 @@ impl Aws {
         }
     }
 
-    /// The ACTIVE revisions of exactly this family, newest first, at most `most`.
+    /// The number of the newest ACTIVE revision of a family; 0 where there is none.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn revisions(&self, family: &str, most: usize) -> Result<Vec<String>, CallError> {
-        let input = json!({ "familyPrefix": family, "status": "ACTIVE", "sort": "DESC", "maxResults": most.clamp(1, 100) });
+    pub async fn newest_revision(&self, family: &str) -> Result<u64, CallError> {
+        let (newest, _) = self.revisions(family, 1, None).await?;
+        Ok(newest.first().map_or(0, |arn| revision_of(arn)))
+    }
+
+    /// The ACTIVE revisions of exactly this family with a number above `newest`, however many, the oldest first.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn revisions_above(&self, family: &str, newest: u64) -> Result<Vec<String>, CallError> {
+        let mut above = Vec::new();
+        let mut token = None;
+        loop {
+            let (page, next) = self.revisions(family, 100, token).await?;
+            let reached = page.iter().any(|arn| revision_of(arn) <= newest);
+            above.extend(page.into_iter().filter(|arn| revision_of(arn) > newest));
+            token = next;
+            if reached || token.is_none() {
+                above.reverse();
+                return Ok(above);
+            }
+        }
+    }
+
+    /// A page of a family's ACTIVE revisions, newest first, and the token of the next one.
+    async fn revisions(&self, family: &str, most: u32, token: Option<String>) -> Result<(Vec<String>, Option<String>), CallError> {
+        let mut input = json!({ "familyPrefix": family, "status": "ACTIVE", "sort": "DESC", "maxResults": most });
+        if let Some(token) = token {
+            input["nextToken"] = json!(token);
+        }
         let answer = self.read("ListTaskDefinitions", family, input).await?;
-        let arns = answer["taskDefinitionArns"].as_array().cloned().unwrap_or_default();
+        let arns = answer["taskDefinitionArns"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let next = answer["nextToken"].as_str().filter(|token| !token.is_empty()).map(str::to_owned);
         // The prefix is the whole family by AWS's documentation; comparing costs nothing.
-        Ok(arns.iter().filter_map(Value::as_str).filter(|arn| family_of(arn) == family).map(str::to_owned).collect())
+        Ok((arns.filter(|arn| family_of(arn) == family).map(str::to_owned).collect(), next))
     }
 }
 

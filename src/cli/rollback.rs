@@ -68,7 +68,8 @@ pub fn call(context: &Context, args: &RollbackArgs) -> Result<Exit, Error> {
         let mut drive = Drive::new(context, &aws, open, &screen, ask, by.clone(), control);
         let under_way = view.goes_back();
         let same = view.adoption == Adoption::Rollback(extent.clone()) && !args.onto_newest;
-        let (result, view) = if under_way && (same || args.skip.is_some()) {
+        let goes_on = args.skip.is_some() || (same && !session::plans_back_anew(&view));
+        let (result, view) = if under_way && goes_on {
             // Already on its way: go on where it stopped.
             drive.run().await
         } else {

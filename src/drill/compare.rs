@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::aws::task_definition::TaskDefinition;
 use crate::sim::{Effect, Millis};
 
 /// Until everything under way has come to rest: the slowest deregistration, a health check or two.
@@ -104,7 +105,7 @@ pub enum How {
     Whole,
     /// The same, whichever run made it: the ids of runs in our own tags are set aside.
     AnotherRun,
-    /// But for [`IGNORED`] and [`LEFTOVERS`].
+    /// But for [`IGNORED`] and [`LEFTOVERS`]; the run's copy of an INACTIVE revision counts as that revision.
     WentBack,
     /// The same, and revisions by their order among those that are ACTIVE: a run that went back has used up numbers.
     BackAndForth,
@@ -144,6 +145,10 @@ pub fn normal(world: &Value, how: How) -> Value {
     drop_stopped(&mut world);
     drop_no_tags(&mut world);
     if matches!(how, How::WentBack | How::BackAndForth) {
+        // ECS lets nobody return to an INACTIVE revision: a copy of it stands for it.
+        ids.0.extend(drop_copies(&mut world));
+    }
+    if matches!(how, How::WentBack | How::BackAndForth) {
         drop_leftovers(&mut world);
     }
     let also = if how == How::BackAndForth { ANEW } else { &[] };
@@ -170,6 +175,25 @@ fn drop_no_tags(world: &mut Value) {
             service.remove("tags");
         }
     }
+}
+
+/// Takes out the run's own copies of INACTIVE revisions; each with the name of its original.
+fn drop_copies(world: &mut Value) -> BTreeMap<String, String> {
+    const RUN: &str = "sidestep:run";
+    let content = |known: &Value| TaskDefinition { body: known["taskDefinition"].clone(), tags: Vec::new() }.content_digest();
+    let list = world["ecs"]["taskDefinitions"].as_array().cloned().unwrap_or_default();
+    let name = |known: &Value| last(&known["taskDefinition"]["taskDefinitionArn"]).to_owned();
+    let inactive = |known: &Value| known["taskDefinition"]["status"] == "INACTIVE";
+    let originals: Vec<&Value> = list.iter().filter(|known| inactive(known)).collect();
+    let ours = |known: &&Value| !inactive(known) && entries(&known["tags"]).any(|tag| tag["key"] == RUN);
+    let mut copies = BTreeMap::new();
+    for copy in list.iter().filter(ours) {
+        if let Some(original) = originals.iter().find(|original| content(original) == content(copy)) {
+            copies.insert(name(copy), name(original));
+        }
+    }
+    retain(&mut world["ecs"]["taskDefinitions"], |known| !copies.contains_key(last(&known["taskDefinition"]["taskDefinitionArn"])));
+    copies
 }
 
 fn drop_leftovers(world: &mut Value) {

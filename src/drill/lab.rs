@@ -475,9 +475,11 @@ impl Lab {
             Ok(open) => open,
             Err(error) => return Stop::Error(error),
         };
-        if !(open.view().goes_back() && open.view().adoption == Adoption::Rollback(extent.clone()) && !onto_newest)
-            && let Err(stop) = self.turn_back(&mut open, extent, onto_newest).await
-        {
+        let goes_on = open.view().goes_back()
+            && open.view().adoption == Adoption::Rollback(extent.clone())
+            && !onto_newest
+            && !session::plans_back_anew(open.view());
+        if !goes_on && let Err(stop) = self.turn_back(&mut open, extent, onto_newest).await {
             return stop;
         }
         self.go(open).await

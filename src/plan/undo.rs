@@ -10,15 +10,18 @@
 //! | 5 | a redeploy | none: it replaced nothing |
 //! | 6 | an update of a service that has moved on since, where the operator asked for it | one for all of them, on what the service runs now ([`super::newest`]) |
 //! | 7 | a revision that an earlier way back registered and that nothing runs | it is deregistered |
-//! | 8 | anything else | the step's own, in reverse order of making |
+//! | 8 | an update that replaced a revision to which ECS lets nobody return | one to what stands for it ([`super::returns`]) |
+//! | 9 | anything else | the step's own, in reverse order of making |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::newest::{MovedOn, Newest};
+use super::returns::{self, Instead, Returns};
 use super::serving::Serving;
 use super::users::Own;
+use crate::aws::task_definition::short_name;
 use crate::model::{
     Direction, Disposition, Extent, Finding, Input, Lane, LaneId, Mutation, Outlook, Plan, Resource, RunView, StageId, StagePlan,
     StepClass, StepId, StepPlan, Wave,
@@ -57,14 +60,17 @@ pub(super) fn going<'a>(view: &'a RunView, extent: &Extent) -> Vec<&'a Mutation>
 }
 
 /// The plan that takes a run back: all of it or some lanes, to the start or so far that a stage and what stands above it in the
-/// runbook stay done. What is in `newest` is undone on what the service runs now. Empty when there is nothing to undo.
-pub fn undo(view: &RunView, extent: &Extent, newest: &Newest) -> Plan {
+/// runbook stay done. What is in `newest` is undone on what the service runs now, and what is in `returns` is not returned to. Empty
+/// when there is nothing to undo.
+pub fn undo(view: &RunView, extent: &Extent, newest: &Newest, returns: &Returns) -> Plan {
     let order: Vec<&StageId> = view.forward.stages.iter().map(|stage| &stage.id).collect();
     let mutations = going(view, extent);
     let created: BTreeSet<&str> =
         mutations.iter().filter(|mutation| mutation.step.action == CREATE).filter_map(|mutation| service(mutation)).collect();
 
-    let (own, serving) = (Own::of(view), Serving::of(view, &created));
+    let own = Own::of(view);
+    let (serving, standing) = (Serving::of(view, &created), standing_copies(view));
+    let mut ways = Ways { serving, created, returns, standing, copies: BTreeMap::new() };
     let mut stages: BTreeMap<usize, BTreeMap<String, LaneOfUndo>> = BTreeMap::new();
     for mutation in mutations.iter().rev() {
         let position = order.iter().position(|stage| **stage == mutation.stage).unwrap_or(usize::MAX);
@@ -80,8 +86,8 @@ pub fn undo(view: &RunView, extent: &Extent, newest: &Newest) -> Plan {
                 && service(other) == service(mutation)
         });
         match service(mutation).filter(|_| mutation.step.action == UPDATE).and_then(|name| newest.get(name)) {
-            Some(moved_on) => lane.add_onto_newest(mutation, moved_on, &serving),
-            None => lane.add(mutation, &created, &serving, earlier_update),
+            Some(moved_on) => lane.add_onto_newest(mutation, moved_on, &ways.serving),
+            None => lane.add(mutation, &mut ways, earlier_update),
         }
         if let Some(look) = own.look(mutation) {
             lane.begin_with(look);
@@ -101,6 +107,31 @@ pub fn undo(view: &RunView, extent: &Extent, newest: &Newest) -> Plan {
 
 pub(super) fn service(mutation: &Mutation) -> Option<&str> {
     mutation.step.params["service"].as_str()
+}
+
+/// The copies that earlier ways back have put services on.
+fn standing_copies(view: &RunView) -> BTreeMap<String, String> {
+    let output = |made: &Mutation, pointer: &str| {
+        made.output.as_ref().and_then(|output| output.pointer(pointer)).and_then(Value::as_str).map(str::to_owned)
+    };
+    let back = || view.took_effect().filter(|made| made.direction == Direction::Back);
+    let used: BTreeSet<String> = back().filter_map(|made| output(made, "/set/taskDefinition")).collect();
+    let made = view.took_effect().filter_map(|made| {
+        let copy = output(made, "/taskDefinition").filter(|copy| used.contains(copy))?;
+        Some((made.step.params["copyOf"].as_str()?.to_owned(), copy))
+    });
+    made.collect()
+}
+
+/// What the undo of any update goes by.
+struct Ways<'a> {
+    created: BTreeSet<&'a str>,
+    serving: Serving,
+    returns: &'a Returns,
+    /// By what they are copies of: revisions that services were put back to before.
+    standing: BTreeMap<String, String>,
+    /// The steps that register copies, by what they are copies of: each is made once, where it is needed first.
+    copies: BTreeMap<String, StepId>,
 }
 
 /// The inverse steps of one lane, and the mutations that they undo.
@@ -126,7 +157,7 @@ impl LaneOfUndo {
         }
     }
 
-    fn add(&mut self, mutation: &Mutation, created: &BTreeSet<&str>, serving: &Serving, earlier_update: bool) {
+    fn add(&mut self, mutation: &Mutation, ways: &mut Ways<'_>, earlier_update: bool) {
         let is_update = mutation.step.action == UPDATE;
         if (is_update && earlier_update) || mutation.intent["mode"] == "redeploy" {
             self.pending.push(mutation.seq);
@@ -136,17 +167,64 @@ impl LaneOfUndo {
             Some(Step::Mutation(step)) => step.undo(mutation),
             _ => Vec::new(),
         };
-        if is_update && service(mutation).is_some_and(|name| created.contains(name)) {
+        if is_update && service(mutation).is_some_and(|name| ways.created.contains(name)) {
             detach_only(&mut steps);
         }
-        serving.add_to(mutation, &mut steps);
+        let copied = if is_update { self.returning(mutation, ways, &mut steps) } else { None };
+        ways.serving.add_to(mutation, &mut steps);
         if steps.is_empty() {
             self.pending.push(mutation.seq);
             return;
         }
         self.pending.push(mutation.seq);
         self.resources.push(resource(mutation, &steps));
+        let from = self.steps.len();
         self.append(mutation, steps);
+        if let Some(copy) = copied {
+            let input = Input { step: copy, pointer: "/taskDefinition".to_owned() };
+            for step in &mut self.steps[from..] {
+                let pointers = ["/set/taskDefinition", "/want/taskDefinition"].into_iter();
+                for pointer in pointers.filter(|pointer| step.params.pointer(pointer).is_some()) {
+                    step.inputs.insert(pointer.to_owned(), input.clone());
+                }
+            }
+        }
+    }
+
+    /// Where ECS lets nobody return to what an update replaced, its undo goes elsewhere. Gives the step that registers the copy that it
+    /// goes to, which is in this lane now or in one before it.
+    fn returning(&mut self, mutation: &Mutation, ways: &mut Ways<'_>, steps: &mut [UndoStep]) -> Option<StepId> {
+        let before = steps.iter().find_map(|step| step.params["set"]["taskDefinition"].as_str()).map(str::to_owned)?;
+        for step in steps.iter_mut() {
+            // An earlier part of the way back may have left the service on a copy of what this run had made of it.
+            let stands = step.params["expect"]["taskDefinition"].as_str().and_then(|made| ways.standing.get(made));
+            if let Some(copy) = stands.cloned() {
+                step.params["expect"]["taskDefinition"] = json!(copy);
+            }
+        }
+        let (name, instead) = (service(mutation)?, ways.returns.instead_of(&before)?);
+        let to = match instead {
+            Instead::Of(other) => {
+                for member in ["set", "want"] {
+                    for step in steps.iter_mut().filter(|step| step.params[member].get("taskDefinition").is_some()) {
+                        step.params[member]["taskDefinition"] = json!(other);
+                    }
+                }
+                short_name(other).to_owned()
+            }
+            Instead::CopyOf(of) => format!("a copy of {}", short_name(of)),
+        };
+        for step in steps.iter_mut() {
+            step.title = step.title.replace(short_name(&before), &to);
+        }
+        let Instead::CopyOf(of) = instead else { return None };
+        if let Some(copy) = ways.copies.get(of) {
+            return Some(copy.clone());
+        }
+        self.append(mutation, returns::copy(of, &mutation.step.params["cluster"], name));
+        let copy = self.steps.iter().rfind(|step| step.params["copyOf"] == *of)?.id.clone();
+        ways.copies.insert(of.clone(), copy.clone());
+        Some(copy)
     }
 
     /// The last update of the service is undone together with all earlier ones, in any stage.

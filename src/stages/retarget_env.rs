@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api_service::edited;
+use super::api_service::{copy_base, edited};
 use super::edit::{Adding, Edit};
 use super::facts::{self, Facts, Wants};
 use super::findings::{ENDPOINT_UNEXPECTED, Seen};
@@ -215,6 +215,7 @@ fn lane(decl: &StageDecl, settings: &Settings, planning: &mut Planning<'_>, serv
     let mut lane = LaneBuilder::new(decl, service);
     let traffic = settings.verify.before(&mut lane, &sender(settings, planning, service));
     let base = found["taskDefinition"].clone();
+    copy_base(&mut lane, planning, service);
     let params = json!({ "base": base, "baseDigest": digest, "edits": edits, "cluster": cluster, "usedBy": [service] });
     let title = format!("register a revision of {service} with the new endpoint");
     let register = lane.step("register", "ecs.register-edited-task-definition", StepClass::Mutation, title, params, Vec::new());

@@ -125,6 +125,7 @@ fn lane(
     let base = api_service::base(planning, service);
     let edits = [Edit::Strip { container: settings.sidecar.clone() }];
     let mut lane = LaneBuilder::new(decl, service);
+    api_service::copy_base(&mut lane, planning, service);
     let params = json!({ "edits": edits, "cluster": cluster, "usedBy": [service] });
     let title = format!("register a revision of {service} without {}", settings.sidecar);
     let register = lane.step(

@@ -185,6 +185,7 @@ const TRIALS: &[Trial] = &[
         api(world)["deploymentConfiguration"]["maximumPercent"] = json!(100);
         api(world)["deploymentConfiguration"]["minimumHealthyPercent"] = json!(0);
     }),
+    world("base-inactive", |world| definition(world)["status"] = json!("INACTIVE")),
     shipped("no-circuit-breaker", Change::World(|world| breaker(world, true))),
     world("breaker-without-rollback", |world| breaker(world, false)),
     world("autoscaled", |world| {

@@ -6,5 +6,5 @@
 mod lab;
 pub mod worlds;
 
-pub use lab::{Lab, StopExt, paused};
+pub use lab::{Lab, StopExt, foreign, paused};
 pub use sidestep::drill::{Case, Choice, Course, Depth, Fork, Point, PointKind, Stop, Tap, compare, sweep};

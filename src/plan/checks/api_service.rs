@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Check, Due, Scene, Theme};
+use crate::aws::task_definition::short_name;
 use crate::plan::estimate::room;
 use crate::stages::findings::{FindingKind, Seen};
 use crate::stages::kind::LANE_CONCURRENCY;
@@ -58,6 +59,13 @@ pub(super) const THEME: Theme = Theme {
         Check {
             kind: FindingKind::warning("rollout-interrupts", "its percents let a rollout stop the only task before another runs"),
             look: |scene| of_each(scene, rollout_interrupts),
+        },
+        Check {
+            kind: FindingKind::note(
+                "base-inactive",
+                "the revision that it runs was deregistered, and ECS lets no service return to it",
+            ),
+            look: |scene| of_each(scene, base_inactive),
         },
         Check {
             kind: FindingKind::note("no-circuit-breaker", "it has no deployment circuit breaker"),
@@ -159,6 +167,17 @@ fn rollout_interrupts(_scene: &Scene<'_>, due: Due<'_>) -> Option<Seen> {
 
 fn breaker(service: &Value) -> &Value {
     &service["deploymentConfiguration"]["deploymentCircuitBreaker"]
+}
+
+fn base_inactive(_scene: &Scene<'_>, due: Due<'_>) -> Option<Seen> {
+    let definition = due.definition.filter(|definition| !definition.is_active())?;
+    let name = short_name(definition.arn());
+    let found = format!("it runs {name}, which is INACTIVE: somebody deregistered it, as Terraform and other deploy tools do");
+    let consequence = "the way back leads to a copy of it, which the run registers before the service leaves it: the same content under \
+                       another number";
+    let fix =
+        format!("nothing, if that is well; or deploy an ACTIVE revision first, so that the way back leads to {name}'s successor");
+    Some(Seen::new(due.name, found, consequence, fix))
 }
 
 fn no_circuit_breaker(_scene: &Scene<'_>, due: Due<'_>) -> Option<Seen> {

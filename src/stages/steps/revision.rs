@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::tasks;
-use crate::aws::task_definition::{TaskDefinition, family_of, normalised, revision_of, set_tag, short_name};
+use crate::aws::task_definition::{TaskDefinition, family_of, normalised, set_tag, short_name};
 use crate::aws::{CallError, Reason};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, StepClass, Verdict, digest};
 use crate::stages::step::{
@@ -14,15 +14,12 @@ use crate::stages::step::{
 
 /// `ecs.register-task-definition`: `{family, content, tags}`.
 pub struct Register;
-/// `ecs.deregister-task-definition`: `{taskDefinition, cluster, services}`.
+/// `ecs.deregister-task-definition`: `{taskDefinition, cluster, services, ifUnused?}`. With `ifUnused` one that runs stays, which is fine.
 pub struct Deregister;
-
-/// How many of a family's newest revisions are looked at to recognise ours: more would have had to be registered within minutes.
-const LOOK_BACK: usize = 20;
 
 /// The intent of a registration: a token that will be in the revision's tags, and the newest revision before it.
 pub(super) async fn registration_intent(cx: &Context<'_>, family: &str, content: &Value) -> Result<Value, CallError> {
-    let newest = cx.aws.revisions(family, 1).await?.first().map_or(0, |arn| revision_of(arn));
+    let newest = cx.aws.newest_revision(family).await?;
     Ok(json!({ "token": cx.aws.token(), "newest": newest, "content": digest(&normalised(content)) }))
 }
 
@@ -46,13 +43,10 @@ pub(super) async fn register(cx: &Context<'_>, family: &str, content: &Value, in
     })
 }
 
-/// Looks for the revision of an intent among those that are newer than it.
+/// Looks for the revision of an intent among all that are newer than the newest one before it: days later many may be.
 pub(super) async fn find_registered(cx: &Context<'_>, family: &str, intent: &Value) -> Result<Verdict, StepError> {
     let newest = intent["newest"].as_u64().unwrap_or(0);
-    for arn in cx.aws.revisions(family, LOOK_BACK).await? {
-        if revision_of(&arn) <= newest {
-            break;
-        }
+    for arn in cx.aws.revisions_above(family, newest).await? {
         let Some(found) = cx.aws.task_definition(&arn).await? else { continue };
         if is_ours(cx, &found, intent) {
             return Ok(Verdict::Done { output: json!({ "taskDefinition": arn }) });
@@ -89,8 +83,13 @@ pub(super) fn undo_registration(mutation: &Mutation) -> Vec<UndoStep> {
         name: "deregister",
         action: "ecs.deregister-task-definition",
         class: StepClass::Mutation,
-        title: format!("deregister {}", short_name(arn)),
-        params: json!({ "taskDefinition": arn, "cluster": mutation.step.params["cluster"], "services": mutation.step.params["usedBy"], "harmless": true }),
+        title: match mutation.step.params["copyOf"].as_str() {
+            Some(_) => format!("deregister {}, a copy, unless it runs", short_name(arn)),
+            None => format!("deregister {}", short_name(arn)),
+        },
+        params: json!({ "taskDefinition": arn, "cluster": mutation.step.params["cluster"], "services": mutation.step.params["usedBy"], "harmless": true,
+            // A copy of what a service ran before is what it runs when it has gone back.
+            "ifUnused": mutation.step.params["copyOf"].is_string() }),
         deadline_s: None,
         inputs: Vec::new(),
     }]
@@ -145,23 +144,14 @@ impl MutationStep for Deregister {
             Some(found) if found.is_active() => {}
             _ => return Ok(Prepared::Already(json!({ "found": "already INACTIVE" }))),
         }
-        // A revision in use is never deregistered: not by the service it was made for, and not by a deployment on its way out.
-        if let Some(cluster) = params["cluster"].as_str() {
-            for service in params["services"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                let Some(found) = cx.aws.service(cluster, service).await? else { continue };
-                if found["status"] != "INACTIVE" && uses(&found, arn) {
-                    let message = format!("{} is still in use by service `{service}`", short_name(arn));
-                    return Err(StepError::Failed(Failure::of(FailureKind::Stuck, message)));
-                }
+        let user = user(cx, params, arn).await?;
+        match user {
+            Some(_) if params["ifUnused"] == true => return Ok(Prepared::Already(json!({ "found": "in use: it stays" }))),
+            Some(user) => {
+                let message = format!("{} is still in use by {user}", short_name(arn));
+                return Err(StepError::Failed(Failure::of(FailureKind::Stuck, message)));
             }
-            // What services say may be older than what runs: tasks are the witness.
-            for task in tasks::running_of_family(cx.aws, cluster, family_of(arn)).await? {
-                if task["taskDefinitionArn"] == arn {
-                    let of = task["group"].as_str().map(|group| format!(" of {}", group.replace(':', " "))).unwrap_or_default();
-                    let message = format!("{} is still in use by task {}{of}", short_name(arn), tasks::id(&task));
-                    return Err(StepError::Failed(Failure::of(FailureKind::Stuck, message)));
-                }
-            }
+            None => {}
         }
         Ok(Prepared::Act(json!({})))
     }
@@ -186,6 +176,25 @@ impl MutationStep for Deregister {
     fn undo(&self, _mutation: &Mutation) -> Vec<UndoStep> {
         Vec::new()
     }
+}
+
+/// Who uses a revision: a revision in use is never deregistered, not by the service it was made for, and not by a deployment on its way
+/// out.
+async fn user(cx: &Context<'_>, params: &Value, arn: &str) -> Result<Option<String>, StepError> {
+    let Some(cluster) = params["cluster"].as_str() else { return Ok(None) };
+    for service in params["services"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let Some(found) = cx.aws.service(cluster, service).await? else { continue };
+        if found["status"] != "INACTIVE" && uses(&found, arn) {
+            return Ok(Some(format!("service `{service}`")));
+        }
+    }
+    // What services say may be older than what runs: tasks are the witness.
+    let tasks = tasks::running_of_family(cx.aws, cluster, family_of(arn)).await?;
+    let task = tasks.iter().find(|task| task["taskDefinitionArn"] == arn);
+    Ok(task.map(|task| {
+        let of = task["group"].as_str().map(|group| format!(" of {}", group.replace(':', " "))).unwrap_or_default();
+        format!("task {}{of}", tasks::id(task))
+    }))
 }
 
 fn uses(service: &Value, arn: &str) -> bool {
