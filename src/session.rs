@@ -19,7 +19,7 @@ use crate::model::{
     AWAIT_SERVING, Actor, Adoption, Direction, Error, Extent, Failure, FailureKind, Mutation, Outcome, Plan, RecordBody, Remainder,
     RunView, StepId, StepPlan, StepState, StepView,
 };
-use crate::plan::{MOVED_ON, Newest, Returns, inventory, read_newest, read_returns, undo};
+use crate::plan::{GROUP_GONE, MOVED_ON, Newest, Returns, inventory, read_newest, read_returns, undo};
 
 /// Looks at every step whose outcome is not known, then plans the way back from the journal; with `onto_newest`, what others have
 /// deployed since stays, and the run's own changes are taken back on top of it. The inner error is the step that could not be looked
@@ -47,8 +47,10 @@ pub async fn plan_back<S: Store>(
 
 /// Whether a way back that is taken up again is to be planned anew: what it goes back to is not as it was when it was planned.
 pub fn plans_back_anew(view: &RunView) -> bool {
-    let stuck = |step: &StepView| step.trouble.as_ref().is_some_and(|failure| failure.kind == FailureKind::Stuck);
-    view.troubled().any(|(step, state)| step.restores() && stuck(state))
+    let refused = |step: &StepView| {
+        step.trouble.as_ref().is_some_and(|failure| matches!(failure.kind, FailureKind::Stuck | FailureKind::Rejected))
+    };
+    view.troubled().any(|(step, state)| step.restores() && refused(state))
 }
 
 /// The record that takes the plan of the way back into force.
@@ -125,6 +127,10 @@ fn rolled_back(view: &RunView) -> String {
     if !unseen.is_empty() {
         let services: Vec<&str> = unseen.into_iter().collect();
         why.push_str(&format!("; not seen to serve, as a person decided: {}", services.join(", ")));
+    }
+    let gone = view.plan.findings.iter().filter(|finding| finding.id == GROUP_GONE);
+    for group in gone.map(|finding| &finding.resource) {
+        why.push_str(&format!("; target group {group} is gone, and its load-balancer entry was left out"));
     }
     for (service, copy, of) in copies(view) {
         why.push_str(&format!("; {service} runs {copy}, a copy of {of}, which is INACTIVE"));

@@ -78,13 +78,25 @@ pub struct TargetHealth {
 }
 
 impl Aws {
-    /// Target groups by ARN.
+    /// Those of these target groups that are there, by ARN. AWS refuses a request in which one is not: then each is asked for by itself.
     ///
     /// # Errors
-    /// [`CallError`]; a group that is not there is one of them.
+    /// [`CallError`].
     pub async fn target_groups(&self, arns: &[String]) -> Result<Vec<TargetGroup>, CallError> {
         let resource = arns.join(", ");
-        self.retry(may_pass, || self.target_groups_once(&resource, Some(arns), None)).await
+        match self.retry(may_pass, || self.target_groups_once(&resource, Some(arns), None)).await {
+            Err(error) if error.reason == super::Reason::Missing => {}
+            found => return found,
+        }
+        let mut there = Vec::new();
+        for arn in arns.iter().filter(|_| arns.len() > 1) {
+            let one = std::slice::from_ref(arn);
+            match self.retry(may_pass, || self.target_groups_once(arn, Some(one), None)).await {
+                Err(error) if error.reason == super::Reason::Missing => {}
+                found => there.extend(found?),
+            }
+        }
+        Ok(there)
     }
 
     /// The target group of this name; `None` when there is none.

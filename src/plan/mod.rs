@@ -22,6 +22,6 @@ pub use inventory::inventory;
 pub use make::{check, make};
 pub use newest::{MOVED_ON, Newest, read_newest};
 pub use observe::{observe, observe_what_may_be, permits};
-pub use returns::{Returns, read_returns};
+pub use returns::{GROUP_GONE, Returns, read_returns};
 pub use standing::{log_groups, standing, subject};
 pub use undo::undo;

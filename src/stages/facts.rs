@@ -69,6 +69,8 @@ pub struct Facts {
     pub names: BTreeMap<(String, String), Value>,
     /// Target groups by ARN.
     pub target_groups: BTreeMap<String, TargetGroup>,
+    /// ARNs of target groups that services name and that are not there.
+    pub gone_target_groups: BTreeSet<String>,
     /// Load balancers of those target groups.
     pub load_balancers: BTreeMap<String, LoadBalancer>,
     /// Their forwarding rules.

@@ -21,6 +21,7 @@ const CAUSES: &[Look] = &[
     name::service_missing,
     name::service_going,
     name::service_at_zero,
+    balancer::group_gone,
     balancer::path_unanswered,
     balancer::port_closed,
     balancer::unused,

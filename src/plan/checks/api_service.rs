@@ -61,6 +61,17 @@ pub(super) const THEME: Theme = Theme {
             look: |scene| of_each(scene, rollout_interrupts),
         },
         Check {
+            kind: FindingKind::must_repair("service-target-group-gone", "it names a target group that is not there any more"),
+            look: |scene| scene.due().flat_map(|due| group_gone(scene, &due, false)).collect(),
+        },
+        Check {
+            kind: FindingKind::note(
+                "sidecar-target-group-gone",
+                "the sidecar's target group is not there any more, and the sidecar's entry goes with the sidecar",
+            ),
+            look: |scene| scene.due().flat_map(|due| group_gone(scene, &due, true)).collect(),
+        },
+        Check {
             kind: FindingKind::note(
                 "base-inactive",
                 "the revision that it runs was deregistered, and ECS lets no service return to it",
@@ -167,6 +178,32 @@ fn rollout_interrupts(_scene: &Scene<'_>, due: Due<'_>) -> Option<Seen> {
 
 fn breaker(service: &Value) -> &Value {
     &service["deploymentConfiguration"]["deploymentCircuitBreaker"]
+}
+
+/// Entries of target groups that are gone: those that the run itself takes out before it rolls anything out with them, or the others.
+fn group_gone(scene: &Scene<'_>, due: &Due<'_>, goes: bool) -> Vec<Seen> {
+    let entries = due.service["loadBalancers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let gone = |entry: &Value| entry["targetGroupArn"].as_str().is_some_and(|arn| scene.facts.gone_target_groups.contains(arn));
+    let retargets = due.moved.retarget.as_ref().is_some_and(|retarget| retarget.due);
+    let stripped = |entry: &Value| !retargets && entry["containerName"] == *due.moved.sidecar();
+    let kept: Vec<Value> = entries.iter().filter(|entry| !gone(entry)).cloned().collect();
+    let kept = Value::from(kept);
+    let told = entries.iter().filter(|entry| gone(entry) && stripped(entry) == goes);
+    let seen = |entry: &Value| {
+        let arn = entry["targetGroupArn"].as_str().unwrap_or_default();
+        let name = arn.split('/').nth(1).unwrap_or(arn);
+        let of = format!("{}:{}", entry["containerName"].as_str().unwrap_or_default(), entry["containerPort"]);
+        let found = format!("its load-balancer entry {of} names target group `{name}`, which is not there any more");
+        if goes {
+            let consequence = "the entry goes with the sidecar, and does not come back with it";
+            return Seen::new(due.name, found, consequence, "nothing".to_owned());
+        }
+        let cluster = &scene.facts.cluster;
+        let take_out = format!("aws ecs update-service --cluster {cluster} --service {} --load-balancers '{kept}'", due.name);
+        let fix = format!("make the target group anew, or take the entry out: `{take_out}`");
+        Seen::new(due.name, found, "ECS cannot register new tasks there: every rollout of the service would fail", fix)
+    };
+    told.map(seen).collect()
 }
 
 fn base_inactive(_scene: &Scene<'_>, due: Due<'_>) -> Option<Seen> {

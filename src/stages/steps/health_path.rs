@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::aws::{Aws, CallError, Reason, TargetGroup, TargetHealth};
+use crate::aws::{Aws, CallError, TargetGroup, TargetHealth};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, Progress, StepClass, Verdict};
 use crate::stages::step::{Applied, Context, Left, MutationStep, Polled, Prepared, StepError, UndoStep, WaitStep, Waiter, text};
 
@@ -21,11 +21,7 @@ const OPERATION: &str = "ModifyTargetGroup";
 const INTERVAL: Duration = Duration::from_secs(5);
 
 async fn find(aws: &Aws, arn: &str) -> Result<Option<TargetGroup>, CallError> {
-    match aws.target_groups(&[arn.to_owned()]).await {
-        Ok(found) => Ok(found.into_iter().next()),
-        Err(error) if error.reason == Reason::Missing => Ok(None),
-        Err(error) => Err(error),
-    }
+    Ok(aws.target_groups(&[arn.to_owned()]).await?.into_iter().next())
 }
 
 #[async_trait(?Send)]
