@@ -377,12 +377,12 @@ impl Lab {
             Ok(plan) => plan,
             Err(error) => return Stop::Error(error),
         };
-        if plan.is_empty() {
-            return Stop::NothingToDo;
-        }
         let blockers: Vec<String> = plan.blockers(&self.accepted).map(|finding| finding.id.clone()).collect();
         if !blockers.is_empty() {
             return Stop::Blocked(blockers);
+        }
+        if plan.is_empty() {
+            return Stop::NothingToDo;
         }
         *self.run.borrow_mut() = Some(id);
         let mut open = match journal.create(&plan, &self.by, self.aws.clock.now(), &self.accepted) {

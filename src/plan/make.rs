@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::checks::{self, Scene};
 use super::standing::subject;
 use super::{closing, estimate};
-use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, StagePlan, Target};
+use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, Target};
 use crate::runbook::near_miss;
 use crate::stages::claim::if_dead;
 use crate::stages::facts::Facts;
@@ -49,11 +49,9 @@ pub fn check(runbook: &Runbook) -> Vec<Problem> {
     problems
 }
 
-/// Services that runs elsewhere have claimed before this one, where there is anything to do.
-fn claimed(facts: &Facts, run: &RunId, stages: &[StagePlan]) -> Vec<Finding> {
-    if stages.iter().all(|stage| stage.steps().next().is_none() && stage.blocked_by.is_empty()) {
-        return Vec::new();
-    }
+/// Services that runs elsewhere have claimed before this one. Told where nothing is to be done, too: whoever claimed them may be in the
+/// middle of it, or be dead.
+fn claimed(facts: &Facts, run: &RunId) -> Vec<Finding> {
     let found = facts.services.iter().filter_map(|(name, service)| {
         let claim = Claim::in_the_way(&service["tags"], run)?;
         let arn = service["serviceArn"].as_str().unwrap_or_default();
@@ -101,7 +99,7 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
     let Planning { mut findings, closing: mut values, .. } = planning;
     estimate::expect(facts, &mut stages);
     let outlook = estimate::outlook(facts, &subject, &stages);
-    findings.splice(..0, claimed(facts, run, &stages).into_iter().chain(short_lived(facts, outlook.seconds)));
+    findings.splice(..0, claimed(facts, run).into_iter().chain(short_lived(facts, outlook.seconds)));
     // Where nothing is left to do, what the variables say matters no more.
     if stages.iter().any(|stage| stage.steps().next().is_some()) {
         let declared = runbook.findings.iter().filter(|declared| declared.holds);

@@ -196,6 +196,14 @@ const TRIALS: &[Trial] = &[
         api(world)["deploymentConfiguration"]["maximumPercent"] = json!(100);
         api(world)["deploymentConfiguration"]["minimumHealthyPercent"] = json!(0);
     }),
+    world("change-unfinished", |world| {
+        set_env(container(world), "OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger.nexus-ai.local:4318");
+        let containers = definition(world)["containerDefinitions"].as_array_mut().expect("containers");
+        containers.retain(|container| container["name"] != "jaeger");
+        api(world)["loadBalancers"].as_array_mut().expect("entries").retain(|entry| entry["containerName"] != "jaeger");
+        api(world)["desiredCount"] = json!(3);
+        primary(world)["desiredCount"] = json!(3);
+    }),
     world("service-target-group-gone", without_jaeger_group),
     world("sidecar-target-group-gone", |world| {
         set_env(container(world), "OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger.nexus-ai.local:4318");
