@@ -61,13 +61,6 @@ pub(super) const THEME: Theme = Theme {
             look: |scene| of_each(scene, rollout_interrupts),
         },
         Check {
-            kind: FindingKind::must_repair(
-                "change-unfinished",
-                "what the runbook wants of it is asked of ECS already, and it is not so yet: a rollout is under way, or tasks are missing",
-            ),
-            look: |scene| scene.changed_already().filter_map(|(name, service)| unfinished(scene, name, service)).collect(),
-        },
-        Check {
             kind: FindingKind::must_repair("service-target-group-gone", "it names a target group that is not there any more"),
             look: |scene| scene.due().flat_map(|due| group_gone(scene, &due, false)).collect(),
         },
@@ -185,28 +178,6 @@ fn rollout_interrupts(_scene: &Scene<'_>, due: Due<'_>) -> Option<Seen> {
 
 fn breaker(service: &Value) -> &Value {
     &service["deploymentConfiguration"]["deploymentCircuitBreaker"]
-}
-
-/// "Already so" is said of what serves, not of what ECS was asked for.
-fn unfinished(scene: &Scene<'_>, name: &str, service: &Value) -> Option<Seen> {
-    let count = |member: &str| service[member].as_u64().unwrap_or(0);
-    let deployments = service["deployments"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let states: Vec<&str> = deployments.iter().filter_map(|deployment| deployment["rolloutState"].as_str()).collect();
-    let (running, desired) = (count("runningCount"), count("desiredCount"));
-    let found = if states.contains(&"FAILED") {
-        format!("its last rollout failed; {running} of {desired} tasks run")
-    } else if deployments.len() > 1 || states.contains(&"IN_PROGRESS") {
-        format!("a rollout of it is under way; {running} of {desired} tasks run")
-    } else if running < desired {
-        format!("{running} of {desired} tasks run")
-    } else {
-        return None;
-    };
-    let fix = format!(
-        "wait until `{}` shows one COMPLETED deployment; `sidestep doctor` says why if it does not come",
-        scene.describe(name)
-    );
-    Some(Seen::new(name, found, "the migration is not done before it serves so", fix))
 }
 
 /// Entries of target groups that are gone: those that the run itself takes out before it rolls anything out with them, or the others.

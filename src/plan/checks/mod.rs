@@ -14,8 +14,6 @@ mod network;
 mod sidecar;
 mod table;
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use crate::aws::task_definition::TaskDefinition;
@@ -83,15 +81,6 @@ impl<'a> Scene<'a> {
             let service = facts.services.get(name)?;
             Some(Due { name, moved, service, definition: facts.definition_of(name) })
         })
-    }
-
-    /// The services that nothing is to be done to any more, as they are: those that are moved, and those that are shared.
-    fn changed_already(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        let facts = self.facts;
-        let moved = self.subject.moved.iter().filter(|(_, moved)| !moved.is_due()).map(|(name, _)| name.as_str());
-        let shared = self.subject.shared.iter().filter(|shared| !shared.due).map(|shared| shared.name.as_str());
-        let names: BTreeSet<&str> = moved.chain(shared).collect();
-        facts.services.iter().filter(move |(name, _)| names.contains(name.as_str())).map(|(name, service)| (name.as_str(), service))
     }
 
     /// A service that is not there yet, as it will be made.
