@@ -19,7 +19,7 @@ use crate::model::{
     AWAIT_SERVING, Actor, Adoption, Direction, Error, Extent, Failure, FailureKind, Mutation, Outcome, Plan, RecordBody, Remainder,
     RunView, StepId, StepPlan, StepState, StepView,
 };
-use crate::plan::{GROUP_GONE, MOVED_ON, Newest, Returns, inventory, read_newest, read_returns, undo};
+use crate::plan::{MOVED_ON, Newest, Returns, inventory, leave_out, left_out, read_newest, read_returns, undo};
 
 /// Looks at every step whose outcome is not known, then plans the way back from the journal; with `onto_newest`, what others have
 /// deployed since stays, and the run's own changes are taken back on top of it. The inner error is the step that could not be looked
@@ -42,7 +42,11 @@ pub async fn plan_back<S: Store>(
     } else {
         (Ok(Newest::new()), read_returns(aws, &view, extent).await)
     };
-    Ok(newest.and_then(|newest| Ok(undo(&view, extent, &newest, &returns?))))
+    let mut plan = match newest.and_then(|newest| Ok(undo(&view, extent, &newest, &returns?))) {
+        Ok(plan) => plan,
+        Err(stopped) => return Ok(Err(stopped)),
+    };
+    Ok(leave_out(aws, &mut plan).await.map(|()| plan))
 }
 
 /// Whether a way back that is taken up again is to be planned anew: what it goes back to is not as it was when it was planned.
@@ -128,9 +132,8 @@ fn rolled_back(view: &RunView) -> String {
         let services: Vec<&str> = unseen.into_iter().collect();
         why.push_str(&format!("; not seen to serve, as a person decided: {}", services.join(", ")));
     }
-    let gone = view.plan.findings.iter().filter(|finding| finding.id == GROUP_GONE);
-    for group in gone.map(|finding| &finding.resource) {
-        why.push_str(&format!("; target group {group} is gone, and its load-balancer entry was left out"));
+    for words in left_out(&view.plan) {
+        why.push_str(&format!("; {words}"));
     }
     for (service, copy, of) in copies(view) {
         why.push_str(&format!("; {service} runs {copy}, a copy of {of}, which is INACTIVE"));

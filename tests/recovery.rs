@@ -18,6 +18,8 @@ mod failures;
 mod faults;
 #[path = "recovery/findings.rs"]
 mod findings;
+#[path = "recovery/gone.rs"]
+mod gone;
 #[path = "recovery/lanes.rs"]
 mod lanes;
 #[path = "recovery/newest.rs"]

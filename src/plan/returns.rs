@@ -9,8 +9,6 @@
 //! | is INACTIVE | a copy of it, registered on the way back |
 //! | was deleted | nothing: the way back is *stuck*, and says so before it changes anything |
 //!
-//! A target group that is gone is not returned to either: ECS refuses an update that names one. The entry is left out, and said.
-//!
 //! A copy has the same content, compared whole, under another number; it is made from AWS to AWS, for the content may hold secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::undo::{CREATE, REGISTER_EDITED, UPDATE, going, service};
+use crate::aws::Aws;
 use crate::aws::task_definition::short_name;
-use crate::aws::{Aws, CallError};
-use crate::model::{Extent, Failure, FailureKind, Finding, Mutation, RunView, Severity, StepClass, StepId};
+use crate::model::{Extent, Failure, FailureKind, Mutation, RunView, StepClass, StepId};
 use crate::stages::step::UndoStep;
 
 /// What was read of the revisions to go back to.
@@ -28,10 +26,6 @@ use crate::stages::step::UndoStep;
 pub struct Returns {
     /// By ARN: where a service goes that is to go back to it. Those that are ACTIVE are not here.
     instead: BTreeMap<String, Instead>,
-    /// ARNs of target groups that are gone.
-    gone_groups: BTreeSet<String>,
-    /// By service: its load-balancer entries now without those of target groups that are gone, where it has such.
-    without_gone: BTreeMap<String, Value>,
 }
 
 /// See the module's table.
@@ -48,44 +42,7 @@ impl Returns {
     pub(super) fn instead_of(&self, revision: &str) -> Option<&Instead> {
         self.instead.get(revision)
     }
-
-    fn is_gone(&self, entry: &Value) -> bool {
-        entry["targetGroupArn"].as_str().is_some_and(|arn| self.gone_groups.contains(arn))
-    }
-
-    /// Leaves out of an update, and of what is waited for after it, the entries of target groups that are gone.
-    pub(super) fn without_gone_groups(&self, service: &str, steps: &mut [UndoStep]) {
-        let live = self.without_gone.get(service);
-        for step in steps.iter_mut() {
-            for member in ["set", "want"] {
-                let Some(members) = step.params.get_mut(member).and_then(Value::as_object_mut) else { continue };
-                match members.get_mut("loadBalancers").and_then(Value::as_array_mut) {
-                    Some(list) => list.retain(|entry| !self.is_gone(entry)),
-                    // The service itself still names one: ECS would refuse an update that changes nothing there.
-                    None => members.extend(live.map(|list| ("loadBalancers".to_owned(), list.clone()))),
-                }
-            }
-        }
-    }
-
-    /// What the operator is told of target groups that a service does not return to.
-    pub(super) fn findings(&self, view: &RunView) -> Vec<Finding> {
-        let names = self.gone_groups.iter().filter_map(|arn| arn.split('/').nth(1));
-        let of = |name: &str| Finding {
-            id: GROUP_GONE.to_owned(),
-            severity: Severity::Note,
-            resource: name.to_owned(),
-            found: "a service that goes back was in this target group, and the group is not there any more".to_owned(),
-            consequence: "the service goes back without that load-balancer entry: ECS would refuse it".to_owned(),
-            fix: format!("make the group anew first, or deploy the entry afterwards; `sidestep report {}` has it", view.id),
-            must_repair: false,
-        };
-        names.map(of).collect()
-    }
 }
-
-/// The finding that says of a target group that nobody returns to it.
-pub const GROUP_GONE: &str = "target-group-gone";
 
 /// What a revision is to who would go back to it.
 enum Standing {
@@ -116,10 +73,6 @@ pub async fn read_returns(aws: &Aws, view: &RunView, extent: &Extent) -> Result<
     let created: BTreeSet<&str> =
         mutations.iter().filter(|mutation| mutation.step.action == CREATE).filter_map(|mutation| service(mutation)).collect();
     let mut returns = Returns::default();
-    for update in mutations.iter().filter(|mutation| [CREATE, UPDATE].contains(&mutation.step.action.as_str())) {
-        let stuck = |error: CallError| (update.step.id.clone(), error.failure());
-        returns.read_groups(aws, update).await.map_err(stuck)?;
-    }
     // The first update of each service that goes: what it replaced was there before the run, or before what stays.
     let mut first: BTreeMap<&str, &str> = BTreeMap::new();
     for update in mutations.iter().filter(|mutation| mutation.step.action == UPDATE) {
@@ -148,30 +101,6 @@ pub async fn read_returns(aws: &Aws, view: &RunView, extent: &Extent) -> Result<
         returns.instead.insert(before.to_owned(), instead);
     }
     Ok(returns)
-}
-
-impl Returns {
-    /// Reads which of the target groups are gone that an update took a service out of, or that the service is in.
-    async fn read_groups(&mut self, aws: &Aws, update: &Mutation) -> Result<(), CallError> {
-        let (Some(cluster), Some(name)) = (update.step.params["cluster"].as_str(), service(update)) else { return Ok(()) };
-        let now = aws.service(cluster, name).await?.filter(|found| found["status"] == "ACTIVE");
-        let now = now.map_or(Value::Null, |mut found| found["loadBalancers"].take());
-        let lists = [&now, &update.intent["replaced"]["loadBalancers"]];
-        let entries = lists.into_iter().filter_map(Value::as_array).flatten();
-        let named: BTreeSet<String> = entries.filter_map(|entry| entry["targetGroupArn"].as_str()).map(str::to_owned).collect();
-        let named: Vec<String> = named.into_iter().collect();
-        if named.is_empty() {
-            return Ok(());
-        }
-        let there = aws.target_groups(&named).await?;
-        self.gone_groups.extend(named.into_iter().filter(|arn| there.iter().all(|group| group.arn != *arn)));
-        let list = now.as_array().map(Vec::as_slice).unwrap_or_default();
-        if list.iter().any(|entry| self.is_gone(entry)) {
-            let kept = list.iter().filter(|entry| !self.is_gone(entry)).cloned().collect();
-            self.without_gone.insert(name.to_owned(), Value::Array(kept));
-        }
-        Ok(())
-    }
 }
 
 /// The run's own copy of a revision, if it is ACTIVE.

@@ -99,8 +99,7 @@ pub fn undo(view: &RunView, extent: &Extent, newest: &Newest, returns: &Returns)
         }
     }
     let stages = stages.into_values().rev().filter_map(stage_plan).collect();
-    let mut findings: Vec<Finding> = newest.values().map(MovedOn::finding).collect();
-    findings.extend(returns.findings(view));
+    let findings: Vec<Finding> = newest.values().map(MovedOn::finding).collect();
     Plan {
         direction: Direction::Back,
         stages,
@@ -177,9 +176,6 @@ impl LaneOfUndo {
             detach_only(&mut steps);
         }
         let copied = if is_update { self.returning(mutation, ways, &mut steps) } else { None };
-        if let Some(name) = service(mutation) {
-            ways.returns.without_gone_groups(name, &mut steps);
-        }
         ways.serving.add_to(mutation, &mut steps);
         if steps.is_empty() {
             self.pending.push(mutation.seq);

@@ -111,8 +111,10 @@ pub const SIDECAR_NEEDED: FindingKind = FindingKind::must_repair(
 pub const SIDECAR_REGISTERED: FindingKind =
     FindingKind::must_repair("sidecar-registered", "the service's registry names the sidecar's container");
 /// No target group of that name.
-pub const TARGET_GROUP_MISSING: FindingKind =
-    FindingKind::must_repair("target-group-missing", "there is no target group of the runbook's name");
+pub const TARGET_GROUP_MISSING: FindingKind = FindingKind::must_repair(
+    "target-group-missing",
+    "there is no target group of the runbook's name, or the sidecar's was deleted",
+);
 /// No entry to find the target group through.
 pub const TARGET_GROUP_UNKNOWN: FindingKind = FindingKind::must_repair(
     "target-group-unknown",

@@ -162,6 +162,8 @@ pub fn updates(wants: &mut Wants, service: &str) {
     wants.allow(&[Purpose::Rollback], &["ecs:DescribeTasks"], &Resource::Tasks);
     let balancer = ["elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth"];
     wants.allow(&[Purpose::Rollback], &balancer, &Resource::Any);
+    // What it is to be registered with again may be gone.
+    wants.allow(&[Purpose::Rollback], &["servicediscovery:GetService"], &Resource::Names);
     looks_back(wants);
 }
 

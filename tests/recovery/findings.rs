@@ -225,6 +225,12 @@ const TRIALS: &[Trial] = &[
         }),
     ),
     world("family-shared", |world| copy(world, 0, "nexus-ai-worker-staging")),
+    // What services name and what is gone.
+    world("registry-gone", |world| {
+        world["servicediscovery"]["services"] = json!([]);
+        world["servicediscovery"]["instances"] = json!({});
+    }),
+    world("network-gone", |world| _ = world["ec2"]["subnets"].as_array_mut().expect("subnets").pop()),
     // The sidecar and its ties.
     variables("sidecar-missing", "sidecar_name = \"tracer\"\n"),
     world("sidecar-service-connect", |world| {

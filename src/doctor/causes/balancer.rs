@@ -45,35 +45,6 @@ fn explained(evidence: &Evidence<'_>, id: &str, cause: &str) -> Vec<Diagnosis> {
     suffering(evidence).flat_map(of_patient).collect()
 }
 
-/// ECS registers nothing in a group that is gone, whichever service names it.
-pub(super) fn group_gone(evidence: &Evidence<'_>) -> Vec<Diagnosis> {
-    let look = |patient: &Patient| {
-        let entries = patient.service["loadBalancers"].as_array().into_iter().flatten();
-        let gone = entries.filter_map(|entry| entry["targetGroupArn"].as_str());
-        let gone: Vec<&str> = gone.filter(|arn| evidence.facts.gone_target_groups.contains(*arn)).collect();
-        if gone.is_empty() {
-            return None;
-        }
-        let mut words: Vec<String> =
-            gone.iter().map(|arn| format!("target group {} is not there any more", arn.split('/').nth(1).unwrap_or(arn))).collect();
-        words.extend(patient.event(|message| message.contains("arget group")).map(|message| format!("service event: {message}")));
-        let cause = "the service names a target group that was deleted: no new task can be registered there";
-        let next = vec![
-            "make the target group anew, or take its entry out of the service".to_owned(),
-            format!(
-                "see the entries: {}",
-                evidence.aws(&format!(
-                    "ecs describe-services --cluster {} --services {} --query services[].loadBalancers",
-                    evidence.facts.cluster, patient.name
-                ))
-            ),
-            evidence.go_on(),
-        ];
-        Some(diagnosis("target-group-gone", &patient.name, cause, words, next))
-    };
-    evidence.patients.iter().filter_map(look).collect()
-}
-
 pub(super) fn path_unanswered(evidence: &Evidence<'_>) -> Vec<Diagnosis> {
     explained(
         evidence,

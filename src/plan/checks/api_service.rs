@@ -6,6 +6,7 @@ use super::{Check, Due, Scene, Theme};
 use crate::aws::task_definition::short_name;
 use crate::plan::estimate::room;
 use crate::stages::findings::{FindingKind, Seen};
+use crate::stages::gone::{name_of, without_lost_balancers};
 use crate::stages::kind::LANE_CONCURRENCY;
 
 /// What all of these lead to.
@@ -182,24 +183,19 @@ fn breaker(service: &Value) -> &Value {
 
 /// Entries of target groups that are gone: those that the run itself takes out before it rolls anything out with them, or the others.
 fn group_gone(scene: &Scene<'_>, due: &Due<'_>, goes: bool) -> Vec<Seen> {
-    let entries = due.service["loadBalancers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let gone = |entry: &Value| entry["targetGroupArn"].as_str().is_some_and(|arn| scene.facts.gone_target_groups.contains(arn));
+    let lost = scene.facts.gone.balancers(due.service).lost;
     let retargets = due.moved.retarget.as_ref().is_some_and(|retarget| retarget.due);
     let stripped = |entry: &Value| !retargets && entry["containerName"] == *due.moved.sidecar();
-    let kept: Vec<Value> = entries.iter().filter(|entry| !gone(entry)).cloned().collect();
-    let kept = Value::from(kept);
-    let told = entries.iter().filter(|entry| gone(entry) && stripped(entry) == goes);
+    let told = lost.iter().filter(|entry| stripped(entry) == goes);
     let seen = |entry: &Value| {
-        let arn = entry["targetGroupArn"].as_str().unwrap_or_default();
-        let name = arn.split('/').nth(1).unwrap_or(arn);
+        let name = name_of(entry["targetGroupArn"].as_str().unwrap_or_default());
         let of = format!("{}:{}", entry["containerName"].as_str().unwrap_or_default(), entry["containerPort"]);
         let found = format!("its load-balancer entry {of} names target group `{name}`, which is not there any more");
         if goes {
             let consequence = "the entry goes with the sidecar, and does not come back with it";
             return Seen::new(due.name, found, consequence, "nothing".to_owned());
         }
-        let cluster = &scene.facts.cluster;
-        let take_out = format!("aws ecs update-service --cluster {cluster} --service {} --load-balancers '{kept}'", due.name);
+        let take_out = without_lost_balancers(scene.facts, due.service);
         let fix = format!("make the target group anew, or take the entry out: `{take_out}`");
         Seen::new(due.name, found, "ECS cannot register new tasks there: every rollout of the service would fail", fix)
     };

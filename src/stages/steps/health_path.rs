@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::aws::{Aws, CallError, TargetGroup, TargetHealth};
+use crate::aws::{Aws, CallError, Reason, TargetGroup, TargetHealth};
 use crate::model::{CallNote, Failure, FailureKind, Mutation, Progress, StepClass, Verdict};
 use crate::stages::step::{Applied, Context, Left, MutationStep, Polled, Prepared, StepError, UndoStep, WaitStep, Waiter, text};
 
@@ -147,7 +147,13 @@ fn fallen(first: &BTreeMap<String, String>, now: &[TargetHealth]) -> Vec<String>
 #[async_trait(?Send)]
 impl Waiter for Watch {
     async fn poll(&mut self, cx: &Context<'_>, waited: Duration) -> Result<Polled, StepError> {
-        let health = cx.aws.target_health(text(&self.params, "/targetGroup")?).await?;
+        let health = match cx.aws.target_health(text(&self.params, "/targetGroup")?).await {
+            Err(error) if error.reason == Reason::Missing => {
+                let message = format!("target group `{}` is gone", text(&self.params, "/name")?);
+                return Ok(Polled::Failed(Failure::of(FailureKind::Mismatch, message)));
+            }
+            health => health?,
+        };
         let states = || health.iter().map(|target| (address(target), target.state.clone())).collect();
         let first = self.first.get_or_insert_with(states);
         let fallen = fallen(first, &health);
