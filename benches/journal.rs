@@ -4,7 +4,7 @@
 //! The two are timed in pairs, one right after the other and in turn first, so that what the disk does meanwhile falls on both.
 //! Run with `cargo bench --bench journal`; `PAIRS=200` before it makes it shorter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -179,6 +179,7 @@ fn plan(run: &str) -> Plan {
         runbook_digest: String::new(),
         runbook_path: None,
         variables: BTreeMap::new(),
+        sensitive: BTreeSet::new(),
         target: Target {
             account: "111122223333".into(),
             region: "us-west-2".into(),

@@ -98,6 +98,7 @@ variable "jaeger_base_path" {
 variable "jaeger_environment" {
   type        = map(string)
   description = "More environment variables of its container, such as MEMORY_MAX_TRACES (Jaeger 1 only)"
+  sensitive   = true
   default     = {}
 }
 

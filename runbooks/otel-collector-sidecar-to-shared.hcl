@@ -98,6 +98,7 @@ variable "collector_command" {
 variable "collector_config" {
   type        = string
   description = "Configuration, as YAML, for AWS's image (AOT_CONFIG_CONTENT); empty: by the arguments, or from a parameter"
+  sensitive   = true
   default     = ""
 }
 
@@ -115,6 +116,7 @@ variable "collector_config_parameter" {
 variable "collector_environment" {
   type        = map(string)
   description = "More environment variables of its container"
+  sensitive   = true
   default     = {}
 }
 

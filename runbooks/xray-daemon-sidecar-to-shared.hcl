@@ -99,6 +99,7 @@ variable "xray_command" {
 variable "xray_environment" {
   type        = map(string)
   description = "More environment variables of its container, HTTPS_PROXY say"
+  sensitive   = true
   default     = {}
 }
 

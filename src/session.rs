@@ -180,7 +180,11 @@ pub fn changes(before: &Plan, after: &Plan) -> Vec<String> {
     for (name, value) in &after.variables {
         let old = before.variables.get(name).unwrap_or(&Value::Null);
         if old != value {
-            changes.push(format!("{name}: {old} → {value}"));
+            changes.push(if after.sensitive.contains(name) {
+                format!("{name}: changed")
+            } else {
+                format!("{name}: {old} → {value}")
+            });
         }
     }
     changes

@@ -19,6 +19,8 @@ mod doctor;
 mod dry_run;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/files.rs"]
+mod files;
 #[path = "cli/gates.rs"]
 mod gates;
 #[path = "cli/journey.rs"]

@@ -14,14 +14,17 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
+use super::bounded::{BoundedBody, MOST_ANSWER};
 use super::clock::time_asleep;
+use super::foreign;
 use super::fresh::OwnWrites;
 use super::guard::{Lease, ReadOnlyGuard};
+use super::plain_http::{host_of, names_a_user};
 use super::tally::Tally;
 use super::tell::Teller;
 use super::watch::ServiceWatch;
 use super::{ATTEMPT_TIMEOUT, CallError, Clock, SETTLE_WINDOW};
-use crate::model::{ApiWatch, Error};
+use crate::model::{ApiWatch, Error, is_region_name};
 
 /// What calls may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +82,7 @@ pub struct Aws {
 /// One client of a service, with our settings over the shared ones.
 macro_rules! client {
     ($sdk:ident, $config:expr, $access:expr, $tally:expr, $teller:expr) => {{
-        let builder = $sdk::config::Builder::from($config).interceptor($tally.clone());
+        let builder = $sdk::config::Builder::from($config).interceptor($tally.clone()).interceptor(BoundedBody(MOST_ANSWER));
         let builder = match $access {
             Access::ReadOnly => builder.interceptor(ReadOnlyGuard),
             Access::ReadWrite => builder,
@@ -96,7 +99,7 @@ impl Aws {
     /// Connects to a live account (or to whatever the endpoint override names), with the SDK's usual sources of settings.
     ///
     /// # Errors
-    /// [`Error::Usage`] when no Region is known.
+    /// [`Error::Usage`] when no Region is known, or it can be none, or an endpoint is no address or carries a user name or password.
     pub async fn connect(options: &ConnectOptions, access: Access, clock: Clock, seed: u64) -> Result<Self, Error> {
         let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
             .retry_config(RetryConfig::disabled())
@@ -113,12 +116,16 @@ impl Aws {
             loader = loader.endpoint_url(url);
         }
         let config = loader.load().await;
-        if config.region().is_none() {
-            return Err(Error::Usage {
-                message: "no AWS Region is set".to_owned(),
-                hint: Some("name one with `--region`, AWS_REGION, or the runbook's `target` block".to_owned()),
-            });
+        let hint = || Some("name one with `--region`, AWS_REGION, or the runbook's `target` block".to_owned());
+        match config.region().map(Region::as_ref) {
+            None => return Err(Error::Usage { message: "no AWS Region is set".to_owned(), hint: hint() }),
+            // It is a part of the hosts that requests and credentials go to.
+            Some(region) if !is_region_name(region) => {
+                return Err(Error::Usage { message: format!("`{region}` is not the name of an AWS Region"), hint: hint() });
+            }
+            Some(_) => {}
         }
+        endpoints_fit(options, &config)?;
         Ok(Self::over(config, access, clock, seed))
     }
 
@@ -253,6 +260,35 @@ impl Aws {
         let mut random = self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         draw(&mut random)
     }
+}
+
+/// Services as profiles and `AWS_ENDPOINT_URL_…` call them, those of the SDK's clients; the others are in [`foreign`].
+const SERVICES: &[&str] = &["ECS", "CloudWatch Logs", "ServiceDiscovery", "Elastic Load Balancing v2", "STS"];
+
+/// Refuses endpoints that are no address, or carry a user name or password: an endpoint is journaled, and shown. Nothing of them is
+/// quoted.
+fn endpoints_fit(options: &ConnectOptions, config: &SdkConfig) -> Result<(), Error> {
+    let of_all = match options.endpoint_url {
+        Some(_) => "`--endpoint-url`",
+        None => "AWS_ENDPOINT_URL, or `endpoint_url` in the profile,",
+    };
+    let mut all: Vec<(String, String)> = config.endpoint_url().map(|url| (of_all.to_owned(), url.to_owned())).into_iter().collect();
+    for service in SERVICES.iter().copied().chain(foreign::services()) {
+        let name = service.to_uppercase().replace(' ', "_");
+        let setting = format!("AWS_ENDPOINT_URL_{name}, or `endpoint_url` of {service} in the profile,");
+        all.extend(foreign::set_endpoint(config, service).map(|url| (setting, url)));
+    }
+    for (setting, url) in all {
+        let (what, hint) = if names_a_user(&url) {
+            ("carries a user name or password, which would be journaled and shown", "give an address that needs none, a tunnel say")
+        } else if host_of(&url).is_none() {
+            ("is not an http:// or https:// address", "write for example http://127.0.0.1:4566")
+        } else {
+            continue;
+        };
+        return Err(Error::Usage { message: format!("{setting} {what}"), hint: Some(hint.to_owned()) });
+    }
+    Ok(())
 }
 
 fn timeouts(clock: &Clock) -> TimeoutConfig {

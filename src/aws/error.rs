@@ -7,7 +7,7 @@
 //! | 3 | an AWS error code with status 4xx | rejected |
 //! | 4 | status 4xx without a code AWS would use | unknown |
 //! | 5 | status 5xx, with or without a code | unknown |
-//! | 6 | a time-out, a lost connection, an answer that cannot be read | unknown |
+//! | 6 | a time-out, a lost connection, an answer that cannot be read or is longer than [`MOST_ANSWER`] | unknown |
 //!
 //! `{:?}` of an SDK error prints the whole answer, environment values included; nothing here ever formats one.
 
@@ -18,6 +18,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
+use super::bounded::{MOST_ANSWER, is_too_long};
 use crate::model::{AwsRefusal, Failure, FailureKind};
 
 /// Whether the request took effect.
@@ -170,6 +171,7 @@ struct Chain {
     never_connected: bool,
     credentials: bool,
     slept: bool,
+    too_long: bool,
 }
 
 fn chain<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Chain {
@@ -182,6 +184,7 @@ fn chain<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Chain {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
             found.never_connected |= io.kind() == std::io::ErrorKind::ConnectionRefused;
         }
+        found.too_long |= is_too_long(cause);
         found.slept |= cause.is::<super::guard::Slept>();
         found.credentials |= cause.is::<aws_credential_types::provider::error::CredentialsError>();
         next = cause.source();
@@ -271,6 +274,7 @@ fn describe<E: StdError + 'static>(status: Option<u16>, error: &SdkError<E, Http
     let found = chain(error);
     match (status, error) {
         _ if found.credentials => deepest(error),
+        _ if found.too_long => format!("an answer of more than {} MiB: not AWS's, it was not read", MOST_ANSWER / 1024 / 1024),
         (_, SdkError::TimeoutError(_)) => "no answer within the time allowed".to_owned(),
         (Some(status), _) => format!("HTTP status {status} with an answer that is not AWS's"),
         (None, SdkError::DispatchFailure(failure)) if failure.is_timeout() => "the connection could not be made in time".to_owned(),

@@ -13,10 +13,12 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
-use aws_types::SigningName;
+use aws_types::service_config::ServiceConfigKey;
+use aws_types::{SdkConfig, SigningName};
 use aws_types::region::{Region, SigningRegion};
 use serde_json::Value;
 
+use super::bounded::{BoundedBody, MOST_ANSWER};
 use super::connect::Access;
 use super::guard::{READ_ONLY_OPERATIONS, ReadOnlyGuard, Witness};
 use super::{Aws, CallError, xml};
@@ -70,17 +72,19 @@ impl Foreign {
 
     /// The same overrides that the SDK's own clients heed go first.
     fn endpoint(&self, aws: &Aws) -> String {
-        let from_settings = aws.config.service_config().and_then(|settings| {
-            let key = aws_types::service_config::ServiceConfigKey::builder()
-                .service_id(self.id)
-                .env("AWS_ENDPOINT_URL")
-                .profile("endpoint_url")
-                .build()
-                .ok()?;
-            settings.load_config(key)
-        });
-        from_settings.or_else(|| aws.config.endpoint_url().map(str::to_owned)).unwrap_or_else(|| self.usual_endpoint(&aws.region))
+        set_endpoint(&aws.config, self.id).or_else(|| aws.config.endpoint_url().map(str::to_owned)).unwrap_or_else(|| self.usual_endpoint(&aws.region))
     }
+}
+
+/// The services here, as [`set_endpoint`] calls them.
+pub(super) fn services() -> impl Iterator<Item = &'static str> {
+    [&EC2, &IAM, &ROUTE53, &SCALING].into_iter().map(|service| service.id)
+}
+
+/// The endpoint that the environment or the profile sets for one service.
+pub(super) fn set_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
+    config.service_config()?.load_config(key)
 }
 
 /// A request, whatever its protocol.
@@ -148,6 +152,7 @@ impl Aws {
             .timeout_config(self.config.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled))
             .interceptor(witness.clone())
             .interceptor(self.tally.clone())
+            .interceptor(BoundedBody(MOST_ANSWER))
             .runtime_plugin(self.signing(service));
         if let Some(client) = self.config.http_client() {
             call = call.http_client(client);

@@ -9,6 +9,7 @@
 //! ECS, CloudWatch Logs and Cloud Map speak JSON: requests and answers pass through whole, as AWS documents them, so that a
 //! member which this SDK version does not know is never lost. The SDK still finds the endpoint, signs, times out and reads errors.
 
+mod bounded;
 mod capture;
 mod clock;
 mod connect;
@@ -29,6 +30,7 @@ mod watch;
 mod wire;
 mod xml;
 
+pub use bounded::MOST_ANSWER;
 pub use capture::{Parameters, numbered};
 pub use clock::{Clock, time_asleep};
 pub use connect::{Access, Aws, ConnectOptions, Identity};
@@ -40,7 +42,7 @@ pub use governance::{Decision, Scaling};
 pub use guard::{READ_ONLY_OPERATIONS, Refused, Slept};
 #[cfg(test)]
 pub(crate) use plain_http::scripted;
-pub use plain_http::{HttpFailure, HttpReply, host_of, shown_url};
+pub use plain_http::{HttpFailure, HttpReply, host_of, names_a_user, shown_url};
 pub use retry::{ATTEMPT_TIMEOUT, SETTLE_WINDOW, STALENESS};
 pub use rules::{GroupRule, Ingress, describable};
 pub use wire::Answer;

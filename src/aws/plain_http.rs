@@ -8,19 +8,15 @@ use std::time::Duration;
 
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextMut;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use http::Uri;
-use http_body_util::{LengthLimitError, Limited};
 
 use super::Aws;
+use super::bounded::{BoundedBody, is_too_long};
 
 /// Enough for a service inside the VPC; from outside it nothing answers, and the operator waits for that.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -92,6 +88,12 @@ pub fn shown_url(url: &str) -> String {
     origin(&uri).map_or_else(|| path.to_owned(), |origin| format!("{origin}{path}"))
 }
 
+/// Whether an address carries a user name or a password: it would be stored and shown with it.
+pub fn names_a_user(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
+}
+
 /// The host of an address, in lower case; `None` when it is none.
 pub fn host_of(url: &str) -> Option<String> {
     let uri = url.parse::<Uri>().ok()?;
@@ -122,7 +124,7 @@ impl Aws {
             .endpoint_url(&origin)
             .no_auth()
             .no_retry()
-            .interceptor(BoundedBody)
+            .interceptor(BoundedBody(MOST_BYTES))
             .timeout_config(
                 TimeoutConfig::builder().connect_timeout(limit).operation_timeout(limit).operation_attempt_timeout(limit).build(),
             );
@@ -180,35 +182,13 @@ where
         other => {
             let mut source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(other);
             while let Some(error) = source {
-                if error.is::<LengthLimitError>() {
+                if is_too_long(error) {
                     return HttpFailure::TooLong;
                 }
                 source = error.source();
             }
             HttpFailure::BrokeOff
         }
-    }
-}
-
-/// Reads so much of an answer and no more.
-#[derive(Debug)]
-struct BoundedBody;
-
-impl Intercept for BoundedBody {
-    fn name(&self) -> &'static str {
-        "BoundedBody"
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let body = context.response_mut().body_mut();
-        let whole = std::mem::replace(body, SdkBody::taken());
-        *body = SdkBody::from_body_1_x(Limited::new(whole, MOST_BYTES));
-        Ok(())
     }
 }
 

@@ -1,11 +1,15 @@
 //! Answers of the XML protocols as JSON values, without AWS's types: whoever reads one knows what it is.
 
+use std::collections::BTreeSet;
+
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::{Map, Value};
 
 /// Deeper than any answer of AWS.
 const DEEPEST: usize = 64;
+/// More elements than any answer of AWS has; each takes some hundred bytes here.
+const MOST_ELEMENTS: usize = 200_000;
 
 /// The root element's content. An element that holds only `item`s or `member`s is an array, one that holds other elements an object
 /// (an array where a name repeats), any other one its text; attributes and namespaces are left out.
@@ -16,7 +20,7 @@ pub(super) fn tree(text: &str) -> Result<Value, String> {
     let mut reader = Reader::from_str(text);
     loop {
         match reader.read_event().map_err(|error| error.to_string())? {
-            Event::Start(_) => return element(&mut reader, 0),
+            Event::Start(_) => return element(&mut reader, 0, &mut 0),
             Event::Empty(_) => return Ok(Value::String(String::new())),
             Event::Eof => return Err("there is no element in it".to_owned()),
             _ => {}
@@ -24,16 +28,21 @@ pub(super) fn tree(text: &str) -> Result<Value, String> {
     }
 }
 
-fn element(reader: &mut Reader<&[u8]>, depth: usize) -> Result<Value, String> {
+fn element(reader: &mut Reader<&[u8]>, depth: usize, seen: &mut usize) -> Result<Value, String> {
     if depth > DEEPEST {
         return Err("its elements stand too deep in one another".to_owned());
     }
     let (mut text, mut children): (String, Vec<(String, Value)>) = (String::new(), Vec::new());
     loop {
-        match reader.read_event().map_err(|error| error.to_string())? {
+        let event = reader.read_event().map_err(|error| error.to_string())?;
+        *seen += usize::from(matches!(event, Event::Start(_) | Event::Empty(_)));
+        if *seen > MOST_ELEMENTS {
+            return Err(format!("it has more than {MOST_ELEMENTS} elements"));
+        }
+        match event {
             Event::Start(start) => {
                 let name = local(&start);
-                children.push((name, element(reader, depth + 1)?));
+                children.push((name, element(reader, depth + 1, seen)?));
             }
             Event::Empty(start) => children.push((local(&start), Value::String(String::new()))),
             Event::Text(part) => text.push_str(&part),
@@ -66,7 +75,7 @@ fn content(text: String, children: Vec<(String, Value)>) -> Value {
         return Value::Array(children.into_iter().map(|(_, value)| value).collect());
     }
     let mut members: Map<String, Value> = Map::new();
-    let mut repeated: Vec<String> = Vec::new();
+    let mut repeated: BTreeSet<String> = BTreeSet::new();
     for (name, value) in children {
         match members.get_mut(&name) {
             None => {
@@ -75,7 +84,7 @@ fn content(text: String, children: Vec<(String, Value)>) -> Value {
             Some(Value::Array(values)) if repeated.contains(&name) => values.push(value),
             Some(first) => {
                 *first = Value::Array(vec![first.take(), value]);
-                repeated.push(name);
+                repeated.insert(name);
             }
         }
     }
@@ -105,6 +114,15 @@ mod tests {
         let expected = json!({ "requestId": "r&A", "groups": [{ "id": "a" }, { "id": "b" }], "none": "",
             "VPCs": { "VPC": [{ "Id": "1" }, { "Id": "2" }] } });
         assert_eq!(tree(text), Ok(expected));
+    }
+
+    #[test]
+    fn an_answer_of_many_elements_is_read_in_its_length_and_one_of_too_many_is_not() {
+        // Each name three times: no list of names is walked for each.
+        let names: String = (0..MOST_ELEMENTS / 3).map(|n| format!("<n{n}/>")).collect();
+        let many = tree(&format!("<R>{}</R>", names.repeat(3))).expect("read");
+        assert_eq!((many["n0"].as_array().map(Vec::len), many["n66665"].as_array().map(Vec::len)), (Some(3), Some(3)));
+        assert_eq!(tree(&format!("<R>{}</R>", "<a/>".repeat(MOST_ELEMENTS + 1))), Err("it has more than 200000 elements".to_owned()));
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub async fn capture(aws: &Aws, runbook: &Runbook, facts: &Facts) -> Result<Capt
         named["path"] = json!(path);
     }
     put("runbook", named);
-    put("variables", json!(runbook.variable_values()));
+    put("variables", json!(runbook.shown_values()));
     if !missing.is_empty() {
         put("missing", missing.iter().map(Missing::to_json).collect());
     }

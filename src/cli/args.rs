@@ -45,8 +45,8 @@ pub struct Common {
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Say more: a line on stderr for each call to AWS, with its duration and request id
-    #[arg(long, short, global = true)]
-    pub verbose: bool,
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
 }
 
 /// How results are printed.
@@ -100,6 +100,22 @@ pub enum Verb {
     Completions(CompletionsArgs),
     /// Print the manual page, or write all pages to a directory
     Man(ManArgs),
+}
+
+impl Verb {
+    /// Whether all that is lost with its output is the output.
+    pub fn only_prints(&self) -> bool {
+        !matches!(
+            self,
+            Self::Run(_)
+                | Self::Resume(_)
+                | Self::Rollback(_)
+                | Self::Pause(_)
+                | Self::HoldBefore(_)
+                | Self::Approve(_)
+                | Self::Abandon(_)
+        )
+    }
 }
 
 /// Which runbook.
@@ -509,6 +525,15 @@ mod tests {
         for wrong in ["", "10", "m", "-1m", "1.5h", "10ü", "99999999999999999999d", "9999999d"] {
             assert!(span(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn verbose_may_be_said_again() {
+        let verbose = |words: &[&str]| Cli::try_parse_from([&["sidestep", "runs"], words].concat()).map(|cli| cli.common.verbose);
+        for (words, times) in [(&[][..], 0), (&["-v"], 1), (&["-vv"], 2), (&["-v", "--verbose", "-v"], 3)] {
+            assert_eq!(verbose(words).expect("it is taken"), times, "{words:?}");
+        }
+        assert!(verbose(&["-vv", "--quiet"]).is_err());
     }
 
     #[test]

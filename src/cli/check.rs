@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::RunbookArgs;
 use super::context::Context;
 use super::runbooks;
-use crate::model::{Error, Exit};
+use crate::model::{Error, Exit, spelled};
 
 pub fn call(context: &Context, args: &RunbookArgs) -> Result<Exit, Error> {
     let runbook = runbooks::load(&args.runbook, &runbooks::sources(context, Vec::new())?)?;
@@ -13,11 +13,11 @@ pub fn call(context: &Context, args: &RunbookArgs) -> Result<Exit, Error> {
     let off: Vec<&str> = runbook.off.iter().map(|stage| stage.id.as_str()).collect();
     if context.json() {
         let value = json!({ "format": "sidestep-check", "version": 1, "runbook": runbook.name, "digest": runbook.digest, "stages": stages,
-            "off": off, "variables": runbook.variable_values() });
+            "off": off, "variables": runbook.shown_values() });
         context.out.data(&value.to_string());
     } else {
         let more = if off.is_empty() { String::new() } else { format!("; switched off: {}", off.join(", ")) };
-        context.out.data(&format!("{}: {} stages, no problem found{more}", runbook.name, stages.len()));
+        context.out.data(&spelled(&format!("{}: {} stages, no problem found{more}", runbook.name, stages.len())));
     }
     Ok(Exit::Done)
 }

@@ -61,7 +61,7 @@ impl Context {
     /// Who is told of calls to AWS: with `--verbose`, stderr.
     pub fn api_watch(&self) -> Option<ApiWatch> {
         let (out, style) = (self.out.clone(), self.err_style);
-        self.common.verbose.then(|| -> ApiWatch { Arc::new(move |call| out.status(&calls::line(call, &style))) })
+        (self.common.verbose > 0).then(|| -> ApiWatch { Arc::new(move |call| out.status(&calls::line(call, &style))) })
     }
 
     /// Shows a plan before it is carried out: it belongs to the question, if one is asked, and is the whole answer where there is

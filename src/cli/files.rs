@@ -2,10 +2,12 @@
 //! of the same sort.
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::inputs;
 use crate::model::Error;
 
 /// A sort of file.
@@ -28,19 +30,22 @@ impl Sort {
     /// # Errors
     /// [`Error::FileUnwritable`].
     pub fn may_be_written(self, path: &Path) -> Result<(), Error> {
-        let text = match std::fs::read(path) {
-            Ok(text) => text,
+        let found = match std::fs::metadata(path) {
+            Ok(found) => found,
             Err(_) if !directory(path).is_dir() => {
                 return Err(self.unwritable(path, &format!("there is no directory `{}`", directory(path).display())));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(self.unwritable(path, &error.to_string())),
         };
-        if self.is_one(&text) {
-            return Ok(());
-        }
+        // Never opened: a pipe waits for its other end, a device may have no end.
+        replaceable(found.file_type()).map_err(|why| self.unwritable(path, &why))?;
         let what = self.what;
-        Err(self.unwritable(path, &format!("it is there already, and is no {what}: only a {what} is replaced")))
+        match inputs::bounded(path, inputs::MOST_DATA) {
+            Ok(text) if self.is_one(&text) => Ok(()),
+            Err(why) if found.len() <= inputs::MOST_DATA => Err(self.unwritable(path, &why)),
+            _ => Err(self.unwritable(path, &format!("it is there already, and is no {what}: only a {what} is replaced"))),
+        }
     }
 
     /// Whether this is the text of such a file.
@@ -61,12 +66,25 @@ impl Sort {
     /// # Errors
     /// [`Error::FileUnwritable`]; then what was there is still there.
     pub fn write(self, path: &Path, text: &str) -> Result<(), Error> {
-        let refused = |error: std::io::Error| self.unwritable(path, &error.to_string());
-        // Made with mode 0600.
-        let mut file = tempfile::NamedTempFile::new_in(directory(path)).map_err(refused)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(refused)?;
-        file.as_file().sync_all().map_err(refused)?;
-        file.persist(path).map_err(|error| refused(error.error))?;
-        Ok(())
+        replace(path, &format!("{text}\n"), 0o600).map_err(|why| self.unwritable(path, &why))
     }
+}
+
+/// Whether something that is there may be replaced by a file: only a file may.
+fn replaceable(found: std::fs::FileType) -> Result<(), String> {
+    inputs::irregular(found).map_or(Ok(()), |kind| Err(format!("it is {kind}: only a regular file is written")))
+}
+
+/// Writes a file whole or not at all, with these permissions less those that the process's mask takes away; why not, in words.
+pub fn replace(path: &Path, text: &str, mode: u32) -> Result<(), String> {
+    if let Ok(found) = std::fs::metadata(path) {
+        replaceable(found.file_type())?;
+    }
+    let words = |error: std::io::Error| error.to_string();
+    let permissions = std::fs::Permissions::from_mode(mode);
+    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(directory(path)).map_err(words)?;
+    file.write_all(text.as_bytes()).map_err(words)?;
+    file.as_file().sync_all().map_err(words)?;
+    file.persist(path).map_err(|error| words(error.error))?;
+    Ok(())
 }

@@ -9,6 +9,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::args::ManArgs;
 use super::context::Context;
+use super::files;
 use super::help::{self, Example};
 use crate::model::{Error, Exit};
 
@@ -31,14 +32,14 @@ pub fn call(context: &Context, args: &ManArgs) -> Result<Exit, Error> {
 }
 
 fn write(pages: &[(String, String)], directory: &Path) -> Result<(), Error> {
-    let failed = |path: &Path, error: &std::io::Error| Error::Usage {
-        message: format!("`{}` cannot be written: {error}", path.display()),
+    let failed = |path: &Path, why: &str| Error::Usage {
+        message: format!("`{}` cannot be written: {why}", path.display()),
         hint: Some("name a directory that can be written, or leave `--out` out to print sidestep(1)".to_owned()),
     };
-    std::fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
+    std::fs::create_dir_all(directory).map_err(|error| failed(directory, &error.to_string()))?;
     for (name, page) in pages {
         let path = directory.join(name);
-        std::fs::write(&path, page).map_err(|error| failed(&path, &error))?;
+        files::replace(&path, page, 0o666).map_err(|why| failed(&path, &why))?;
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ mod files;
 mod help;
 mod hold_before;
 mod holds;
+mod inputs;
 mod logs;
 mod man;
 mod pause;
@@ -53,7 +54,7 @@ pub use policy::wants;
 
 use crate::model::{Error, Exit};
 use crate::runbook::render_problem;
-use crate::ui;
+use crate::ui::{self, Out, Style};
 
 /// Parses the command line, calls the verb, and turns what comes of it into a message and an exit code.
 pub fn main() -> ExitCode {
@@ -62,11 +63,13 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // `--help` and `--version` are data; a wrong command line is exit code 2, as clap has it.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() });
+            let unsaid = error.print().err().filter(|why| why.kind() != std::io::ErrorKind::BrokenPipe);
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return ExitCode::from(told(&Out::standard(), exit, unsaid.map(|why| why.to_string()), AGAIN).code());
         }
     };
     let context = Context::of(cli.common);
+    let next = if cli.verb.only_prints() { AGAIN } else { SEE };
     let exit = match call(&context, cli.verb) {
         Ok(exit) => exit,
         Err(error) => {
@@ -75,7 +78,20 @@ pub fn main() -> ExitCode {
             error.exit()
         }
     };
-    ExitCode::from(exit.code())
+    ExitCode::from(told(&context.out, exit, context.out.unwritten(), next).code())
+}
+
+/// What to do about output that was lost, where the command did nothing else.
+const AGAIN: &str = "make room, or send stdout elsewhere, and run the same command again";
+/// The same where it did.
+const SEE: &str = "what the command did stands, only its output is lost: see where the run is with `sidestep status`";
+
+/// What the command ends with where its data could not be written: nobody may take what is missing for an answer.
+fn told(out: &Out, exit: Exit, unwritten: Option<String>, next: &str) -> Exit {
+    let Some(why) = unwritten else { return exit };
+    let error = Error::OutputUnwritable { why, next: next.to_owned() };
+    out.status(&ui::error::render(&error, &render_problem, &Style::plain()));
+    if exit == Exit::Done { error.exit() } else { exit }
 }
 
 fn call(context: &Context, verb: Verb) -> Result<Exit, Error> {

@@ -8,6 +8,7 @@ use super::context::{Context, live_seed};
 use super::drive::Drive;
 use super::ending::tell_end_and_record;
 use super::holds::{hold, stages_named};
+use super::inputs::{self, MOST_DATA};
 use super::screen::Screen;
 use super::{account, dry_run, plan, resume, runbooks, signals};
 use crate::aws::Access;
@@ -58,7 +59,7 @@ impl SealedFile {
                 hint: Some("leave --var and --var-file out, or plan anew with them: `sidestep plan --out FILE`".to_owned()),
             });
         }
-        let text = runbooks::read(path, "sealed plan")?;
+        let text = inputs::read(path, "sealed plan", MOST_DATA)?;
         let path = path.display().to_string();
         match Sealed::read(&text) {
             Ok(sealed) => Ok(Self { path, sealed }),

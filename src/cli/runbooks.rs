@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::context::Context;
+use super::inputs::{self, MOST_TEXT};
 use crate::model::{Error, Plan, Runbook, SourceFile};
 use crate::plan::sealed::RunbookText;
 use crate::runbook::{VariableSources, built_in, built_in_names, near_miss, resolve};
@@ -18,7 +19,7 @@ fn open(wanted: &str) -> Result<SourceFile, Error> {
     if let Some(file) = built_in(wanted) {
         return Ok(file);
     }
-    match read(Path::new(wanted), "runbook") {
+    match inputs::read(Path::new(wanted), "runbook", MOST_TEXT) {
         Ok(text) => Ok(SourceFile { path: wanted.to_owned(), text }),
         Err(Error::FileUnreadable { what, path, why, .. }) => {
             let hint = match near_miss(wanted, built_in_names()) {
@@ -29,16 +30,6 @@ fn open(wanted: &str) -> Result<SourceFile, Error> {
         }
         Err(other) => Err(other),
     }
-}
-
-/// A file's text; one message for whatever is wrong with it.
-pub fn read(path: &Path, what: &str) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|error| Error::FileUnreadable {
-        what: what.to_owned(),
-        path: path.display().to_string(),
-        why: error.to_string(),
-        hint: None,
-    })
 }
 
 /// Where variables come from: the options and the environment; `first` are files that go before those of the options.
@@ -54,7 +45,7 @@ pub fn sources_with(
 ) -> Result<VariableSources, Error> {
     let mut var_files = first;
     for path in files {
-        var_files.push((path.display().to_string(), read(path, "variable file")?));
+        var_files.push((path.display().to_string(), inputs::read(path, "variable file", MOST_TEXT)?));
     }
     Ok(VariableSources { var_files, command_line: variables.to_vec(), environment: std::env::vars_os().filter_map(utf8).collect() })
 }

@@ -28,6 +28,10 @@ pub fn call(context: &Context, args: &SimulateArgs) -> Result<Exit, Error> {
             ));
         }
         context.line(line);
+        if context.out.unwritten().is_some() {
+            // Nobody knows the address.
+            return Ok(Exit::Done);
+        }
         let stop = Box::pin(async {
             // Without the signal there is only the second way out: being killed.
             let _ = tokio::signal::ctrl_c().await;

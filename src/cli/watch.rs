@@ -1,7 +1,7 @@
 //! `sidestep status --watch`: the screen of a run that another process carries out, read-only.
 //!
 //! The journal is read again and again; with `--live` AWS is asked as well how the waits under way stand. It ends when nobody
-//! works on the run any more: then `status` says where it stands.
+//! works on the run or reads the output any more: then `status` says where it stands.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ async fn watch(context: &Context, journal: &Journal, run: &RunId, screen: &Scree
             view.apply(&record).map_err(|error| Error::Internal { message: error.to_string() })?;
             screen.event(&view, &Event::Record(record));
         }
-        if !live || view.ended.is_some() {
+        if !live || view.ended.is_some() || context.out.broken() {
             return Ok(());
         }
         if let Some(aws) = aws.filter(|_| looked.is_none_or(|at| clock.elapsed().saturating_sub(at) >= AWS_INTERVAL)) {

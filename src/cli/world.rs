@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::context::Context;
+use super::inputs::{self, MOST_DATA};
 use super::runbooks;
 use crate::model::{Error, Runbook};
 use crate::runbook::built_in_world;
@@ -32,7 +33,7 @@ impl WorldFile {
     pub fn read(path: Option<&Path>, of: Option<&str>) -> Result<Self, Error> {
         let Some(path) = path else { return Self::built_in(of) };
         let shown = path.display().to_string();
-        let text = runbooks::read(path, "world file")?;
+        let text = inputs::read(path, "world file", MOST_DATA)?;
         let world: Value =
             serde_json::from_str(&text).map_err(|error| invalid(&shown, format!("it is not JSON: {error}"), None))?;
         let variables = variables(&shown, &world)?;

@@ -85,6 +85,14 @@ pub enum Error {
         /// The operating system's words, or why it is left alone.
         why: String,
     },
+    /// What a command was to print could not be written.
+    #[error("cannot write to stdout: what was to be printed is not all there")]
+    OutputUnwritable {
+        /// The operating system's words.
+        why: String,
+        /// What to do.
+        next: String,
+    },
     /// A file that is no sealed plan, or not the one that was sealed.
     #[error("`{path}` is no sealed plan that can be carried out")]
     SealedPlanInvalid {
@@ -411,6 +419,7 @@ impl Error {
             | Self::NotConfirmed { .. }
             | Self::FileUnreadable { .. }
             | Self::FileUnwritable { .. }
+            | Self::OutputUnwritable { .. }
             | Self::RunNotFound { .. }
             | Self::RunAmbiguous { .. }
             | Self::NoOpenRun { .. }
@@ -445,6 +454,7 @@ impl Error {
         match self {
             Self::FileUnreadable { why, .. }
             | Self::FileUnwritable { why, .. }
+            | Self::OutputUnwritable { why, .. }
             | Self::WorldInvalid { why, .. }
             | Self::SealedPlanInvalid { why, .. }
             | Self::Credentials { why, .. }
@@ -502,6 +512,7 @@ impl Error {
             | Self::Refused { hint, .. }
             | Self::NotFound { hint, .. }
             | Self::JournalUnusable { hint, .. } => hint.iter().cloned().collect(),
+            Self::OutputUnwritable { next, .. } => one(next),
             Self::SealedPlanInvalid { .. } | Self::SealedPlanOutdated { .. } => {
                 one("plan anew, read it, and seal it again: `sidestep plan … --out FILE`")
             }

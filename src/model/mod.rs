@@ -12,6 +12,7 @@ mod event;
 mod exit;
 mod id;
 mod lanes;
+mod names;
 mod noted;
 mod plan;
 mod record;
@@ -31,6 +32,7 @@ pub use error::{AwsRefusal, Error, Where};
 pub use event::{Event, Progress};
 pub use exit::Exit;
 pub use id::{LaneId, RunId, StageId, StepId};
+pub use names::{is_account_id, is_region_name, is_steering, spelled};
 pub use noted::Noted;
 pub use plan::{
     AWAIT_ARRIVAL, AWAIT_LINES, AWAIT_SERVING, Change, Direction, Disposition, Finding, GATE_APPROVE, GATE_BAKE, Input, Lane,

@@ -1,7 +1,7 @@
 //! The plan: the sealed list of stages, waves, lanes and steps. It is data, stored whole in the journal, so that a resumed run
 //! does what was agreed to and not what a newer program would plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,6 +35,9 @@ pub struct Plan {
     pub runbook_path: Option<String>,
     /// The resolved variables.
     pub variables: BTreeMap<String, Value>,
+    /// Those of them whose values are not shown.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sensitive: BTreeSet<String>,
     /// The account, Region, endpoint and services the plan is for.
     pub target: Target,
     /// The stages in order, also those with nothing to do.

@@ -1,6 +1,6 @@
 //! A runbook after its variables are resolved: what `runbook/` produces and `plan/` and `stages/` read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,18 @@ pub struct Variable {
     pub value: Value,
     /// Where the value came from.
     pub origin: Origin,
+    /// Whether its value is shown nowhere: the runbook says `sensitive = true`.
+    pub sensitive: bool,
+}
+
+/// What a value is shown as that is sensitive: the names in it, and nothing of its texts.
+pub fn masked(value: &Value) -> Value {
+    match value {
+        Value::String(text) if !text.is_empty() => Value::String("<masked>".to_owned()),
+        Value::Array(items) => items.iter().map(masked).collect(),
+        Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), masked(member))).collect(),
+        other => other.clone(),
+    }
 }
 
 /// Where a variable's value came from; problems with the value point there.
@@ -140,6 +152,17 @@ impl Runbook {
     pub fn target_setting(&self, name: &str) -> String {
         let variables = self.target_variables.get(name).map(Vec::as_slice).unwrap_or_default();
         in_words(variables).unwrap_or_else(|| format!("`{name}` in the runbook's target block"))
+    }
+
+    /// The same as they may be shown: see [`masked`].
+    pub fn shown_values(&self) -> BTreeMap<String, Value> {
+        let shown = |variable: &Variable| if variable.sensitive { masked(&variable.value) } else { variable.value.clone() };
+        self.variables.iter().map(|(name, variable)| (name.clone(), shown(variable))).collect()
+    }
+
+    /// The variables whose values are not shown.
+    pub fn sensitive(&self) -> BTreeSet<String> {
+        self.variables.iter().filter(|(_, variable)| variable.sensitive).map(|(name, _)| name.clone()).collect()
     }
 
     /// The variables' values as one JSON object, for the plan.

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::checks::{self, Scene};
 use super::standing::subject;
 use super::{closing, estimate};
-use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, StagePlan, Target};
+use crate::model::{
+    Claim, Direction, Finding, Plan, Problem, RunId, Runbook, StagePlan, Target, is_account_id, is_region_name,
+};
 use crate::runbook::near_miss;
 use crate::stages::claim::if_dead;
 use crate::stages::facts::Facts;
@@ -46,6 +48,20 @@ pub fn check(runbook: &Runbook) -> Vec<Problem> {
                 message: format!("the target block does not say which {member}"),
                 span: runbook.target_spans.get(member).cloned(),
                 hint: Some(format!("write {member} = \"…\" in the block `target {{ … }}`")),
+            });
+        }
+    }
+    let forms: [(&str, fn(&str) -> bool, &str, &str); 2] = [
+        ("region", is_region_name, "the name of an AWS Region", "for example us-west-2"),
+        ("account", is_account_id, "the number of an AWS account", "twelve digits"),
+    ];
+    for (member, fits, what, hint) in forms {
+        let given = runbook.target.get(member).and_then(Value::as_str).unwrap_or_default();
+        if !given.is_empty() && !fits(given) {
+            problems.push(Problem {
+                message: format!("`{given}` is not {what}"),
+                span: runbook.target_spans.get(member).cloned(),
+                hint: Some(format!("set {}: {hint}", runbook.target_setting(member))),
             });
         }
     }
@@ -165,6 +181,7 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
         runbook_digest: runbook.digest.clone(),
         runbook_path: runbook.path.clone(),
         variables: runbook.variable_values(),
+        sensitive: runbook.sensitive(),
         target: Target {
             account: facts.account.clone(),
             region: facts.region.clone(),

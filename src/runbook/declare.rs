@@ -51,6 +51,8 @@ pub(super) struct VariableDecl<'a> {
     pub(super) default: Option<(Value, SourceSpan)>,
     /// `nullable = true`: null is a value. Else null means "not set".
     pub(super) nullable: bool,
+    /// `sensitive = true`: its value is not shown.
+    pub(super) sensitive: bool,
     pub(super) validations: Vec<Validation<'a>>,
     /// Something in the block is wrong and reported: whether it has a value is not worth a second problem.
     pub(super) broken: bool,
@@ -71,7 +73,7 @@ pub(super) struct StageBlock<'a> {
 }
 
 const BLOCKS: &[&str] = &["runbook", "variable", "locals", "target", "stage", "finding", "closing"];
-const VARIABLE: &[&str] = &["type", "default", "description", "nullable", "validation"];
+const VARIABLE: &[&str] = &["type", "default", "description", "nullable", "sensitive", "validation"];
 
 /// Collects the declarations of `body` and reports what does not belong.
 pub(super) fn declare<'a>(
@@ -254,6 +256,18 @@ impl Reader<'_> {
         self.is_new("stage", name, Some(head.range.clone())).then_some(StageBlock { kind, name, head, body: &block.body })
     }
 
+    /// An attribute that is true or false; what is neither is reported, and taken for true.
+    fn switch(&mut self, attribute: &Attribute, name: &'static str) -> bool {
+        match self.constant(&attribute.value, name) {
+            Some(Value::Bool(on)) => on,
+            Some(_) => {
+                self.report(attribute.value.span(), format!("{name} is true or false"), None);
+                true
+            }
+            None => true,
+        }
+    }
+
     fn variable<'b>(&mut self, block: &'b Block) -> Option<VariableDecl<'b>> {
         let [name] = self.labels(block, "variable \"name\" { … }")?;
         let head = self.span(head(block));
@@ -261,14 +275,25 @@ impl Reader<'_> {
             return None;
         }
         let before = self.problems.len();
-        let mut variable =
-            VariableDecl { name, head, wanted: Type::Any, default: None, nullable: false, validations: Vec::new(), broken: false };
+        let mut variable = VariableDecl {
+            name,
+            head,
+            wanted: Type::Any,
+            default: None,
+            nullable: false,
+            sensitive: false,
+            validations: Vec::new(),
+            broken: false,
+        };
         self.unknown_members(&block.body, "variable", VARIABLE);
         if let Some(attribute) = block.body.get_attribute("type") {
             variable.wanted = self.wanted_type(attribute);
         }
         if let Some(attribute) = block.body.get_attribute("nullable") {
             variable.nullable = self.constant(&attribute.value, "`nullable`") == Some(Value::Bool(true));
+        }
+        if let Some(attribute) = block.body.get_attribute("sensitive") {
+            variable.sensitive = self.switch(attribute, "`sensitive`");
         }
         if let Some(attribute) = block.body.get_attribute("description")
             && !matches!(self.constant(&attribute.value, "a description"), Some(Value::String(_)) | None)

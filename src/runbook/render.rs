@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Problem, SourceSpan};
+use crate::model::{Problem, SourceSpan, is_steering, spelled};
 
 /// The longest part of a source line that is shown, in characters.
 const WIDEST: usize = 160;
@@ -18,12 +18,12 @@ const WIDEST: usize = 160;
 ///   hint: write jaeger_cpu = 1024
 /// ```
 pub fn render_problem(problem: &Problem) -> String {
-    let mut text = format!("error: {}", problem.message);
+    let mut text = format!("error: {}", spelled(&problem.message));
     if let Some(span) = &problem.span {
         text.push_str(&place(span));
     }
     if let Some(hint) = &problem.hint {
-        let _ = write!(text, "\n  hint: {hint}");
+        let _ = write!(text, "\n  hint: {}", spelled(hint));
     }
     text
 }
@@ -35,7 +35,7 @@ fn place(span: &SourceSpan) -> String {
     let gutter = " ".repeat(number.len());
     let excerpt = Excerpt::of(span);
     let (shown, lead, carets) = (excerpt.shown, excerpt.lead, excerpt.carets);
-    let mut text = format!("\n{gutter}--> {}:{}:{}\n{gutter} |", span.file.path, start.line, start.column);
+    let mut text = format!("\n{gutter}--> {}:{}:{}\n{gutter} |", spelled(&span.file.path), start.line, start.column);
     let _ = write!(text, "\n{}", format!("{number} | {shown}").trim_end());
     let _ = write!(text, "\n{gutter} | {}{}", " ".repeat(lead), "^".repeat(carets.max(1)));
     text
@@ -84,11 +84,11 @@ fn boundary(text: &str, at: usize) -> usize {
     at
 }
 
-/// Tabs as one space, so that carets line up; no control character reaches the terminal.
+/// Tabs as one space, so that carets line up; nothing that steers the terminal reaches it.
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
+        c if is_steering(c) => '\u{fffd}',
         c => c,
     }
 }

@@ -113,7 +113,8 @@ impl Source<'_, '_> {
             }
         }
         if let Some((value, span)) = &self.variable.default {
-            return Some(Variable { value: value.clone(), origin: Origin::Default(span.clone()) });
+            let (value, origin) = (value.clone(), Origin::Default(span.clone()));
+            return Some(Variable { value, origin, sensitive: self.variable.sensitive });
         }
         if !self.variable.broken {
             self.problems.push(Problem {
@@ -178,7 +179,7 @@ impl Source<'_, '_> {
             return Ok(None);
         }
         match self.variable.wanted.convert(value) {
-            Ok(value) => Ok(Some(Variable { value, origin })),
+            Ok(value) => Ok(Some(Variable { value, origin, sensitive: self.variable.sensitive })),
             Err(why) => {
                 let name = self.variable.name;
                 let span = span(&why);

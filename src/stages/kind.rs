@@ -332,21 +332,30 @@ fn in_words(pointer: &str, message: &str) -> String {
     if let Some((field, known)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected ")) {
         return format!("`{field}` is not known here; known: {}", known.trim_start_matches("one of "));
     }
+    if let Some((variant, known)) = message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected ")) {
+        return format!("`{member}` wants {known}, not `{variant}`");
+    }
     let found = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     let Some((found, expected)) = found.and_then(|rest| rest.rsplit_once(", expected ")) else { return message.to_owned() };
     let wants = match expected {
         "a string" => "a text",
         "a sequence" => "a list",
         "a boolean" => "true or false",
-        "u16" => "a whole number up to 65535",
-        "u64" => "a whole number",
+        "u16" => "a whole number from 0 to 65535",
+        "u64" => "a whole number from 0",
+        "f64" => "a number",
         struct_ if struct_.starts_with("struct ") => "a block",
         other => other,
     };
-    let found = match found.split_once(' ') {
-        Some(("string", text)) => text.to_owned(),
-        Some((_, quoted)) => quoted.trim_matches('`').to_owned(),
-        None => format!("a {found}").replace("a sequence", "a list").replace("a null", "nothing"),
+    // As serde has it: string "x", integer `1`, floating point `1.5`, boolean `true`, null, sequence, map.
+    let found = match (found.strip_prefix("string "), found.split_once('`')) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some((_, quoted))) => quoted.trim_end_matches('`').to_owned(),
+        (None, None) => match found {
+            "null" | "Option value" | "unit value" => "nothing".to_owned(),
+            "sequence" => "a list".to_owned(),
+            other => format!("a {other}"),
+        },
     };
     format!("`{member}` wants {wants}, not {found}")
 }
@@ -425,6 +434,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_type_is_told_as_the_runbook_writes_it() {
+        #[derive(Debug, serde::Deserialize)]
+        #[allow(dead_code, reason = "only read by the deserialiser")]
+        enum Word {
+            #[serde(rename = "one")]
+            One,
+            #[serde(rename = "two")]
+            Two,
+        }
+        fn said<T: DeserializeOwned + std::fmt::Debug>(value: Value) -> String {
+            let shown = serde_json::from_value::<T>(value).expect_err("it does not fit").to_string();
+            in_words("/member", &shown)
+        }
+        assert_eq!(said::<u64>(json!(1.5)), "`member` wants a whole number from 0, not 1.5");
+        assert_eq!(said::<u64>(json!(-1)), "`member` wants a whole number from 0, not -1");
+        assert_eq!(said::<u64>(json!("a `quoted` week")), "`member` wants a whole number from 0, not \"a `quoted` week\"");
+        assert_eq!(said::<u16>(json!(70_000)), "`member` wants a whole number from 0 to 65535, not 70000");
+        assert_eq!(said::<u64>(json!(true)), "`member` wants a whole number from 0, not true");
+        assert_eq!(said::<u64>(json!(null)), "`member` wants a whole number from 0, not nothing");
+        assert_eq!(said::<u64>(json!([1])), "`member` wants a whole number from 0, not a list");
+        assert_eq!(said::<f64>(json!("x")), "`member` wants a number, not \"x\"");
+        assert_eq!(said::<bool>(json!(2.5)), "`member` wants true or false, not 2.5");
+        assert_eq!(said::<String>(json!({})), "`member` wants a text, not a map");
+        assert_eq!(said::<String>(json!(0.25)), "`member` wants a text, not 0.25");
+        assert_eq!(said::<Vec<String>>(json!("x")), "`member` wants a list, not \"x\"");
+        assert_eq!(said::<BTreeMap<String, String>>(json!("x")), "`member` wants a map, not \"x\"");
+        assert_eq!(said::<Word>(json!("three")), "`member` wants `one` or `two`, not `three`");
+    }
+
+    #[test]
     fn a_block_tells_all_that_is_wrong_with_it_at_once() {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -456,7 +495,7 @@ mod tests {
                 "stage `one`: \"soon\" is not a duration; write for example \"30m\"",
                 "stage `one`: -1 is not a port from 1 to 65535; write for example 4317, or \"2000/udp\"",
                 "stage `one`: `colour` is not known here; known: `name`, `days`, `ports`, `within`",
-                "stage `one`: `days` wants a whole number, not \"a week\"",
+                "stage `one`: `days` wants a whole number from 0, not \"a week\"",
                 "stage `one`: `name` is missing",
             ]
         );

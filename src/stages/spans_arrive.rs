@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::edit::Adding;
 use super::kind::{Known, LaneBuilder, Seconds, later};
 use super::span_api;
-use crate::aws::host_of;
 use crate::aws::task_definition::TaskDefinition;
+use crate::aws::{host_of, names_a_user};
 use crate::model::{AWAIT_ARRIVAL, Problem, StageDecl, StepClass, StepId};
 
 /// The block's name.
@@ -163,7 +163,7 @@ pub(super) fn address_problems(decl: &StageDecl, block: &str, member: &str, url:
     } else if host_of(url).is_none() {
         let hint = "write for example \"http://host.example.com:8080\", or \"\" for none";
         (format!("`{member}` is not an http:// or https:// address"), hint)
-    } else if url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
+    } else if names_a_user(url) {
         let hint = "give an address that needs none, a tunnel say";
         (format!("`{member}` carries a user name or password, which would be journaled"), hint)
     } else {

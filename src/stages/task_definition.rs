@@ -248,7 +248,7 @@ impl StageKind for TaskDefinition {
         lane.step("verify", "ecs.verify-task-definition", StepClass::Verify, title, json!({ "content": content }), inputs);
         planning.sketch.revisions.insert(family.clone(), revision);
         let disposition = if newest.is_some() { Disposition::Update } else { Disposition::Create };
-        let changes = changes(&settings, newest.map(|found| normalised(&found.register_input())).as_ref(), &content);
+        let changes = changes(newest.map(|found| normalised(&found.register_input())).as_ref(), &content);
         let resource = Resource { kind: "task definition".to_owned(), name: family, disposition, changes };
         stage_plan(decl, vec![resource], lane.build().into_iter().collect())
     }
@@ -324,10 +324,9 @@ fn definition(name: &str, container: &Container, region: &str) -> Value {
     value
 }
 
-/// What is new about it; the runbook's own variables are the only ones whose values are told.
-fn changes(settings: &Settings, newest: Option<&Value>, content: &Value) -> Vec<Change> {
-    let own = |name: &str| settings.container.values().any(|container| container.environment.contains_key(name));
-    diff::changes(newest, &normalised(content), &own)
+/// What is new about it. Of its environment the names alone are told: what the operator puts there may be secret.
+fn changes(newest: Option<&Value>, content: &Value) -> Vec<Change> {
+    diff::changes(newest, &normalised(content), &|_| false)
 }
 
 #[cfg(test)]

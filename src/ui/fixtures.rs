@@ -1,6 +1,6 @@
 //! A realistic six-stage plan, and journals told as stories, for the tests of the views.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -245,6 +245,7 @@ pub(crate) fn plan() -> Plan {
         runbook_digest: "0".repeat(64),
         runbook_path: None,
         variables: BTreeMap::from([("project_name".to_owned(), json!("nexus-ai"))]),
+        sensitive: BTreeSet::new(),
         target: target(),
         stages: vec![log_group(), task_definition(), service(), dns(), retarget(&[API]), strip()],
         findings: vec![],

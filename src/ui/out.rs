@@ -1,7 +1,8 @@
 //! The one printer. stdout carries data, stderr status. A closed pipe or terminal is noticed and remembered, and never stops
-//! anything: a run must not end between a call and its record because nobody is looking any more.
+//! anything: a run must not end between a call and its record because nobody is looking any more. Data that could not be written for
+//! another reason, a disk that is full say, is told at the end: see [`Out::unwritten`].
 
-use std::io::Write;
+use std::io::{Error, ErrorKind, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indicatif::MultiProgress;
@@ -22,22 +23,22 @@ struct Inner {
 
 struct Stream {
     to: Box<dyn Write + Send>,
-    broken: bool,
+    broken: Option<Error>,
 }
 
 impl Stream {
     fn new(to: impl Write + Send + 'static) -> Self {
-        Self { to: Box::new(to), broken: false }
+        Self { to: Box::new(to), broken: None }
     }
 
     fn write(&mut self, text: &str) {
-        if self.broken {
+        if self.broken.is_some() {
             return;
         }
         let newline = if text.ends_with('\n') { "" } else { "\n" };
         // One write per text, so that lines of two processes on one terminal do not mix.
         let whole = format!("{text}{newline}");
-        self.broken = self.to.write_all(whole.as_bytes()).and_then(|()| self.to.flush()).is_err();
+        self.broken = self.to.write_all(whole.as_bytes()).and_then(|()| self.to.flush()).err();
     }
 }
 
@@ -83,7 +84,13 @@ impl Out {
     /// Whether stdout or stderr could not be written to.
     pub fn broken(&self) -> bool {
         let inner = self.lock();
-        inner.stdout.broken || inner.stderr.broken
+        inner.stdout.broken.is_some() || inner.stderr.broken.is_some()
+    }
+
+    /// Why data could not be written to stdout, if any could not. A reader that has left, as `head` does, has what it wanted.
+    pub fn unwritten(&self) -> Option<String> {
+        let inner = self.lock();
+        inner.stdout.broken.as_ref().filter(|error| error.kind() != ErrorKind::BrokenPipe).map(ToString::to_string)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -106,7 +113,7 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Error, ErrorKind, Result};
+    use std::io::Result;
     use std::sync::Arc;
 
     use super::*;
@@ -181,8 +188,21 @@ mod tests {
             out.status(line);
         }
         assert!(out.broken());
+        assert_eq!(out.unwritten(), None, "who has left wants no more");
         assert_eq!(status.text(), "a\nb\nc\n", "the other stream goes on");
         assert_eq!(*tries.lock().expect("not poisoned"), 2, "a broken stream is not tried again");
+    }
+
+    #[test]
+    fn data_that_finds_no_room_is_remembered_and_status_is_not() {
+        let full = || Closing(0, ErrorKind::StorageFull, Arc::default());
+        let out = Out::new(full(), Page::default());
+        assert_eq!(out.unwritten(), None);
+        out.data("a");
+        assert!(out.unwritten().is_some());
+        let out = Out::new(Page::default(), full());
+        out.status("a");
+        assert!(out.broken() && out.unwritten().is_none());
     }
 
     #[test]

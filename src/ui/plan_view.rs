@@ -134,16 +134,18 @@ fn resource(resource: &Resource, style: &Style) -> String {
     };
     let head = format!("{} {}{word}", resource.kind, text::clean(&resource.name));
     let mut lines = vec![text::wrap(&head, style.width, &format!("  {} ", style.paint(tone, sign)), 6)];
-    lines.extend(resource.changes.iter().map(|each| change(each, style)));
+    let hidden = if resource.disposition == Disposition::Create { "set" } else { "changed" };
+    lines.extend(resource.changes.iter().map(|each| change(each, hidden, style)));
     lines.join("\n")
 }
 
-fn change(change: &Change, style: &Style) -> String {
+/// One member; `hidden` is what is said where the values are not to be shown.
+fn change(change: &Change, hidden: &str, style: &Style) -> String {
     let path = text::clean(&change.path);
     let to = change.to.as_ref().map_or("(removed)".to_owned(), value);
     let Some(from) = &change.from else {
         // Neither before nor after: the values are not to be shown.
-        let to = if change.to.is_some() { to } else { "changed".to_owned() };
+        let to = if change.to.is_some() { to } else { hidden.to_owned() };
         return text::wrap(&format!("{path}: {to}"), style.width, "      ", 8);
     };
     let (from, arrow) = (value(from), style.arrow());

@@ -4,6 +4,7 @@ use dialoguer::console::measure_text_width;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Style;
+use crate::model::is_steering;
 
 /// Text from outside (AWS's messages, names) as one harmless line: white space becomes single spaces, control characters go.
 /// Without this a message could move the cursor or repaint what was said before.
@@ -25,11 +26,6 @@ pub fn clean_lines(text: &str) -> String {
     let blank = |c: char| if c == '\t' { ' ' } else { c };
     let lines = text.trim_end().lines().map(|line| line.chars().map(blank).filter(|c| !is_steering(*c)).collect::<String>());
     lines.collect::<Vec<_>>().join("\n  ")
-}
-
-/// Control characters, and the marks that turn the direction of writing.
-fn is_steering(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Wraps `text` to `width` columns; the first line starts with `first`, the others with as many blanks as `hang` says. Words are

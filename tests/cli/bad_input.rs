@@ -60,6 +60,115 @@ fn the_account_that_is_reached() {
     "#);
 }
 
+/// An endpoint is journaled and shown: one with a password in it is refused wherever it comes from, and never quoted.
+#[test]
+fn an_endpoint_with_a_password() {
+    let desk = Desk::new();
+    let secret = desk.sim.endpoint.replace("http://", "http://user:hunter2@");
+    let mut command = desk.command(&["run", "--yes", "--endpoint-url", &secret]);
+    let variables = crate::cli_support::file("runbooks/worlds/nexus-ai-staging.tfvars");
+    command.args(["--var-file", &variables]);
+    assert_snapshot!(refused(&desk, command), @r#"
+    exit 2
+    error: `--endpoint-url` carries a user name or password, which would be journaled and shown
+
+    hint: give an address that needs none, a tunnel say
+    "#);
+    let from = |name: &str, value: &str| {
+        let mut command = desk.command(&["plan", "--var-file", &variables]);
+        command.env(name, value).env("AWS_REGION", "us-west-2");
+        refused(&desk, command)
+    };
+    let said = |setting: &str| {
+        format!(
+            "exit 2\nerror: {setting} carries a user name or password, which would be journaled and shown\n\n\
+             hint: give an address that needs none, a tunnel say"
+        )
+    };
+    let profile = |service: &str| format!("or `endpoint_url` of {service} in the profile,");
+    assert_eq!(from("AWS_ENDPOINT_URL", &secret), said("AWS_ENDPOINT_URL, or `endpoint_url` in the profile,"));
+    for (name, service) in [("ECS", "ECS"), ("EC2", "EC2"), ("ROUTE_53", "Route 53"), ("CLOUDWATCH_LOGS", "CloudWatch Logs")] {
+        let name = format!("AWS_ENDPOINT_URL_{name}");
+        assert_eq!(from(&name, &secret), said(&format!("{name}, {}", profile(service))));
+    }
+    let config = format!("[profile ops]\nservices = local\n\n[services local]\nsts =\n  endpoint_url = {secret}\n");
+    let config = desk.write("config", &config);
+    let mut command = desk.command(&["doctor", "--profile", "ops", "--var-file", &variables]);
+    command.env("AWS_CONFIG_FILE", &config);
+    assert_eq!(refused(&desk, command), said(&format!("AWS_ENDPOINT_URL_STS, {}", profile("STS"))));
+    assert_snapshot!(from("AWS_ENDPOINT_URL", "localhost:4566"), @r#"
+    exit 2
+    error: AWS_ENDPOINT_URL, or `endpoint_url` in the profile, is not an http:// or https:// address
+
+    hint: write for example http://127.0.0.1:4566
+    "#);
+    assert!(desk.status().is_null(), "no run began");
+}
+
+/// A file of one's own may come from somewhere else: nothing in it steers the terminal, wherever it is quoted.
+#[test]
+fn what_steers_a_terminal_is_spelled() {
+    let desk = Desk::new();
+    let steering = "\u{1b}[2J\u{202e}\u{9b}\u{200f}";
+    let path = desk.write(
+        &format!("r{steering}.hcl"),
+        &format!(
+            "runbook \"n{steering}\" {{\n  description = \"d\"\n}}\nvariable \"v{steering}\" {{\n  type = string\n}}\n\
+             target {{\n  region = \"x{steering}\" # {steering}\n  environment = \"e\"\n  cluster = \"c\"\n  services = [\"s\"]\n}}\n\
+             stage \"log_group\" \"s{steering}\" {{\n  name = \"g\"\n  retention_in_days = \"{steering}\" # {steering}\n}}\n\
+             stage \"k{steering}\" \"two\" {{\n}}\n"
+        ),
+    );
+    let variables = desk.write("v.tfvars", &format!("v{steering} = 1\nw = \"{steering}\"\n"));
+    let calm = |text: &str| !text.chars().any(|c| c != '\n' && (c.is_control() || steering[4..].contains(c)));
+    for words in [
+        &["check", &path][..],
+        &["check", &path, "--var-file", &variables],
+        &["check", "--var", &format!("jaeger_cpu={steering}")],
+        &["check", &format!("{path}{steering}")],
+        &["rehearse", &path],
+        &["policy", &path],
+    ] {
+        let ran = desk.call(words);
+        assert!(matches!(ran.code, Some(2 | 3)) && !ran.err.is_empty(), "{ran:?}");
+        assert!(calm(&ran.err) && calm(&ran.out), "{words:?}: {:?}", ran.err);
+    }
+    let text = std::fs::read_to_string(crate::cli_support::file("runbooks/jaeger-sidecar-to-shared.hcl")).expect("a runbook");
+    let head = "runbook \"jaeger-sidecar-to-shared\" {";
+    assert!(text.contains(head));
+    let named = desk.write("named.hcl", &text.replace(head, &format!("runbook \"n{steering}\" {{")));
+    let staging = crate::cli_support::file("runbooks/worlds/nexus-ai-staging.tfvars");
+    let ran = desk.call(&["check", &named, "--var-file", &staging]);
+    assert!(ran.code == Some(0) && calm(&ran.out), "{ran:?}");
+}
+
+#[test]
+fn a_region_that_cannot_be() {
+    let desk = Desk::new();
+    let said = |region: &str| planned(&desk, &["--var", &format!("aws_region={region}")]);
+    assert_snapshot!(said("mars"), @r#"
+    exit 3
+    error: 1 problem in the runbook or its variables
+
+    error: `mars` is not the name of an AWS Region
+       --> runbooks/jaeger-sidecar-to-shared.hcl:254:17
+        |
+    254 |   region      = var.aws_region
+        |                 ^^^^^^^^^^^^^^
+      hint: set variable `aws_region`: for example us-west-2
+    "#);
+    assert!(said("us-west-2a").contains("`us-west-2a` is not the name of an AWS Region"));
+    assert_snapshot!(planned(&desk, &["--region", "us west 2"]), @r#"
+    exit 2
+    error: `us west 2` is not the name of an AWS Region
+
+    hint: name one with `--region`, AWS_REGION, or the runbook's `target` block
+    "#);
+    let ran = desk.call(&["check", "--var", "aws_region=mars", "--var", "aws_account_id=12"]);
+    assert_eq!(ran.code, Some(3));
+    assert!(desk.sim.requests().is_empty(), "nobody was asked anything");
+}
+
 #[test]
 fn what_the_runbook_names() {
     let desk = Desk::new();

@@ -115,34 +115,34 @@ fn values_that_cannot_be() {
     error: 5 problems in the runbook or its variables
 
     error: Fargate has no task of 1000 CPU units
-       --> runbooks/jaeger-sidecar-to-shared.hcl:272:24
+       --> runbooks/jaeger-sidecar-to-shared.hcl:273:24
         |
-    272 |   cpu                = var.jaeger_cpu
+    273 |   cpu                = var.jaeger_cpu
         |                        ^^^^^^^^^^^^^^
       hint: write 256, 512, 1024, 2048, 4096, 8192 or 16384
 
     error: stage `create-service`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:355:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:356:21
         |
-    355 |   rollout_timeout = var.rollout_timeout
+    356 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
 
     error: stage `register-dns`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:366:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:367:21
         |
-    366 |   rollout_timeout = var.rollout_timeout
+    367 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
 
     error: stage `retarget-api-env`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:374:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:375:21
         |
-    374 |   rollout_timeout = var.rollout_timeout
+    375 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
 
     error: stage `strip-sidecar`: "soon" is not a duration; write for example "30m"
-       --> runbooks/jaeger-sidecar-to-shared.hcl:402:21
+       --> runbooks/jaeger-sidecar-to-shared.hcl:403:21
         |
-    402 |   rollout_timeout = var.rollout_timeout
+    403 |   rollout_timeout = var.rollout_timeout
         |                     ^^^^^^^^^^^^^^^^^^^
     "#);
     assert_snapshot!(checked(&desk, &["--var-file", &staging, "--var", "jaeger_memory=512"]), @r"
@@ -150,9 +150,9 @@ fn values_that_cannot_be() {
     error: 1 problem in the runbook or its variables
 
     error: Fargate has no task of 1024 CPU units with 512 MiB
-       --> runbooks/jaeger-sidecar-to-shared.hcl:273:24
+       --> runbooks/jaeger-sidecar-to-shared.hcl:274:24
         |
-    273 |   memory             = var.jaeger_memory
+    274 |   memory             = var.jaeger_memory
         |                        ^^^^^^^^^^^^^^^^^
       hint: with cpu 1024, memory is 2048 to 8192 in steps of 1024
     ");
@@ -210,7 +210,7 @@ stage "dns" "three" {
     19 |   colour            = "red"
        |   ^^^^^^
 
-    error: stage `two`: `retention_in_days` wants a whole number, not "a week"
+    error: stage `two`: `retention_in_days` wants a whole number from 0, not "a week"
       --> DIR/mine.hcl:18:23
        |
     18 |   retention_in_days = "a week"

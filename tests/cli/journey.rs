@@ -102,7 +102,7 @@ fn a_plan_shows_what_is_created() {
     Stage 2/6 register-task-definition
       + task definition nexus-ai-jaeger-staging
           containerDefinitions[jaeger].cpu: 0
-          containerDefinitions[jaeger].environment[COLLECTOR_OTLP_ENABLED]: "true"
+          containerDefinitions[jaeger].environment[COLLECTOR_OTLP_ENABLED]: set
           containerDefinitions[jaeger].essential: true
           containerDefinitions[jaeger].healthCheck.command: ["CMD-SHELL","wget -q --spider
             http://127.0.0.1:14269/ || wget -q --spider http://127.0.0.1:13133/status || exit 1"]

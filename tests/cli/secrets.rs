@@ -259,6 +259,40 @@ fn nothing_secret_is_written_by_a_capture() {
     marked.assert_no_mark();
 }
 
+/// What the operator puts into the shared service's environment: by name alone, wherever anything is shown. The journal has it, for a
+/// resume registers it.
+#[test]
+fn the_shared_services_own_environment_is_told_by_name() {
+    let marked = Marked::new();
+    let with = |words: &[&'static str], value: &str| {
+        let given = format!("jaeger_environment={{ SPAN_STORAGE_TOKEN = \"{MARK}-own-{value}\" }}");
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).chain(["--var".to_owned(), given]).collect();
+        words
+    };
+    let live = |words: &[&'static str], value: &str, code: i32| {
+        let words = with(words, value);
+        marked.live(&words.iter().map(String::as_str).collect::<Vec<_>>(), code)
+    };
+    let name = "SPAN_STORAGE_TOKEN";
+    for words in [&["plan"][..], &["plan", "--output", "json"], &["check", "--output", "json"]] {
+        assert!(live(words, "a", 0).out.contains(name), "{words:?}");
+    }
+    live(&["snapshot", "--out", "world.json"], "a", 0);
+    assert!(std::fs::read_to_string(marked.desk.path("world.json")).expect("a world").contains(name));
+    live(&["run", "--dry-run"], "a", 0);
+    live(&["run", "--yes", "--output", "json", "--pause-before", "create-service"], "a", 6);
+    // Another value: an amendment, and a revision that differs from the one before.
+    let resume = with(&["resume", "--yes", "--pause-before", "register-dns"], "b");
+    let ran = marked.call(&resume.iter().map(String::as_str).collect::<Vec<_>>(), 6);
+    assert!(ran.err.contains("jaeger_environment: changed"), "{}", ran.err);
+    assert!(marked.desk.sim.world()["ecs"]["taskDefinitions"].to_string().contains(&format!("{MARK}-own-b")), "AWS has it");
+    marked.look();
+    marked.call(&["doctor"], 0);
+    let leaks: Vec<String> = search(marked.desk.dir.path(), &[&format!("{MARK}-own")]);
+    let shown: Vec<&String> = leaks.iter().filter(|leak| !leak.contains("/state/journal.db")).collect();
+    assert!(shown.is_empty(), "{shown:#?}");
+}
+
 #[test]
 fn nothing_secret_is_written_by_a_sealed_plan() {
     let marked = Marked::new();

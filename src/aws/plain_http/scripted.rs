@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -104,4 +106,18 @@ pub fn over_sockets() -> Aws {
     let region = aws_types::region::Region::new("us-west-2");
     let config = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).region(region).build();
     Aws::over(config, Access::ReadOnly, Clock::real(100.0), 1)
+}
+
+/// A way to AWS that takes this server for every service.
+pub fn at_endpoint(url: &str) -> Aws {
+    let region = aws_types::region::Region::new("us-west-2");
+    let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret", None, None, "test");
+    let config = SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .retry_config(aws_smithy_types::retry::RetryConfig::disabled())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .region(region)
+        .endpoint_url(url)
+        .build();
+    Aws::over(config, Access::ReadWrite, Clock::real(100.0), 1)
 }

@@ -7,7 +7,7 @@ mod requests;
 mod take_over;
 mod writes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -59,6 +59,7 @@ fn plan(run: &str, service: &str) -> Plan {
         runbook_digest: "d0".into(),
         runbook_path: None,
         variables: BTreeMap::from([("environment".to_owned(), json!("dev"))]),
+        sensitive: BTreeSet::new(),
         target: Target {
             account: "111122223333".into(),
             region: "us-west-2".into(),

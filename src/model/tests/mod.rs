@@ -4,7 +4,7 @@ mod adopt;
 mod fold;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -84,6 +84,7 @@ fn plan() -> Plan {
         runbook_digest: String::new(),
         runbook_path: None,
         variables: BTreeMap::new(),
+        sensitive: BTreeSet::new(),
         target: Target {
             account: "111122223333".into(),
             region: "us-west-2".into(),

@@ -272,9 +272,9 @@ fn a_stage_kind_s_complaint_about_a_variable_points_into_the_variable_file() {
     let inner = stage.problem_at("/container/jaeger/ports/1", "no such port", None);
     insta::assert_snapshot!(render_problem(&inner), @r"
     error: no such port
-       --> runbooks/jaeger-sidecar-to-shared.hcl:282:27
+       --> runbooks/jaeger-sidecar-to-shared.hcl:283:27
         |
-    282 |     ports       = [16686, 4317, 4318] # UI and query API, OTLP over gRPC, OTLP over HTTP
+    283 |     ports       = [16686, 4317, 4318] # UI and query API, OTLP over gRPC, OTLP over HTTP
         |                           ^^^^
     ");
     assert!(matches!(runbook.variables["jaeger_cpu"].origin, Origin::VarFile(_)));

@@ -4,13 +4,17 @@
 //!   POST /           ─▶ Sim::handle ─▶ answer | connection closed | never an answer
 //!   /_sim/…          ─▶ control: world, ledger, requests, spans, clock, faults, mark, traffic, jaeger, http
 //! ```
+//!
+//! Pages in a browser are refused: see [`visitor`].
 
 mod control;
 #[cfg(test)]
 mod tests;
+mod visitor;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -77,6 +81,7 @@ impl Front {
 pub async fn serve(listener: tokio::net::TcpListener, sim: Sim, options: Options) -> io::Result<()> {
     let clock = SimClock::new(sim.with(|state| state.now), options.speed);
     let stop = options.stop.shared();
+    let listened = listener.local_addr()?;
     let front = Front { sim, clock, pause_after: Arc::default(), stop: stop.clone() };
     // The length of a request's head is bounded by hyper (some 400 KB, a hundred headers): 431.
     let router = Router::new()
@@ -94,8 +99,17 @@ pub async fn serve(listener: tokio::net::TcpListener, sim: Sim, options: Options
         .route("/_sim/{*other}", any(control::unknown))
         .fallback(aws)
         .layer(axum::middleware::from_fn(bounded))
+        .layer(axum::middleware::from_fn_with_state(listened, welcome))
         .with_state(front);
     axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+/// Refuses what a page in a browser sends.
+async fn welcome(Shared(listened): Shared<SocketAddr>, request: Request, next: Next) -> Response {
+    match visitor::refusal(request.uri(), request.headers(), listened) {
+        Some(why) => (StatusCode::FORBIDDEN, format!("{why}\n")).into_response(),
+        None => next.run(request).await,
+    }
 }
 
 /// Refuses a body by its declared length: nobody has to send it to be told.

@@ -51,7 +51,7 @@ impl Served {
     async fn control(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let length = body.len();
         let request =
-            format!("{method} {path} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+            format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
         let answer = self.raw(request).await;
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
@@ -63,11 +63,31 @@ impl Served {
         let signature =
             "AWS4-HMAC-SHA256 Credential=AKIDOTHERHAND/20251202/us-west-2/logs/aws4_request, SignedHeaders=host, Signature=0";
         self.raw(format!(
-            "POST / HTTP/1.1\r\nhost: sim\r\nconnection: close\r\nx-amz-target: Logs_20140328.CreateLogGroup\r\n\
+            "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-amz-target: Logs_20140328.CreateLogGroup\r\n\
              authorization: {signature}\r\ncontent-length: {length}\r\n\r\n{body}"
         ))
         .await
     }
+}
+
+#[tokio::test]
+async fn a_page_in_a_browser_is_refused() {
+    let sim = served(1.0).await;
+    let before = sim.control("GET", "/_sim/ledger", "").await;
+    for (path, headers) in [
+        ("/_sim/world", "host: evil.example"),
+        ("/_sim/clock", "host: localhost\r\norigin: http://evil.example"),
+        ("/_sim/clock", "host: localhost\r\nsec-fetch-site: cross-site"),
+        ("/_sim/jaeger/api/services", "host: evil.example"),
+        ("/", "host: localhost\r\norigin: null\r\nx-amz-target: Logs_20140328.CreateLogGroup"),
+    ] {
+        let body = json!({ "pause": true, "logGroupName": "/page" }).to_string();
+        let request =
+            format!("POST {path} HTTP/1.1\r\n{headers}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let answer = sim.raw(request).await;
+        assert!(answer.starts_with("HTTP/1.1 403"), "{path} {headers}: {answer}");
+    }
+    assert_eq!(sim.control("GET", "/_sim/ledger", "").await, before);
 }
 
 #[tokio::test]
@@ -166,13 +186,13 @@ async fn what_is_too_long_is_refused_and_the_next_request_is_served() {
         let (status, _) = sim.control("POST", path, &long).await;
         assert!(matches!(status, 413 | 0), "{path}: {status}");
         // Nobody has to send it to be told.
-        let head = format!("POST {path} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\ncontent-length: 99999999999\r\n\r\n");
+        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 99999999999\r\n\r\n");
         let answer = sim.raw(head).await;
         assert!(answer.starts_with("HTTP/1.1 413 "), "{path}: {answer}");
     }
-    let header = format!("POST / HTTP/1.1\r\nhost: sim\r\nconnection: close\r\nx-long: {}\r\n\r\n", "x".repeat(1_000_000));
+    let header = format!("POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-long: {}\r\n\r\n", "x".repeat(1_000_000));
     let headers: String = (0..1_000).map(|n| format!("x-{n}: 1\r\n")).collect();
-    for request in [header, format!("POST / HTTP/1.1\r\nhost: sim\r\nconnection: close\r\n{headers}\r\n")] {
+    for request in [header, format!("POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n")] {
         let answer = sim.raw(request).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
     }

@@ -61,6 +61,10 @@ samples! {
         path: text("runbook.hcl"),
         why: text("it is there already, and is no world file: only a world file is replaced"),
     };
+    OutputUnwritable => Error::OutputUnwritable {
+        why: text("No space left on device (os error 28)"),
+        next: text("make room, or send stdout elsewhere, and run the same command again"),
+    };
     WorldInvalid => Error::WorldInvalid {
         path: text("staging.json"),
         why: text("`region` is us-west-2, and runbook `r` is for eu-west-1"),
@@ -226,6 +230,12 @@ fn every_variant_has_its_message() {
     ── FileUnwritable, exit code 2
     error: cannot write world file `runbook.hcl`
       Caused by: it is there already, and is no world file: only a world file is replaced
+
+    ── OutputUnwritable, exit code 2
+    error: cannot write to stdout: what was to be printed is not all there
+      Caused by: No space left on device (os error 28)
+
+    hint: make room, or send stdout elsewhere, and run the same command again
 
     ── WorldInvalid, exit code 3
     error: world file `staging.json` cannot be used
