@@ -12,7 +12,7 @@ use super::{account, plan, resume, runbooks};
 use crate::aws::{Access, Aws, Identity};
 use crate::capture::{Captured, capture};
 use crate::drill::{AFTERMATH, Claim, Files, Proof, Stop, prove};
-use crate::journal::{Journal, files};
+use crate::journal::{Journal, files, lay_out};
 use crate::model::{Direction, Error, Exit, Failure, Plan, RunId, RunView, Runbook};
 use crate::plan::inventory;
 use crate::stages::facts::Facts;
@@ -113,9 +113,7 @@ fn copied(context: &Context, wanted: Option<&str>) -> Result<(RunView, Files), E
         hint: Some("set TMPDIR to a directory that can be written".to_owned()),
     };
     let directory = tempfile::tempdir().map_err(unusable)?;
-    for (name, content) in &files {
-        std::fs::write(directory.path().join(name), content).map_err(unusable)?;
-    }
+    lay_out(&files, directory.path()).map_err(unusable)?;
     // What is wrong is wrong with the original.
     let original = |error: Error| match error {
         Error::RunNotFound { wanted, known, .. } => Error::RunNotFound { wanted, state_dir: state_dir.clone(), known },

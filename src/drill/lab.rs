@@ -13,7 +13,7 @@ use super::tap::{Files, Fork, Recorder, Tap, Watched, Wire};
 use super::watch::SharedWatch;
 use crate::aws::{Access, Aws, Clock};
 use crate::engine::{Control, Ending, Engine, StageStop};
-use crate::journal::{Journal, OpenRun, Store as _};
+use crate::journal::{Journal, OpenRun, Store as _, lay_out};
 use crate::model::{
     Actor, Adoption, Direction, Error, Event, Extent, Failure, FailureKind, Outcome, Plan, RecordBody, RunId, RunView, Runbook,
     StageId, StepId,
@@ -188,9 +188,7 @@ impl Lab {
     /// As [`Lab::from_fork`].
     pub fn from_files(state: State, now: Millis, files: &Files, runbook: &Runbook, run: &RunId, seed: u64) -> Result<Self, Error> {
         let dir = directory()?;
-        for (name, content) in files {
-            std::fs::write(dir.path().join(name), content).map_err(|error| unusable(dir.path(), &error))?;
-        }
+        lay_out(files, dir.path()).map_err(|error| unusable(dir.path(), &error))?;
         let lab = Self::over(state, now, runbook, seed, dir)?;
         *lab.run.borrow_mut() = Some(run.clone());
         Ok(lab)

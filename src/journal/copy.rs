@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::db::{FILE, unusable};
-use super::place;
+use super::{lost, place};
 use crate::model::Error;
 
 /// Tries: a run that is under way writes a few times a minute.
@@ -18,6 +18,7 @@ const TRIES: usize = 20;
 /// [`Error::JournalUnusable`] when they cannot be read, or change while they are.
 pub fn files(state_dir: &Path) -> Result<Option<BTreeMap<String, Vec<u8>>>, Error> {
     let dir = place::absolute(state_dir)?;
+    lost::refuse_without_files(&dir)?;
     let read = || -> io::Result<BTreeMap<String, Vec<u8>>> {
         let mut files = BTreeMap::new();
         for name in [format!("{FILE}-wal"), FILE.to_owned()] {
@@ -43,4 +44,13 @@ pub fn files(state_dir: &Path) -> Result<Option<BTreeMap<String, Vec<u8>>>, Erro
         before = now;
     }
     Err(unusable(&dir, "it is being written to all the time".to_owned()))
+}
+
+/// Puts such files into an empty directory, as a state directory of their own in which nobody works on a run.
+///
+/// # Errors
+/// When something cannot be written.
+pub fn lay_out(files: &BTreeMap<String, Vec<u8>>, dir: &Path) -> io::Result<()> {
+    std::fs::create_dir(dir.join("locks"))?;
+    files.iter().try_for_each(|(name, content)| std::fs::write(dir.join(name), content))
 }

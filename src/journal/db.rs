@@ -37,6 +37,8 @@ pub(super) struct Db {
     file: PathBuf,
     /// The file that was opened, by device and inode.
     inode: Option<(u64, u64)>,
+    /// Its log, likewise: it stays the same for as long as anybody has the file open.
+    log: Option<(u64, u64)>,
     /// How this connection commits.
     pub(super) flush: Flush,
 }
@@ -73,7 +75,8 @@ impl Db {
         settle(&conn, dir, flush)?;
         schema::migrate(&mut conn, dir, schema::MIGRATIONS)?;
         let file = dir.join(FILE);
-        Ok(Self { conn, dir: dir.to_owned(), inode: inode(&file), file, flush })
+        let (inode, log) = (inode(&file), inode(&log_of(&file)));
+        Ok(Self { conn, dir: dir.to_owned(), inode, log, file, flush })
     }
 
     /// Refuses a file that may only be read, or that is damaged in any page or index; asked before a run is written to.
@@ -93,10 +96,22 @@ impl Db {
 
     /// Refuses to go on with a file that is not at its path any more.
     pub(super) fn check_in_place(&self) -> Result<(), Error> {
-        if self.in_place() {
-            return Ok(());
+        if !self.in_place() {
+            return Err(self.not_written("the file was removed or replaced while the run was under way".to_owned()));
         }
-        Err(self.not_written("the file was removed or replaced while the run was under way".to_owned()))
+        if self.log.is_some() && inode(&log_of(&self.file)) != self.log {
+            let why = format!("{FILE}-wal, its newest records, was removed or replaced while the run was under way");
+            return Err(self.not_written(why));
+        }
+        Ok(())
+    }
+
+    /// The error of a run whose lock file is gone: another process could take the run up beside this one.
+    pub(super) fn without_lock(&self, lock: &Path) -> Error {
+        self.not_written(format!(
+            "the lock `{}` was removed while the run was under way: nothing kept another process from the run",
+            lock.display()
+        ))
     }
 
     /// The error for a read that failed.
@@ -113,6 +128,13 @@ impl Db {
     pub(super) fn not_written(&self, why: String) -> Error {
         Error::JournalWrite { path: self.file.display().to_string(), why, at: None }
     }
+}
+
+/// The write-ahead log of a database file.
+fn log_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
 }
 
 /// Device and inode of a path, if it is there.

@@ -26,6 +26,11 @@ pub(super) enum Taken {
     Theirs(Option<Holder>),
 }
 
+/// After the holder's words, once its session is in the journal.
+const JOURNALED: &str = "\n";
+/// More than a holder's words take, in bytes.
+const LONGEST: u64 = 1 << 16;
+
 /// A lock that is looked at is locked for some microseconds, shared; this many times we step aside for that.
 const LOOKERS: usize = 10_000;
 
@@ -99,9 +104,20 @@ impl RunLock {
         self.file.write_all(text.as_bytes())
     }
 
+    /// Says in the file that the journal has this session: whoever does not find it there later knows that the journal lost it.
+    pub(super) fn note_journaled(&mut self) {
+        // Where it cannot be said, nothing is known later: as before.
+        let _ = self.file.write_all(JOURNALED.as_bytes());
+    }
+
     /// The lock file.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether there is no file at the path any more.
+    pub(super) fn is_gone(&self) -> bool {
+        inode(&self.path).is_none()
     }
 
     /// Whether the path still leads to the file that we hold locked.
@@ -119,6 +135,13 @@ impl RunLock {
     pub(super) fn remove(self) {
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// The holder that a lock file names, live or dead, if its session is in the journal for certain.
+pub(super) fn journaled(path: &Path) -> Option<Holder> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
+    serde_json::from_str(text.strip_suffix(JOURNALED)?).ok()
 }
 
 /// The holder's own words, if they are there and whole.

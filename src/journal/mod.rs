@@ -20,12 +20,16 @@
 //! new holder. The old process finds that out when it asks next (a [`Sentry`] asks for it every second, and first of all when
 //! it is continued), and can neither append nor send a change.
 //!
+//! What belongs together and is not together any more is refused (`lost`): a journal, its log or its lock files that were removed
+//! must not pass for a directory in which less happened.
+//!
 //! Everything here is synchronous and reads no clock: a commit runs in line with its caller, and times are handed in.
 
 mod claims;
 mod copy;
 mod db;
 mod lock;
+mod lost;
 mod open_run;
 mod place;
 mod read;
@@ -39,7 +43,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use copy::files;
+pub use copy::{files, lay_out};
 pub use open_run::OpenRun;
 pub use read::RunSummary;
 pub use request::Request;

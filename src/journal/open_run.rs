@@ -29,7 +29,7 @@ impl OpenRun {
     /// Takes up a run whose records so far are `history`, and writes `bodies` as the first of this session.
     pub(super) fn begin(
         mut writer: Writer,
-        lock: RunLock,
+        mut lock: RunLock,
         history: Vec<Row>,
         first: First<'_>,
         at: Timestamp,
@@ -46,6 +46,7 @@ impl OpenRun {
             Ok((written, view, claims)) => {
                 let mut history = history;
                 history.extend(written);
+                lock.note_journaled();
                 Ok(Self { writer, lock, history, view, claims })
             }
             Err(error) => Err((error, lock)),
@@ -71,12 +72,14 @@ impl OpenRun {
     /// hold, the fence and the claims are ours, the journal's file is in place.
     ///
     /// # Errors
-    /// [`Error::Fenced`] when another process took over, [`Error::JournalWrite`] when the journal went away.
+    /// [`Error::Fenced`] when another process took over, [`Error::JournalWrite`] when the journal or the lock file went away.
     pub fn check(&mut self) -> Result<(), Error> {
         self.writer.usable()?;
         let (fence, claims) = self.standing().map_err(|error| self.writer.db.unreadable(&error))?;
         if self.lock.is_ours() && fence == Some(self.writer.fence) && claims == self.claims {
             Ok(())
+        } else if self.lock.is_gone() && fence == Some(self.writer.fence) {
+            Err(self.writer.db.without_lock(self.lock.path()))
         } else {
             Err(read::fenced(&self.writer.db.conn, &self.writer.run, self.writer.fence))
         }

@@ -19,14 +19,17 @@ impl Sentry {
     /// Whether the run is still this process's.
     ///
     /// # Errors
-    /// [`Error::Fenced`] when another process took over, [`Error::JournalWrite`] when the journal went away,
+    /// [`Error::Fenced`] when another process took over, [`Error::JournalWrite`] when the journal or the lock file went away,
     /// [`Error::JournalUnusable`] when it cannot be read.
     pub fn check(&self) -> Result<(), Error> {
         self.db.check_in_place()?;
         let fence = read::fence(&self.db.conn, &self.run).map_err(|error| self.db.unreadable(&error))?;
         let (path, held) = &self.lock;
-        if fence == Some(self.fence) && held.is_some() && inode(path) == *held {
+        let found = inode(path);
+        if fence == Some(self.fence) && held.is_some() && found == *held {
             Ok(())
+        } else if fence == Some(self.fence) && found.is_none() {
+            Err(self.db.without_lock(path))
         } else {
             Err(read::fenced(&self.db.conn, &self.run, self.fence))
         }

@@ -10,7 +10,7 @@ use super::open_run::OpenRun;
 use super::read::{self, RunSummary};
 use super::request::{self, Request};
 use super::writer::Writer;
-use super::{claims, place};
+use super::{claims, lost, place};
 use crate::model::{Actor, Adoption, Error, Holder, Plan, Record, RecordBody, RunId, RunView};
 
 /// What the engine writes through. [`OpenRun`] is the real one; a test double can fail or crash where it likes.
@@ -80,11 +80,12 @@ impl Journal {
         let dir = place::absolute(state_dir)?;
         place::prepare(&dir, probe)?;
         let file = dir.join(FILE);
-        refuse_emptied(&dir, &file)?;
+        lost::refuse_without_files(&dir)?;
         place::make_file(&dir, &file)?;
-        place::make_dir(&dir.join("locks"))?;
         let db = Db::open(&dir, flush)?;
         db.check_fit_to_write()?;
+        lost::refuse_without_records(&db)?;
+        place::make_dir(&dir.join("locks"))?;
         Ok(Self { db })
     }
 
@@ -96,13 +97,15 @@ impl Journal {
         let dir = place::absolute(state_dir)?;
         place::check(&dir, &place::ask)?;
         let file = dir.join(FILE);
+        lost::refuse_without_files(&dir)?;
         match std::fs::symlink_metadata(&file) {
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unusable(&dir, format!("`{}` cannot be read: {}", file.display(), place::words(&error)))),
         }
-        refuse_emptied(&dir, &file)?;
-        Ok(Db::open_to_read(&dir)?.map(|db| Self { db }))
+        let db = Db::open_to_read(&dir)?;
+        db.as_ref().map_or(Ok(()), lost::refuse_without_records)?;
+        Ok(db.map(|db| Self { db }))
     }
 
     /// The state directory, absolute.
@@ -352,16 +355,6 @@ impl Journal {
     pub(super) fn lock_failed(&self, path: &Path, error: &std::io::Error) -> Error {
         unusable(&self.db.dir, format!("the lock `{}` cannot be taken: {}", path.display(), place::words(error)))
     }
-}
-
-/// An empty file beside lock files was a journal once: nothing is started over it. SQLite takes a file of one byte for empty too.
-fn refuse_emptied(dir: &Path, file: &Path) -> Result<(), Error> {
-    let empty = std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() <= 1);
-    let had_runs = || std::fs::read_dir(dir.join("locks")).is_ok_and(|mut locks| locks.next().is_some());
-    if empty && had_runs() {
-        return Err(unusable(dir, format!("{FILE} is empty, although runs were journaled here: its content is lost")));
-    }
-    Ok(())
 }
 
 fn ambiguous<'a>(wanted: Option<&str>, rows: impl Iterator<Item = &'a read::RunRow>) -> Error {

@@ -40,7 +40,9 @@ fn cut_anywhere_it_is_refused_and_nothing_is_changed() {
     let whole = std::fs::read(journal(&desk)).expect("a file");
     let before = desk.sim.effects();
     let page = 4096;
-    for length in [0, 1, 15, 16, 99, 100, 1_000, page, page + 1, 2 * page, 5 * page + 100, whole.len() - page, whole.len() - 1] {
+    // Behind it there is nothing to lose.
+    let last = whole.iter().rposition(|byte| *byte != 0).expect("content");
+    for length in [0, 1, 15, 16, 99, 100, 1_000, page, page + 1, 2 * page, 5 * page + 100, whole.len() - page, last] {
         std::fs::write(journal(&desk), &whole[..length]).expect("cut");
         let ran = refused(&desk, &["resume", "--yes"], &before);
         // A record that was cut is the run's, anything else the file's.
@@ -116,6 +118,85 @@ fn a_newer_version_is_refused_and_left_alone() {
 
     hint: use the newer sidestep, or another directory with `--state DIR`
     "#);
+}
+
+#[test]
+fn removed_from_beside_its_locks_it_is_told_and_nothing_is_begun_anew() {
+    let desk = paused_before("register-task-definition");
+    let before = desk.sim.effects();
+    std::fs::rename(journal(&desk), desk.dir.path().join("kept")).expect("moved");
+    for words in [&["status"][..], &["runs"], &["report"], &["resume", "--yes"], &["rollback", "--yes"], &["doctor"]] {
+        let ran = refused(&desk, words, &before);
+        assert!(ran.err.contains("journal.db is gone, although runs were journaled here"), "{words:?}: {}", ran.err);
+    }
+    let ran = desk.end(desk.live(&["run", "--yes"]));
+    assert_snapshot!(desk.ending(&ran), @r#"
+    exit 2
+    error: cannot use the journal in `DIR/state`
+      Caused by: journal.db is gone, although runs were journaled here
+
+    hint: put it back (all of journal.db, journal.db-wal and `locks`, from one moment) and run the same command again; if it is lost for good, keep the directory as it is and name another one with `--state DIR`: `sidestep plan` shows what stands in AWS
+    "#);
+    assert_eq!(desk.sim.effects(), before);
+    assert!(!journal(&desk).exists());
+    std::fs::rename(desk.dir.path().join("kept"), journal(&desk)).expect("moved back");
+    let ran = desk.call(&["resume", "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+}
+
+/// A run that was killed in stage 3, its files as the kill left them.
+fn killed() -> Desk {
+    let desk = Desk::new();
+    let running = desk.frozen_in_stage_3();
+    running.signal(rustix::process::Signal::KILL);
+    running.wait();
+    desk
+}
+
+#[test]
+fn without_its_log_it_is_refused_and_with_it_goes_on() {
+    let desk = killed();
+    let before = desk.sim.effects();
+    let log = journal(&desk).with_file_name("journal.db-wal");
+    std::fs::rename(&log, desk.dir.path().join("kept")).expect("moved");
+    for words in [&["status"][..], &["resume", "--yes"], &["rollback", "--yes"]] {
+        let ran = refused(&desk, words, &before);
+        assert!(ran.err.contains("is gone, and with it the newest records") || ran.err.contains("its content is lost"), "{}", ran.err);
+    }
+    std::fs::rename(desk.dir.path().join("kept"), &log).expect("moved back");
+    desk.sim.thaw();
+    finishes(&desk);
+}
+
+#[test]
+fn without_its_locks_it_is_refused_until_somebody_has_looked() {
+    let desk = killed();
+    let before = desk.sim.effects();
+    let locks = desk.dir.path().join("state/locks");
+    std::fs::remove_dir_all(&locks).expect("removed");
+    for words in [&["status"][..], &["resume", "--yes"], &["rollback", "--yes"]] {
+        let ran = refused(&desk, words, &before);
+        assert!(ran.err.contains("the directory `locks` is gone: whether alice@"), "{}", ran.err);
+        assert!(ran.err.contains(&format!("`mkdir -m 700 {}`", locks.display())), "{}", ran.err);
+    }
+    std::fs::create_dir(&locks).expect("as the hint says");
+    desk.sim.thaw();
+    finishes(&desk);
+}
+
+#[test]
+fn a_lock_removed_while_a_run_is_under_way_stops_it_before_the_next_change() {
+    let (desk, ran) = journal_goes(|desk| std::fs::remove_dir_all(desk.dir.path().join("state/locks")).expect("removed"));
+    assert_eq!(ran.code, Some(5), "{}", ran.err);
+    assert!(ran.err.contains("was removed while the run was under way: nothing kept another process from the run"), "{}", ran.err);
+    assert_eq!(desk.sim.effects().last().map(String::as_str), Some("CreateService"), "nothing was changed after it went");
+    let ran = desk.call(&["status"]);
+    let hint = format!("mkdir -m 700 {}", desk.path("state/locks"));
+    if ran.code != Some(0) {
+        assert!(ran.err.contains(&hint), "{}", ran.err);
+        std::fs::create_dir(desk.dir.path().join("state/locks")).expect("as the hint says");
+    }
+    finishes(&desk);
 }
 
 /// A run that is frozen in the middle, whose journal goes away under it, and that then may go on.

@@ -3,6 +3,7 @@
 mod damage;
 mod files;
 mod lists;
+mod lost;
 mod requests;
 mod take_over;
 mod writes;
