@@ -49,6 +49,19 @@ pub async fn plan_back<S: Store>(
     Ok(leave_out(aws, &mut plan).await.map(|()| plan))
 }
 
+/// Another way back than this one, which cannot be planned for want of something that is gone for good: the whole one, or else the one
+/// that goes furthest. None where no part of what the run did can be taken back.
+pub async fn other_way_back(aws: &Aws, view: &RunView, wanted: &Extent) -> Option<Extent> {
+    let parts = view.forward.stages.iter().map(|stage| Extent { to: Some(stage.id.clone()), ..Extent::default() });
+    for extent in std::iter::once(Extent::default()).chain(parts).filter(|extent| extent != wanted) {
+        let Ok(returns) = read_returns(aws, view, &extent).await else { continue };
+        if !undo(view, &extent, &Newest::new(), &returns).is_empty() {
+            return Some(extent);
+        }
+    }
+    None
+}
+
 /// Whether a way back that is taken up again is to be planned anew: what it goes back to is not as it was when it was planned.
 pub fn plans_back_anew(view: &RunView) -> bool {
     let refused = |step: &StepView| {

@@ -20,6 +20,8 @@ mod faults;
 mod findings;
 #[path = "recovery/gone.rs"]
 mod gone;
+#[path = "recovery/hints.rs"]
+mod hints;
 #[path = "recovery/lanes.rs"]
 mod lanes;
 #[path = "recovery/newest.rs"]

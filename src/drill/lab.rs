@@ -477,7 +477,8 @@ impl Lab {
         self.take_back(Extent::default(), true).await
     }
 
-    async fn take_back(&self, extent: Extent, onto_newest: bool) -> Stop {
+    /// The same, so far and in these lanes.
+    pub async fn take_back(&self, extent: Extent, onto_newest: bool) -> Stop {
         let mut open = match self.take_up() {
             Ok(open) => open,
             Err(error) => return Stop::Error(error),

@@ -177,3 +177,40 @@ fn where_others_deployed_since_the_commands_are_named_and_work() {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "their value is in no file");
     }
 }
+
+#[test]
+fn a_way_back_that_cannot_be_planned_names_the_one_that_can() {
+    let desk = Desk::new();
+    let base = desk.sim.service(API).expect("it is there")["taskDefinition"].clone();
+    let ran = desk.end(desk.live(&["run", "--yes"]));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    desk.sim.foreign("DeregisterTaskDefinition", &json!({ "taskDefinition": base }));
+    desk.sim.foreign("DeleteTaskDefinitions", &json!({ "taskDefinitions": [base] }));
+    let (changes, run) = (desk.sim.ledger().len(), desk.run_id());
+    let ran = desk.call(&["rollback", &run, "--yes"]);
+    let end = |ran: &crate::cli_support::Ran| {
+        let shown = desk.ending(ran);
+        let keep = |line: &&str| ["exit", "error:", "  Caused by:", "hint:"].iter().any(|head| line.starts_with(head));
+        shown.lines().filter(keep).map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(end(&ran), @r"
+    exit 8
+    error: stage 5/6 `retarget-api-env` cannot be undone: nexus-ai-api-staging:2, which nexus-ai-api-staging ran before, is gone from AWS for good
+      Caused by: its content is kept nowhere else: nothing was changed
+    hint: to go back as far as that leads, run `sidestep rollback RUN --to retarget-api-env`
+    hint: to leave it as it is, and see what the run did, run `sidestep report RUN`
+    ");
+    assert_eq!(desk.sim.ledger().len(), changes, "nothing was begun");
+    let ran = desk.call(&["rollback", &run, "--yes", "--to", "retarget-api-env"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let ran = desk.call(&["rollback", &run, "--yes"]);
+    assert_snapshot!(end(&ran), @r#"
+    exit 8
+    error: the run cannot be undone: nexus-ai-api-staging:2, which nexus-ai-api-staging ran before, is gone from AWS for good
+      Caused by: its content is kept nowhere else: nothing was changed
+    hint: to go forward again, run `sidestep resume RUN`
+    hint: to give the run up as it stands, run `sidestep abandon RUN --reason "…"`
+    "#);
+    let ran = desk.call(&["abandon", &run, "--reason", "the base is gone"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+}

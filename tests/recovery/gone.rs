@@ -174,33 +174,39 @@ fn taking_the_sidecar_out_takes_the_entry_out() {
     });
 }
 
-/// It goes between the plan of the way back and its step: ECS refuses that, and taken up again the way back is planned without it.
+/// A run that is done, whose group goes between the plan of the way back and its step.
+pub(super) async fn group_goes_under_way() -> Lab {
+    let lab = lab();
+    done(lab.run().await);
+    let (sim, clock) = (lab.sim.clone(), lab.clock.clone());
+    let world = lab.world();
+    let group = world["elbv2"]["targetGroups"].as_array().and_then(|groups| {
+        groups.iter().find(|group| group["TargetGroupName"] == GROUP).map(|group| group["TargetGroupArn"].clone())
+    });
+    let group = group.expect("it is there");
+    let rule = world["elbv2"]["rules"].as_array().and_then(|rules| {
+        let forwards = |rule: &&Value| rule.to_string().contains(group.as_str().expect("an ARN"));
+        rules.iter().find(forwards).map(|rule| rule["RuleArn"].clone())
+    });
+    let mut due = true;
+    *lab.watcher.borrow_mut() = Box::new(move |view, _, _| {
+        if view.goes_back() && std::mem::take(&mut due) {
+            for (operation, input) in [
+                ("elasticloadbalancing:DeleteRule", json!({ "RuleArn": rule })),
+                ("elasticloadbalancing:DeleteTargetGroup", json!({ "TargetGroupArn": group })),
+            ] {
+                foreign(&sim, clock.now_millis(), "us-west-2", operation, &input).expect("AWS does it");
+            }
+        }
+    });
+    lab
+}
+
+/// ECS refuses the step, and taken up again the way back is planned without the entry.
 #[test]
 fn a_group_that_goes_while_the_way_back_is_under_way() {
     paused(async {
-        let lab = lab();
-        done(lab.run().await);
-        let (sim, clock) = (lab.sim.clone(), lab.clock.clone());
-        let world = lab.world();
-        let group = world["elbv2"]["targetGroups"].as_array().and_then(|groups| {
-            groups.iter().find(|group| group["TargetGroupName"] == GROUP).map(|group| group["TargetGroupArn"].clone())
-        });
-        let group = group.expect("it is there");
-        let rule = world["elbv2"]["rules"].as_array().and_then(|rules| {
-            let forwards = |rule: &&Value| rule.to_string().contains(group.as_str().expect("an ARN"));
-            rules.iter().find(forwards).map(|rule| rule["RuleArn"].clone())
-        });
-        let mut due = true;
-        *lab.watcher.borrow_mut() = Box::new(move |view, _, _| {
-            if view.goes_back() && std::mem::take(&mut due) {
-                for (operation, input) in [
-                    ("elasticloadbalancing:DeleteRule", json!({ "RuleArn": rule })),
-                    ("elasticloadbalancing:DeleteTargetGroup", json!({ "TargetGroupArn": group })),
-                ] {
-                    foreign(&sim, clock.now_millis(), "us-west-2", operation, &input).expect("AWS does it");
-                }
-            }
-        });
+        let lab = group_goes_under_way().await;
         let stop = lab.roll_back(None).await;
         assert_eq!(stop.kind(), Some(FailureKind::Rejected), "{stop:?}");
         let stop = lab.roll_back(None).await;

@@ -13,7 +13,7 @@ const HOST: &str = "jaeger.nexus-ai.local";
 const WEB: &str = "nexus-ai-web-staging";
 
 /// A service of others, like the API but for its environment and logs; gives its revision.
-async fn web(lab: &Lab, environment: Value, log_group: &str) -> Value {
+pub(super) async fn web(lab: &Lab, environment: Value, log_group: &str) -> Value {
     let world = lab.world();
     let like = service(&world, worlds::API);
     let found = lab.foreign("DescribeTaskDefinition", &json!({ "taskDefinition": like["taskDefinition"] }));
