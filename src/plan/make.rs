@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 use super::checks::{self, Scene};
 use super::standing::subject;
 use super::{closing, estimate};
-use crate::model::{
-    Claim, Direction, Finding, Plan, Problem, RunId, Runbook, StagePlan, Target, is_account_id, is_region_name,
-};
+use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, StagePlan, Target, is_account_id, is_region_name};
 use crate::runbook::near_miss;
 use crate::stages::claim::if_dead;
 use crate::stages::facts::Facts;
