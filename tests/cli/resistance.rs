@@ -24,21 +24,25 @@ fn a_rollback_that_is_stuck_names_what_is_left_and_skips_it_when_told() {
     let ran = desk.call(&["rollback", &desk.run_id(), "--yes"]);
     assert_snapshot!(desk.ending(&ran), @r#"
     exit 8
-    Summary of run RUN: 3 of 6 stages undone in T
+    Summary of run RUN: 2 of 6 stages undone in T
       ✓ 1/6 strip-sidecar             undone  (T)
       ✓ 2/6 retarget-api-env          undone  (T)
-      ✓ 3/6 register-dns              undone  (T)
-      ✗ 4/6 create-service            not undone: `look whether anybody else uses service
+      ✗ 3/6 register-dns              not undone: `look whether anybody else uses service
             nexus-ai-jaeger-staging` stopped: somebody else uses service nexus-ai-jaeger-staging by now
+      · 4/6 create-service            not run: register-dns is not undone
       · 5/6 register-task-definition  not run: create-service is not undone
       · 6/6 create-log-group          not run: register-task-definition is not undone
-    error: stage 4/6 `create-service` cannot be undone: somebody else uses service nexus-ai-jaeger-staging by now
+    error: stage 3/6 `register-dns` cannot be undone: somebody else uses service nexus-ai-jaeger-staging by now
       Caused by: its tag says that run `zzzz` works with it
 
     Left in AWS:
+      DNS name jaeger.nexus-ai.local
+        made:   in stage register-dns, TIME
+        why:    somebody else uses service nexus-ai-jaeger-staging by now; its tag says that run `zzzz` works with it
+        remove: aws servicediscovery delete-service --id srv-3wuw2rhoizhpguru --region us-west-2 --endpoint-url http://ENDPOINT
       service nexus-ai-jaeger-staging
         made:   in stage create-service, TIME
-        why:    somebody else uses service nexus-ai-jaeger-staging by now; its tag says that run `zzzz` works with it
+        why:    `look whether anybody else uses service nexus-ai-jaeger-staging` has not been reached
         remove: aws ecs delete-service --cluster nexus-ai-cluster-staging --service nexus-ai-jaeger-staging --force --region us-west-2 --endpoint-url http://ENDPOINT
       task definition nexus-ai-jaeger-staging:1  (nothing depends on it)
         made:   in stage register-task-definition, TIME
@@ -49,9 +53,9 @@ fn a_rollback_that_is_stuck_names_what_is_left_and_skips_it_when_told() {
         why:    `look whether anybody else uses log group /ecs/nexus-ai-jaeger-staging` has not been reached
         remove: aws logs delete-log-group --log-group-name /ecs/nexus-ai-jaeger-staging --region us-west-2 --endpoint-url http://ENDPOINT
 
-    state: stages 1-3 undone, stage 4 (create-service) not undone
+    state: stages 1-2 undone, stage 3 (register-dns) not undone
     hint: when what is in the way is gone, run `sidestep rollback RUN`
-    hint: to leave it and undo the rest, run `sidestep rollback RUN --skip undo/create-service/nexus-ai-jaeger-staging/unused --reason "…"`
+    hint: to leave it and undo the rest, run `sidestep rollback RUN --skip undo/register-dns/jaeger.nexus-ai.local/unused-service --reason "…"`
     hint: to give the run up as it stands, run `sidestep abandon RUN --reason "…"`
     "#);
     let status = desk.status();
@@ -63,12 +67,12 @@ fn a_rollback_that_is_stuck_names_what_is_left_and_skips_it_when_told() {
     // Without a reason, or of a step that is done, nothing is skipped.
     assert_eq!(desk.call(&["rollback", "--skip", step]).code, Some(2));
     let ran = desk.call(&["rollback", "--yes", "--skip", "undo/create-service/x/unused", "--reason", "theirs"]);
-    assert_snapshot!(desk.ending(&ran), @r#"
+    assert_snapshot!(desk.ending(&ran), @"
     exit 2
     error: run `RUN` cannot be rolled back without step `undo/create-service/x/unused`: its plan has no step `undo/create-service/x/unused`
 
-    hint: what can be skipped is `undo/create-service/nexus-ai-jaeger-staging/unused`
-    "#);
+    hint: what can be skipped is `undo/register-dns/jaeger.nexus-ai.local/unused-service`
+    ");
     // It keeps its name, and is itself looked at once more before it would go.
     let ran = desk.call(&["rollback", "--yes", "--skip", step, "--reason", "run zzzz works with it"]);
     assert_eq!(ran.code, Some(8), "{}", ran.err);
@@ -78,16 +82,20 @@ fn a_rollback_that_is_stuck_names_what_is_left_and_skips_it_when_told() {
     assert_eq!(ran.code, Some(8), "{}", ran.err);
     let group = "undo/create-log-group//ecs/nexus-ai-jaeger-staging/unused";
     let ran = desk.call(&["rollback", "--yes", "--skip", group, "--reason", "the service writes to it"]);
-    assert_snapshot!(desk.ending(&ran), @r#"
+    assert_snapshot!(desk.ending(&ran), @"
     exit 0
     Summary of run RUN: 6 of 6 stages undone in T
       ✓ 1/6 strip-sidecar             undone  (T)
       ✓ 2/6 retarget-api-env          undone  (T)
-      ✓ 3/6 register-dns              undone  (T)
+      ✓ 3/6 register-dns              undone but for 4 steps  (T)
       ✓ 4/6 create-service            undone but for 5 steps  (T)
       ✓ 5/6 register-task-definition  undone but for 1 step  (T)
       ✓ 6/6 create-log-group          undone but for 2 steps  (T)
     Left in AWS:
+      DNS name jaeger.nexus-ai.local
+        made:   in stage register-dns, TIME
+        why:    somebody else uses service nexus-ai-jaeger-staging by now; its tag says that run `zzzz` works with it; skipped by alice@HOST: run zzzz works with it
+        remove: aws servicediscovery delete-service --id srv-3wuw2rhoizhpguru --region us-west-2 --endpoint-url http://ENDPOINT
       service nexus-ai-jaeger-staging
         made:   in stage create-service, TIME
         why:    somebody else uses service nexus-ai-jaeger-staging by now; its tag says that run `zzzz` works with it; skipped by alice@HOST: run zzzz works with it
@@ -102,7 +110,7 @@ fn a_rollback_that_is_stuck_names_what_is_left_and_skips_it_when_told() {
         remove: aws logs delete-log-group --log-group-name /ecs/nexus-ai-jaeger-staging --region us-west-2 --endpoint-url http://ENDPOINT
 
     The record of it, for a ticket or an archive: `sidestep report RUN`
-    "#);
+    ");
     assert_eq!(desk.sim.service(JAEGER).expect("it stays")["runningCount"], 1);
 }
 
@@ -166,6 +174,7 @@ fn where_others_deployed_since_the_commands_are_named_and_work() {
         read    check that nothing else changed
         change  take this run's changes of nexus-ai-api-staging back
         read    wait until nexus-ai-api-staging is steady (up to T)
+        read    see that nexus-ai-api-staging serves as before (up to T)
         change  deregister nexus-ai-api-staging:4
     "#);
     assert!(!ran.err.contains(secret) && !ran.out.contains(secret));
