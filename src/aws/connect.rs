@@ -19,6 +19,7 @@ use super::clock::time_asleep;
 use super::foreign;
 use super::fresh::OwnWrites;
 use super::guard::{Lease, ReadOnlyGuard};
+use super::patience::WaitWatch;
 use super::plain_http::{host_of, names_a_user};
 use super::tally::Tally;
 use super::tell::Teller;
@@ -74,6 +75,7 @@ pub struct Aws {
     pub(super) watch: ServiceWatch,
     pub(super) own_writes: OwnWrites,
     pub(super) teller: Option<Teller>,
+    pub(super) waits: Option<WaitWatch>,
     random: Mutex<fastrand::Rng>,
     sleep_meter: fn() -> Duration,
     lease: Mutex<Option<Lease>>,
@@ -157,6 +159,7 @@ impl Aws {
             elb: client!(aws_sdk_elasticloadbalancingv2, &config, access, tally, nobody),
             sts: client!(aws_sdk_sts, &config, access, tally, nobody),
             teller: None,
+            waits: None,
             endpoint_url: config.endpoint_url().map(str::to_owned),
             watch: ServiceWatch::default(),
             own_writes: OwnWrites::default(),

@@ -20,6 +20,7 @@ mod foreign;
 mod fresh;
 mod governance;
 mod guard;
+mod patience;
 mod plain_http;
 mod retry;
 mod rules;
@@ -40,6 +41,7 @@ pub use error::{CallError, Class, Reason};
 pub use fresh::DeploymentRecord;
 pub use governance::{Decision, Scaling};
 pub use guard::{READ_ONLY_OPERATIONS, Refused, Slept};
+pub use patience::{WaitWatch, heard};
 #[cfg(test)]
 pub(crate) use plain_http::scripted;
 pub use plain_http::{HttpFailure, HttpReply, host_of, names_a_user, shown_url};

@@ -2,7 +2,7 @@
 //! connection, and its token bucket and jitter are shared by the whole process, so that no run could be repeated.
 //!
 //! Reads are tried again on anything that may pass. Mutations are tried again only when the last attempt was certainly not
-//! applied; a doubtful one goes back to the engine, which looks before it acts.
+//! applied; a doubtful one goes back to the engine, which looks before it acts. What takes long is told: see `patience`.
 
 use std::future::Future;
 use std::time::Duration;
@@ -80,6 +80,7 @@ impl Aws {
     where
         F: Future<Output = Result<T, CallError>>,
     {
+        let began = self.clock.elapsed();
         let mut tries = 0;
         loop {
             let error = match call().await {
@@ -93,6 +94,7 @@ impl Aws {
                     if let Some(teller) = &self.teller {
                         (teller.watch)(&ApiCall::Again { operation: error.operation.to_owned(), next: tries + 1, most, after });
                     }
+                    self.tell_wait(&error, self.clock.elapsed().saturating_sub(began), after);
                     self.clock.sleep(after).await;
                 }
                 _ => return Err(error),

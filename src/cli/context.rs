@@ -8,12 +8,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::args::{Common, Output};
-use crate::aws::{Clock, ConnectOptions};
+use crate::aws::{Clock, ConnectOptions, WaitWatch};
 use crate::journal::Journal;
 use crate::model::{Actor, ApiWatch, Error, Finding, Plan, RunId, Severity};
 use crate::ui::prompt::Terminal;
 use crate::ui::text::shell_word;
-use crate::ui::{Ask, Out, Style, calls, json, plan_view};
+use crate::ui::{Ask, Out, Style, calls, json, plan_view, progress_lines};
 
 /// How a command of this program begins where one is named in a text.
 const OPENING: &str = "`sidestep ";
@@ -62,6 +62,17 @@ impl Context {
     pub fn api_watch(&self) -> Option<ApiWatch> {
         let (out, style) = (self.out.clone(), self.err_style);
         (self.common.verbose > 0).then(|| -> ApiWatch { Arc::new(move |call| out.status(&calls::line(call, &style))) })
+    }
+
+    /// Who is told of calls that are tried again for longer than a moment, where no step is under way: stderr, as how it goes.
+    pub fn wait_watch(&self) -> WaitWatch {
+        let (out, verbose) = (self.out.clone(), self.common.verbose > 0);
+        Arc::new(move |progress| {
+            // Otherwise each attempt is told already.
+            if !verbose {
+                progress_lines(progress, false).iter().for_each(|line| out.progress(&format!("  {line}")));
+            }
+        })
     }
 
     /// Shows a plan before it is carried out: it belongs to the question, if one is asked, and is the whole answer where there is

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::look;
-use crate::aws::{Aws, Class};
+use crate::aws::{Aws, Class, heard};
 use crate::model::{Actor, Failure, FailureKind, Lane, Noted, Progress, RecordBody, RunId, StepId, StepPlan, StepView, Verdict};
 use crate::stages::registry;
 use crate::stages::step::{Applied, Context, MutationStep, Polled, Prepared, Step, StepError, WaitStep};
@@ -95,9 +95,10 @@ impl LaneRun<'_> {
                 // What follows reads first: the outcome must not wait for that.
                 self.write(std::mem::take(&mut carried)).await?;
             }
+            let listener = reporter(self.messages.clone(), step.id.clone());
             let end = match code {
-                Some(Step::Mutation(code)) => self.mutate(&step, code.as_ref()).await?,
-                Some(Step::Wait(code)) => self.wait(&step, code.as_ref(), std::mem::take(&mut carried)).await?,
+                Some(Step::Mutation(code)) => heard(listener, self.mutate(&step, code.as_ref())).await?,
+                Some(Step::Wait(code)) => heard(listener, self.wait(&step, code.as_ref(), std::mem::take(&mut carried))).await?,
                 None => {
                     StepEnd::Lane(self.refuse(&step, format!("this version does not know the action `{}`", step.action)).await?)
                 }

@@ -3,7 +3,7 @@
 //! ```text
 //! runbook.hcl ──parse──▶ blocks ──declare──▶ declarations ──check──▶ every name in every expression is known
 //!                                                 │
-//! tfvars, --var, environment ──variables──▶ values│of the right types
+//! tfvars, --var, environment ──variables──▶ values│of the right types   (tfvars in HCL, or in JSON: `json`)
 //!                                                 ▼
 //!                              locals (in order of need), then target and stages
 //!                                                 ▼
@@ -24,6 +24,7 @@ mod declare;
 mod eval;
 mod format;
 mod functions;
+mod json;
 mod lexical;
 mod names;
 mod operators;

@@ -20,15 +20,21 @@ pub(super) fn without_bom(file: SourceFile) -> Arc<SourceFile> {
     }
 }
 
+/// Refuses a file that is too long.
+pub(super) fn of_fitting_length(file: &Arc<SourceFile>) -> Result<(), Problem> {
+    if file.text.len() <= LARGEST {
+        return Ok(());
+    }
+    Err(Problem {
+        message: format!("the file has {} bytes: that is no runbook or variable file", file.text.len()),
+        span: Some(SourceSpan { file: file.clone(), range: 0..0 }),
+        hint: Some(format!("at most {LARGEST} bytes are read")),
+    })
+}
+
 /// The syntax tree of a whole file.
 pub(super) fn body(file: &Arc<SourceFile>) -> Result<Body, Problem> {
-    if file.text.len() > LARGEST {
-        return Err(Problem {
-            message: format!("the file has {} bytes: that is no runbook or variable file", file.text.len()),
-            span: Some(SourceSpan { file: file.clone(), range: 0..0 }),
-            hint: Some(format!("at most {LARGEST} bytes are read")),
-        });
-    }
+    of_fitting_length(file)?;
     hcl::edit::parser::parse_body(&file.text).map_err(|error| syntax_problem(file, &error))
 }
 

@@ -17,17 +17,32 @@ use super::declare::{Validation, VariableDecl, constant, head};
 use super::eval::{Budget, Evaluator, Names};
 use super::names::hint_among;
 use super::types::{Mismatch, Type};
-use super::{VariableSources, parse, values};
+use super::{VariableSources, json, parse, values};
 use crate::model::{Origin, Problem, SourceFile, SourceSpan, Variable};
 
 /// Variable files after parsing.
-pub(super) type Files = Vec<(Arc<SourceFile>, Body)>;
+pub(super) type Files = Vec<(Arc<SourceFile>, Content)>;
+
+/// What a variable file holds.
+pub(super) enum Content {
+    /// `NAME = VALUE`.
+    Hcl(Body),
+    /// `{ "NAME": VALUE }`.
+    Json(json::Node),
+}
 
 /// Parses the variable files and reports what does not belong into one.
 pub(super) fn read_files(sources: &VariableSources, problems: &mut Vec<Problem>) -> Files {
     let mut files = Files::new();
     for (path, text) in &sources.var_files {
         let file = parse::without_bom(SourceFile { path: path.clone(), text: text.clone() });
+        if json::is_json(path) {
+            match json::object(&file) {
+                Ok(object) => files.push((file, Content::Json(object))),
+                Err(problem) => problems.push(problem),
+            }
+            continue;
+        }
         match parse::body(&file) {
             Ok(body) => {
                 for structure in &body {
@@ -39,7 +54,7 @@ pub(super) fn read_files(sources: &VariableSources, problems: &mut Vec<Problem>)
                         hint: Some(format!("a map is written {name} = {{ … }}")),
                     });
                 }
-                files.push((file, body));
+                files.push((file, Content::Hcl(body)));
             }
             Err(problem) => problems.push(problem),
         }
@@ -97,8 +112,12 @@ impl Source<'_, '_> {
                 given => return given.ok().flatten(),
             }
         }
-        for (file, body) in files.iter().rev() {
-            match self.in_file(file, body) {
+        for (file, content) in files.iter().rev() {
+            let given = match content {
+                Content::Hcl(body) => self.in_file(file, body),
+                Content::Json(object) => self.in_json(file, object),
+            };
+            match given {
                 Ok(None) => {}
                 given => return given.ok().flatten(),
             }
@@ -133,6 +152,12 @@ impl Source<'_, '_> {
         self.convert(&value, Origin::VarFile(span(attribute.value.span())), |why| {
             Some(span(locate(&attribute.value, &why.pointer)))
         })
+    }
+
+    fn in_json(&mut self, file: &Arc<SourceFile>, object: &json::Node) -> Given {
+        let Some(node) = object.member(self.variable.name) else { return Ok(None) };
+        let span = |range: Range<usize>| SourceSpan { file: file.clone(), range };
+        self.convert(&node.value(), Origin::VarFile(span(node.range.clone())), |why| Some(span(node.locate(&why.pointer))))
     }
 
     /// A value given as bare text. As Terraform does it: for a string, number or bool the text itself, else an expression.
@@ -204,6 +229,11 @@ impl Source<'_, '_> {
         match origin {
             Origin::CommandLine => format!("write --var {name}={bare}"),
             Origin::Environment(key) => format!("set {key}={bare}"),
+            Origin::VarFile(span) if json::is_json(&span.file.path) => match default.filter(|value| !value.is_null()) {
+                Some(default) => format!("write \"{name}\": {default}"),
+                None if example.contains(" = ") => format!("write \"{name}\": {{ … }}"),
+                None => format!("write \"{name}\": {example}"),
+            },
             Origin::Default(_) | Origin::VarFile(_) => format!("write {name} = {example}"),
         }
     }

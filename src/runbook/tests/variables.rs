@@ -36,6 +36,63 @@ fn a_later_source_wins() {
 }
 
 #[test]
+fn a_variable_file_in_json_is_read_as_terraform_reads_it() {
+    let declared = format!("{CPU}\nvariable \"more\" {{\n  type = any\n  default = 0\n}}");
+    let text = r#"{ "//": "a comment", "cpu": "4", "more": { "a": ["${x}", 1.5, -3, null, true], "b\u00e9": {} }, "undeclared": [] }"#;
+    let given = sources(&[("a.tfvars", "cpu = 3"), ("b.tfvars.json", text)], &[], &[]);
+    assert_eq!(value(&declared, &given, "cpu").0, 4, "a later file wins, and a text converts");
+    // As a text it stands: nothing in it is evaluated.
+    assert_eq!(value(&declared, &given, "more").0, json!({ "a": ["${x}", 1.5, -3, null, true], "bé": {} }));
+    let given = sources(&[("b.tfvars.json", r#"{ "cpu": 5 }"#), ("a.tfvars", "cpu = 6")], &[], &[]);
+    assert_eq!(value(CPU, &given, "cpu").0, 6);
+    assert_eq!(value(CPU, &sources(&[("terraform.tfvars.json", "\u{feff}{\n}\n")], &[], &[]), "cpu").0, 1024);
+}
+
+#[test]
+fn what_is_wrong_in_json_is_told_with_its_place() {
+    let declared = "variable \"names\" {\n  type = list(string)\n}";
+    let said = |text: &str| bad(declared, &sources(&[("v.tfvars.json", text), ("w.tfvars", "names = []")], &[], &[]));
+    insta::assert_snapshot!(
+        bad(declared, &sources(&[("v.tfvars.json", "{\n  \"names\": [\"a\",\n    {\"b\": 1}]\n}")], &[], &[])),
+        @r#"
+    error: variable `names[1]` wants a string, not a map
+     --> v.tfvars.json:3:5
+      |
+    3 |     {"b": 1}]
+      |     ^^^^^^^^
+      hint: write "names": ["…"]
+    "#
+    );
+    insta::assert_snapshot!(bad(CPU, &sources(&[("v.tfvars.json", "{ \"cpu\": \"much\" }")], &[], &[])), @r#"
+    error: variable `cpu` wants a number, not "much"
+     --> v.tfvars.json:1:10
+      |
+    1 | { "cpu": "much" }
+      |          ^^^^^^
+      hint: write "cpu": 1024
+    "#);
+    for (text, place, words) in [
+        ("", "1:1", "a value is expected here"),
+        ("[1]", "1:1", "a variable file in JSON is one object"),
+        ("names = []", "1:1", "`names` is no value: a text stands in quotes"),
+        ("{\n  names: []\n}", "2:3", "a name in quotes is expected here"),
+        ("{\"names\" = []}", "1:10", "a `:` is expected here"),
+        ("{\"names\": []\n\"b\": 1}", "2:1", "a `,` or `}` is expected here"),
+        ("{\"names\": [\"a\" \"b\"]}", "1:16", "a `,` or `]` is expected here"),
+        ("{\"names\": [],}", "1:14", "a name in quotes is expected here"),
+        ("{\"names\": [], \"names\": []}", "1:15", "`names` is set a second time in the same object"),
+        ("{\"names\": 'a'}", "1:11", "a value is expected here"),
+        ("{\"names\": \"a\n\"}", "1:11", "this text is never closed"),
+        ("{\"names\": \"\\q\"}", "1:11", "this text has an escape or a character that JSON does not know"),
+        ("{\"names\": 01}", "1:11", "`01` is no value: a text stands in quotes"),
+        ("{} {}", "1:4", "nothing may follow the object"),
+    ] {
+        let said = said(text);
+        assert!(said.contains(&format!("error: {words}\n")) && said.contains(&format!("--> v.tfvars.json:{place}\n")), "{text}: {said}");
+    }
+}
+
+#[test]
 fn null_means_not_set_unless_it_may_be_a_value() {
     let nulls = sources(&[("a.tfvars", "cpu = 3"), ("b.tfvars", "cpu = null")], &[("cpu", "null")], &[]);
     assert_eq!(value(CPU, &nulls, "cpu").0, 3);
