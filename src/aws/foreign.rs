@@ -13,9 +13,9 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::region::{Region, SigningRegion};
 use aws_types::service_config::ServiceConfigKey;
 use aws_types::{SdkConfig, SigningName};
-use aws_types::region::{Region, SigningRegion};
 use serde_json::Value;
 
 use super::bounded::{BoundedBody, MOST_ANSWER};
@@ -72,7 +72,9 @@ impl Foreign {
 
     /// The same overrides that the SDK's own clients heed go first.
     fn endpoint(&self, aws: &Aws) -> String {
-        set_endpoint(&aws.config, self.id).or_else(|| aws.config.endpoint_url().map(str::to_owned)).unwrap_or_else(|| self.usual_endpoint(&aws.region))
+        set_endpoint(&aws.config, self.id)
+            .or_else(|| aws.config.endpoint_url().map(str::to_owned))
+            .unwrap_or_else(|| self.usual_endpoint(&aws.region))
     }
 }
 

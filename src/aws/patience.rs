@@ -63,7 +63,11 @@ mod tests {
     use crate::aws::plain_http::scripted::{Scripted, Server, at_endpoint};
 
     async fn throttling() -> Server {
-        let busy = Scripted::Answer(400, "application/x-amz-json-1.1", r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#.to_owned());
+        let busy = Scripted::Answer(
+            400,
+            "application/x-amz-json-1.1",
+            r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#.to_owned(),
+        );
         Server::of(&[("*", busy)]).await
     }
 
@@ -82,7 +86,8 @@ mod tests {
     async fn endless_throttling_is_told_outside_of_a_step() {
         let (server, told) = (throttling().await, Arc::new(Mutex::new(Vec::new())));
         let heard = Arc::clone(&told);
-        let aws = at_endpoint(&server.url()).telling_waits(Arc::new(move |progress| heard.lock().expect("no panic").push(progress.clone())));
+        let aws = at_endpoint(&server.url())
+            .telling_waits(Arc::new(move |progress| heard.lock().expect("no panic").push(progress.clone())));
         aws.read("DescribeServices", "s", json!({})).await.expect_err("throttled");
         checked(&told.lock().expect("no panic"), server.asked().len());
     }

@@ -122,7 +122,10 @@ mod tests {
         let names: String = (0..MOST_ELEMENTS / 3).map(|n| format!("<n{n}/>")).collect();
         let many = tree(&format!("<R>{}</R>", names.repeat(3))).expect("read");
         assert_eq!((many["n0"].as_array().map(Vec::len), many["n66665"].as_array().map(Vec::len)), (Some(3), Some(3)));
-        assert_eq!(tree(&format!("<R>{}</R>", "<a/>".repeat(MOST_ELEMENTS + 1))), Err("it has more than 200000 elements".to_owned()));
+        assert_eq!(
+            tree(&format!("<R>{}</R>", "<a/>".repeat(MOST_ELEMENTS + 1))),
+            Err("it has more than 200000 elements".to_owned())
+        );
     }
 
     #[test]

@@ -9,8 +9,10 @@ use crate::stages::facts::Facts;
 
 /// Connects, and asks who the credentials belong to.
 pub async fn connect(context: &Context, region: &str, access: Access) -> Result<(Aws, Identity), Error> {
-    let aws =
-        Aws::connect(&context.connect_options(region), access, context.clock()?, live_seed()).await?.watched(context.api_watch()).telling_waits(context.wait_watch());
+    let aws = Aws::connect(&context.connect_options(region), access, context.clock()?, live_seed())
+        .await?
+        .watched(context.api_watch())
+        .telling_waits(context.wait_watch());
     let identity = aws.identity().await.map_err(|error| in_place(context, error.into(), &aws))?;
     Ok((aws, identity))
 }
@@ -37,7 +39,10 @@ async fn connect_there(context: &Context, target: &Target, access: Access) -> Re
     if options.endpoint_url.is_none() {
         options.endpoint_url.clone_from(&target.endpoint);
     }
-    Ok(Aws::connect(&options, access, context.clock()?, live_seed()).await?.watched(context.api_watch()).telling_waits(context.wait_watch()))
+    Ok(Aws::connect(&options, access, context.clock()?, live_seed())
+        .await?
+        .watched(context.api_watch())
+        .telling_waits(context.wait_watch()))
 }
 
 /// Connects for a runbook.

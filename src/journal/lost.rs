@@ -52,12 +52,17 @@ pub(super) fn refuse_without_records(db: &Db) -> Result<(), Error> {
     let Ok(entries) = std::fs::read_dir(&locks) else { return refuse_without_locks(db, &locks) };
     for entry in entries.flatten() {
         let path = entry.path();
-        let Some(run) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".lock")) else { continue };
+        let Some(run) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".lock")) else {
+            continue;
+        };
         let Some(holder) = lock::journaled(&path) else { continue };
         let run = RunId::new(run);
         let known = read::fence(&db.conn, &run).map_err(|error| db.unreadable(&error))?;
         if known.is_none_or(|fence| fence < holder.fence) {
-            let why = format!("the records of run `{run}` since {} took it up are gone: {FILE}-wal was lost", super::store::name(Some(&holder)));
+            let why = format!(
+                "the records of run `{run}` since {} took it up are gone: {FILE}-wal was lost",
+                super::store::name(Some(&holder))
+            );
             return Err(lost(&db.dir, why));
         }
     }

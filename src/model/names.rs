@@ -32,10 +32,24 @@ mod tests {
 
     #[test]
     fn regions_have_a_form() {
-        for name in ["us-west-2", "us-gov-east-1", "us-iso-east-1", "eu-isoe-west-1", "eusc-de-east-1", "cn-north-1", "ap-southeast-12"] {
+        for name in
+            ["us-west-2", "us-gov-east-1", "us-iso-east-1", "eu-isoe-west-1", "eusc-de-east-1", "cn-north-1", "ap-southeast-12"]
+        {
             assert!(is_region_name(name), "{name}");
         }
-        for text in ["", "mars", "us-west", "us west 2", "us-west-2a", "US-WEST-2", "us-west-0", "us-west-222", "-west-2", "us--2", "us-west-2-"] {
+        for text in [
+            "",
+            "mars",
+            "us-west",
+            "us west 2",
+            "us-west-2a",
+            "US-WEST-2",
+            "us-west-0",
+            "us-west-222",
+            "-west-2",
+            "us--2",
+            "us-west-2-",
+        ] {
             assert!(!is_region_name(text), "{text}");
         }
     }

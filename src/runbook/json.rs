@@ -202,7 +202,8 @@ impl<'a> Reader<'a> {
                 '"' => {
                     self.at = from + at + 1;
                     let read = serde_json::from_str(&self.text[from..self.at]);
-                    return read.map_err(|_| (from..self.at, "this text has an escape or a character that JSON does not know".to_owned()));
+                    return read
+                        .map_err(|_| (from..self.at, "this text has an escape or a character that JSON does not know".to_owned()));
                 }
                 _ => {}
             }
@@ -250,8 +251,28 @@ mod tests {
         }
     }
 
-    const PIECES: &[&str] =
-        &["{", "}", "[", "]", ",", ":", "\"a\"", "\"b\\u00e9\"", "\"\\x\"", "\"", "1", "-0.5e3", "01", "null", "true", "nul", " ", "\n", "é", "//"];
+    const PIECES: &[&str] = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"a\"",
+        "\"b\\u00e9\"",
+        "\"\\x\"",
+        "\"",
+        "1",
+        "-0.5e3",
+        "01",
+        "null",
+        "true",
+        "nul",
+        " ",
+        "\n",
+        "é",
+        "//",
+    ];
 
     proptest! {
         #[test]

@@ -161,7 +161,11 @@ fn without_its_log_it_is_refused_and_with_it_goes_on() {
     std::fs::rename(&log, desk.dir.path().join("kept")).expect("moved");
     for words in [&["status"][..], &["resume", "--yes"], &["rollback", "--yes"]] {
         let ran = refused(&desk, words, &before);
-        assert!(ran.err.contains("is gone, and with it the newest records") || ran.err.contains("its content is lost"), "{}", ran.err);
+        assert!(
+            ran.err.contains("is gone, and with it the newest records") || ran.err.contains("its content is lost"),
+            "{}",
+            ran.err
+        );
     }
     std::fs::rename(desk.dir.path().join("kept"), &log).expect("moved back");
     desk.sim.thaw();

@@ -38,7 +38,8 @@ fn a_later_source_wins() {
 #[test]
 fn a_variable_file_in_json_is_read_as_terraform_reads_it() {
     let declared = format!("{CPU}\nvariable \"more\" {{\n  type = any\n  default = 0\n}}");
-    let text = r#"{ "//": "a comment", "cpu": "4", "more": { "a": ["${x}", 1.5, -3, null, true], "b\u00e9": {} }, "undeclared": [] }"#;
+    let text =
+        r#"{ "//": "a comment", "cpu": "4", "more": { "a": ["${x}", 1.5, -3, null, true], "b\u00e9": {} }, "undeclared": [] }"#;
     let given = sources(&[("a.tfvars", "cpu = 3"), ("b.tfvars.json", text)], &[], &[]);
     assert_eq!(value(&declared, &given, "cpu").0, 4, "a later file wins, and a text converts");
     // As a text it stands: nothing in it is evaluated.
@@ -88,7 +89,10 @@ fn what_is_wrong_in_json_is_told_with_its_place() {
         ("{} {}", "1:4", "nothing may follow the object"),
     ] {
         let said = said(text);
-        assert!(said.contains(&format!("error: {words}\n")) && said.contains(&format!("--> v.tfvars.json:{place}\n")), "{text}: {said}");
+        assert!(
+            said.contains(&format!("error: {words}\n")) && said.contains(&format!("--> v.tfvars.json:{place}\n")),
+            "{text}: {said}"
+        );
     }
 }
 

@@ -66,7 +66,8 @@ mod tests {
         for host in ["127.0.0.1:4566", "localhost:4566", "LOCALHOST", "[::1]:4566", "127.9.9.9"] {
             assert!(!refused("/_sim/world", here, &[("host", host)]), "{host}");
         }
-        for host in ["evil.example:4566", "localhost.evil.example", "10.0.0.1:4566", "user@localhost", "", "127.0.0.1.evil.example"] {
+        for host in ["evil.example:4566", "localhost.evil.example", "10.0.0.1:4566", "user@localhost", "", "127.0.0.1.evil.example"]
+        {
             assert!(refused("/_sim/world", here, &[("host", host)]), "{host}");
         }
         assert!(refused("/_sim/world", here, &[]), "no host at all");
@@ -81,7 +82,9 @@ mod tests {
         let here = "127.0.0.1:4566";
         for path in ["/_sim/clock", "/"] {
             let with = |name, value| refused(path, here, &[("host", here), (name, value)]);
-            for origin in ["http://evil.example", "https://127.0.0.1:4566", "null", "http://127.0.0.1:3000", "http://localhost:4566"] {
+            for origin in
+                ["http://evil.example", "https://127.0.0.1:4566", "null", "http://127.0.0.1:3000", "http://localhost:4566"]
+            {
                 assert!(with("origin", origin), "{path} {origin}");
             }
             assert!(!with("origin", "http://127.0.0.1:4566"));
