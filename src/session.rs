@@ -19,7 +19,7 @@ use crate::model::{
     AWAIT_SERVING, Actor, Adoption, Direction, Error, Extent, Failure, FailureKind, Mutation, Outcome, Plan, RecordBody, Remainder,
     RunView, StepId, StepPlan, StepState, StepView,
 };
-use crate::plan::{MOVED_ON, Newest, Returns, inventory, read_newest, read_returns, undo};
+use crate::plan::{MOVED_ON, Newest, Returns, inventory, leave_out, left_out, read_newest, read_returns, undo};
 
 /// Looks at every step whose outcome is not known, then plans the way back from the journal; with `onto_newest`, what others have
 /// deployed since stays, and the run's own changes are taken back on top of it. The inner error is the step that could not be looked
@@ -42,13 +42,32 @@ pub async fn plan_back<S: Store>(
     } else {
         (Ok(Newest::new()), read_returns(aws, &view, extent).await)
     };
-    Ok(newest.and_then(|newest| Ok(undo(&view, extent, &newest, &returns?))))
+    let mut plan = match newest.and_then(|newest| Ok(undo(&view, extent, &newest, &returns?))) {
+        Ok(plan) => plan,
+        Err(stopped) => return Ok(Err(stopped)),
+    };
+    Ok(leave_out(aws, &mut plan).await.map(|()| plan))
+}
+
+/// Another way back than this one, which cannot be planned for want of something that is gone for good: the whole one, or else the one
+/// that goes furthest. None where no part of what the run did can be taken back.
+pub async fn other_way_back(aws: &Aws, view: &RunView, wanted: &Extent) -> Option<Extent> {
+    let parts = view.forward.stages.iter().map(|stage| Extent { to: Some(stage.id.clone()), ..Extent::default() });
+    for extent in std::iter::once(Extent::default()).chain(parts).filter(|extent| extent != wanted) {
+        let Ok(returns) = read_returns(aws, view, &extent).await else { continue };
+        if !undo(view, &extent, &Newest::new(), &returns).is_empty() {
+            return Some(extent);
+        }
+    }
+    None
 }
 
 /// Whether a way back that is taken up again is to be planned anew: what it goes back to is not as it was when it was planned.
 pub fn plans_back_anew(view: &RunView) -> bool {
-    let stuck = |step: &StepView| step.trouble.as_ref().is_some_and(|failure| failure.kind == FailureKind::Stuck);
-    view.troubled().any(|(step, state)| step.restores() && stuck(state))
+    let refused = |step: &StepView| {
+        step.trouble.as_ref().is_some_and(|failure| matches!(failure.kind, FailureKind::Stuck | FailureKind::Rejected))
+    };
+    view.troubled().any(|(step, state)| step.restores() && refused(state))
 }
 
 /// The record that takes the plan of the way back into force.
@@ -125,6 +144,9 @@ fn rolled_back(view: &RunView) -> String {
     if !unseen.is_empty() {
         let services: Vec<&str> = unseen.into_iter().collect();
         why.push_str(&format!("; not seen to serve, as a person decided: {}", services.join(", ")));
+    }
+    for words in left_out(&view.plan) {
+        why.push_str(&format!("; {words}"));
     }
     for (service, copy, of) in copies(view) {
         why.push_str(&format!("; {service} runs {copy}, a copy of {of}, which is INACTIVE"));

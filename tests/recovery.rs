@@ -18,6 +18,10 @@ mod failures;
 mod faults;
 #[path = "recovery/findings.rs"]
 mod findings;
+#[path = "recovery/gone.rs"]
+mod gone;
+#[path = "recovery/hints.rs"]
+mod hints;
 #[path = "recovery/lanes.rs"]
 mod lanes;
 #[path = "recovery/newest.rs"]

@@ -9,6 +9,8 @@ use super::xml::{items, text};
 use super::{Aws, CallError};
 
 pub(super) const API_VERSION: &str = "2016-11-15";
+/// A filter takes two hundred values. `[D]`
+const FILTERED: usize = 200;
 
 /// A security group, as far as a plan looks at it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,21 +82,24 @@ pub struct VpcDns {
 }
 
 impl Aws {
-    /// Security groups by id.
+    /// Those of these security groups, by id, that are there.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn security_groups(&self, ids: &[String]) -> Result<Vec<SecurityGroup>, CallError> {
-        let answer = self.ec2("DescribeSecurityGroups", &ids.join(", "), &numbered("GroupId", ids)).await?;
-        Ok(items(&answer["securityGroupInfo"]).map(security_group).collect())
+        let mut found = Vec::new();
+        for chunk in ids.chunks(FILTERED) {
+            let answer = self.ec2("DescribeSecurityGroups", &chunk.join(", "), &filter("group-id", chunk)).await?;
+            found.extend(items(&answer["securityGroupInfo"]).map(security_group));
+        }
+        Ok(found)
     }
 
-    /// Subnets by id.
+    /// Those of these subnets, by id, that are there.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>, CallError> {
-        let answer = self.ec2("DescribeSubnets", &ids.join(", "), &numbered("SubnetId", ids)).await?;
         let subnet = |found: &Value| Subnet {
             id: text(found, "subnetId"),
             vpc: text(found, "vpcId"),
@@ -102,7 +107,12 @@ impl Aws {
             range: text(found, "cidrBlock"),
             free: text(found, "availableIpAddressCount").parse().ok(),
         };
-        Ok(items(&answer["subnetSet"]).map(subnet).collect())
+        let mut found = Vec::new();
+        for chunk in ids.chunks(FILTERED) {
+            let answer = self.ec2("DescribeSubnets", &chunk.join(", "), &filter("subnet-id", chunk)).await?;
+            found.extend(items(&answer["subnetSet"]).map(subnet));
+        }
+        Ok(found)
     }
 
     /// The route tables of a VPC.
@@ -110,9 +120,7 @@ impl Aws {
     /// # Errors
     /// [`CallError`].
     pub async fn route_tables(&self, vpc: &str) -> Result<Vec<RouteTable>, CallError> {
-        let filter = [("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", vpc)];
-        let parameters: Vec<_> = filter.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let answer = self.ec2("DescribeRouteTables", vpc, &parameters).await?;
+        let answer = self.ec2("DescribeRouteTables", vpc, &filter("vpc-id", &[vpc.to_owned()])).await?;
         Ok(items(&answer["routeTableSet"]).map(route_table).collect())
     }
 
@@ -135,8 +143,10 @@ impl Aws {
     }
 }
 
-fn numbered(name: &str, values: &[String]) -> Vec<(String, String)> {
-    values.iter().enumerate().map(|(index, value)| (format!("{name}.{}", index + 1), value.clone())).collect()
+/// By filter: where one is not there, a request by ids is refused as a whole.
+fn filter(name: &str, values: &[String]) -> Vec<(String, String)> {
+    let values = values.iter().enumerate().map(|(index, value)| (format!("Filter.1.Value.{}", index + 1), value.clone()));
+    std::iter::once(("Filter.1.Name".to_owned(), name.to_owned())).chain(values).collect()
 }
 
 fn security_group(found: &Value) -> SecurityGroup {

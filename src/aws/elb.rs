@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::Witness;
 use super::retry::{certainly_not_applied_and_may_pass, may_pass};
-use super::{Aws, CallError};
+use super::{Aws, CallError, Reason};
+
+/// DescribeTargetGroups and DescribeLoadBalancers take twenty ARNs. `[M]`
+const AT_ONCE: usize = 20;
 
 /// A target group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,13 +81,16 @@ pub struct TargetHealth {
 }
 
 impl Aws {
-    /// Target groups by ARN.
+    /// Those of these target groups, by ARN, that are there.
     ///
     /// # Errors
-    /// [`CallError`]; a group that is not there is one of them.
+    /// [`CallError`].
     pub async fn target_groups(&self, arns: &[String]) -> Result<Vec<TargetGroup>, CallError> {
-        let resource = arns.join(", ");
-        self.retry(may_pass, || self.target_groups_once(&resource, Some(arns), None)).await
+        those_there(arns, async |arns: &[String]| {
+            let resource = arns.join(", ");
+            self.retry(may_pass, || self.target_groups_once(&resource, Some(arns), None)).await
+        })
+        .await
     }
 
     /// The target group of this name; `None` when there is none.
@@ -94,7 +100,7 @@ impl Aws {
     pub async fn target_group_named(&self, name: &str) -> Result<Option<TargetGroup>, CallError> {
         match self.retry(may_pass, || self.target_groups_once(name, None, Some(name))).await {
             Ok(groups) => Ok(groups.into_iter().next()),
-            Err(error) if error.reason == super::Reason::Missing => Ok(None),
+            Err(error) if error.reason == Reason::Missing => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -176,11 +182,15 @@ impl Aws {
         .await
     }
 
-    /// Load balancers by ARN.
+    /// Those of these load balancers, by ARN, that are there.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn load_balancers(&self, arns: &[String]) -> Result<Vec<LoadBalancer>, CallError> {
+        those_there(arns, async |arns: &[String]| self.described_balancers(arns).await).await
+    }
+
+    async fn described_balancers(&self, arns: &[String]) -> Result<Vec<LoadBalancer>, CallError> {
         let resource = arns.join(", ");
         self.retry(may_pass, || async {
             let witness = Witness::default();
@@ -202,7 +212,7 @@ impl Aws {
         .await
     }
 
-    /// Every forwarding rule of a load balancer's listeners.
+    /// Every forwarding rule of a load balancer's listeners; none where it, or the listener, is gone by now.
     ///
     /// # Errors
     /// [`CallError`].
@@ -220,8 +230,12 @@ impl Aws {
                     .await;
                 sent.map_err(|error| CallError::from_sdk("DescribeListeners", load_balancer, &error, witness.transmits()))
             })
-            .await?;
+            .await;
         let mut rules = Vec::new();
+        let listeners = match listeners {
+            Err(error) if error.reason == Reason::Missing => return Ok(rules),
+            listeners => listeners?,
+        };
         for listener in listeners.listeners() {
             let arn = text(listener.listener_arn());
             let answer = self
@@ -230,7 +244,11 @@ impl Aws {
                     let sent = self.elb.describe_rules().listener_arn(&arn).customize().interceptor(witness.clone()).send().await;
                     sent.map_err(|error| CallError::from_sdk("DescribeRules", &arn, &error, witness.transmits()))
                 })
-                .await?;
+                .await;
+            let answer = match answer {
+                Err(error) if error.reason == Reason::Missing => continue,
+                answer => answer?,
+            };
             for rule in answer.rules() {
                 rules.push(ListenerRule {
                     load_balancer: load_balancer.to_owned(),
@@ -245,6 +263,26 @@ impl Aws {
         }
         Ok(rules)
     }
+}
+
+/// What is there of what these ARNs name. ELB refuses a request as a whole for one that is gone: then each is asked for alone.
+async fn those_there<T>(arns: &[String], ask: impl AsyncFn(&[String]) -> Result<Vec<T>, CallError>) -> Result<Vec<T>, CallError> {
+    let mut found = Vec::new();
+    for chunk in arns.chunks(AT_ONCE) {
+        match ask(chunk).await {
+            Err(error) if error.reason == Reason::Missing && chunk.len() == 1 => {}
+            Err(error) if error.reason == Reason::Missing => {
+                for arn in chunk {
+                    match ask(std::slice::from_ref(arn)).await {
+                        Err(error) if error.reason == Reason::Missing => {}
+                        alone => found.extend(alone?),
+                    }
+                }
+            }
+            all => found.extend(all?),
+        }
+    }
+    Ok(found)
 }
 
 /// The values of a rule's condition on `field`; AWS gives them in a new and an old place.

@@ -142,7 +142,7 @@ fn amendment(context: &Context, args: &ResumeArgs) -> Amendment {
 }
 
 /// A blocker that our own rollout under way would give.
-const OUR_OWN: &[&str] = &["deployment-in-flight", "service-unsteady"];
+const OUR_OWN: &[&str] = &["change-unfinished", "deployment-in-flight", "service-unsteady"];
 
 /// AWS may have changed while the run stood still: what would block the remaining stages now, and did not when the run was agreed
 /// to, stops it. Where the runbook does not read as it did when the run was agreed to, this cannot be known, and is said: the run

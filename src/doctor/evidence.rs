@@ -176,7 +176,11 @@ async fn read_patient(aws: &Aws, facts: &Facts, name: String, shared: bool) -> R
     let mut targets = Vec::new();
     for entry in service["loadBalancers"].as_array().into_iter().flatten() {
         let Some(group) = entry["targetGroupArn"].as_str() else { continue };
-        let health = soft(&mut unseen, "elasticloadbalancing:DescribeTargetHealth", aws.target_health(group).await)?;
+        // That a group is gone is known from the plan's facts.
+        let health = match aws.target_health(group).await {
+            Err(error) if error.reason == Reason::Missing => continue,
+            health => soft(&mut unseen, "elasticloadbalancing:DescribeTargetHealth", health)?,
+        };
         targets.extend(health.map(|health| Targets { group: group.to_owned(), port: entry["containerPort"].as_i64(), health }));
     }
     let newest_first = |mut tasks: Vec<Value>| {

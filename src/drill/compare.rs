@@ -179,13 +179,15 @@ fn drop_no_tags(world: &mut Value) {
 
 /// Takes out the run's own copies of INACTIVE revisions; each with the name of its original.
 fn drop_copies(world: &mut Value) -> BTreeMap<String, String> {
-    const RUN: &str = "sidestep:run";
+    const STEP: &str = "sidestep:step";
     let content = |known: &Value| TaskDefinition { body: known["taskDefinition"].clone(), tags: Vec::new() }.content_digest();
     let list = world["ecs"]["taskDefinitions"].as_array().cloned().unwrap_or_default();
     let name = |known: &Value| last(&known["taskDefinition"]["taskDefinitionArn"]).to_owned();
     let inactive = |known: &Value| known["taskDefinition"]["status"] == "INACTIVE";
     let originals: Vec<&Value> = list.iter().filter(|known| inactive(known)).collect();
-    let ours = |known: &&Value| !inactive(known) && entries(&known["tags"]).any(|tag| tag["key"] == RUN);
+    let made_by =
+        |tag: &Value| tag["key"] == STEP && text(&tag["value"]).rsplit('/').next().is_some_and(|step| step.starts_with("copy"));
+    let ours = |known: &&Value| !inactive(known) && entries(&known["tags"]).any(made_by);
     let mut copies = BTreeMap::new();
     for copy in list.iter().filter(ours) {
         if let Some(original) = originals.iter().find(|original| content(original) == content(copy)) {

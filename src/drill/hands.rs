@@ -83,19 +83,31 @@ impl Hands {
         Ok((service, input))
     }
 
-    /// Once the name is there: a service whose environment has it, or an instance under it.
+    /// Once the name is there: a service whose environment has it, or an instance under it. Or, once the shared service runs, a service
+    /// that sends to the address of its task.
     pub(super) fn use_it(&mut self, sim: &Sim, now: Millis, ties: &Ties) -> Result<Value, String> {
+        let way = self.random.u8(..3);
+        let world = sim.with(|state| {
+            state.advance(now);
+            state.save()
+        });
         let listed = self.ask(sim, now, "servicediscovery:ListServices", &json!({}))?;
-        let name = listed["Services"].as_array().into_iter().flatten().find(|name| name["Name"] == *ties.name);
-        let name = name.ok_or("there is no name to use")?;
-        if self.random.bool() {
+        let mut named = listed["Services"].as_array().into_iter().flatten();
+        let name = named.find(|name| name["Name"] == *ties.name).ok_or("there is no name to use");
+        let mut host = ties.host.clone();
+        if way == 2 {
+            host = addresses(&world, &ties.shared).next().ok_or("it runs nowhere")?.to_owned();
+        } else if way == 0 {
+            let name = name?;
             let instance = json!({ "ServiceId": name["Id"], "InstanceId": THEIR_INSTANCE,
                 "Attributes": { "AWS_INSTANCE_IPV4": "192.0.2.7" } });
             return self.ask(sim, now, "servicediscovery:RegisterInstance", &instance);
+        } else {
+            name?;
         }
         let (like, mut input) = self.like(sim, now, ties.services.first().map_or("", String::as_str))?;
         let mut container = input["containerDefinitions"][0].take();
-        container["environment"] = json!([{ "name": "TRACES", "value": format!("http://{}:4318", ties.host) }]);
+        container["environment"] = json!([{ "name": "TRACES", "value": format!("http://{host}:4318") }]);
         (input["family"], input["containerDefinitions"]) = (json!(THEIR_SERVICE), json!([container]));
         let made = self.ask(sim, now, "RegisterTaskDefinition", &input)?;
         let service = json!({ "cluster": self.place.cluster, "serviceName": THEIR_SERVICE, "desiredCount": 1, "launchType": "FARGATE",
@@ -104,11 +116,39 @@ impl Hands {
     }
 }
 
-/// Whether somebody else uses the run's name in this world.
-pub(super) fn others_use_it(world: &Value) -> bool {
-    let mut services = world["ecs"]["services"].as_array().into_iter().flatten();
+/// The addresses of a service's tasks.
+fn addresses<'a>(world: &'a Value, service: &str) -> impl Iterator<Item = &'a str> {
+    let group = format!("service:{service}");
+    let tasks = world["ecs"]["tasks"].as_array().into_iter().flatten();
+    let own = tasks.filter(move |task| task["group"] == *group && task["desiredStatus"] == "RUNNING");
+    let details = own.flat_map(|task| task["attachments"][0]["details"].as_array().into_iter().flatten());
+    details.filter(|detail| detail["name"] == "privateIPv4Address").filter_map(|detail| detail["value"].as_str())
+}
+
+/// How somebody else uses what the run made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// By the name.
+    Name,
+    /// By the address of a task of the shared service.
+    Address,
+}
+
+/// How somebody else uses it in this world.
+pub(super) fn others_use_it(world: &Value, ties: &Ties) -> Option<Use> {
+    let services = || world["ecs"]["services"].as_array().into_iter().flatten();
+    let theirs = services().find(|service| service["serviceName"] == THEIR_SERVICE && service["status"] == "ACTIVE");
+    let definitions = world["ecs"]["taskDefinitions"].as_array().into_iter().flatten();
+    let says = theirs.and_then(|service| {
+        let mut known = definitions.map(|known| &known["taskDefinition"]);
+        let runs = known.find(|known| known["taskDefinitionArn"] == service["taskDefinition"])?;
+        runs["containerDefinitions"][0]["environment"][0]["value"].as_str()
+    });
+    let to_address = |says: &str| addresses(world, &ties.shared).any(|address| says.contains(&format!("//{address}:")));
     let by_name = world["servicediscovery"]["instances"].as_object().into_iter().flat_map(|instances| instances.values());
     let mut instances = by_name.filter_map(Value::as_array).flatten();
-    services.any(|service| service["serviceName"] == THEIR_SERVICE && service["status"] == "ACTIVE")
-        || instances.any(|instance| instance["Id"] == THEIR_INSTANCE)
+    if says.is_some_and(|says| says.contains(&ties.host)) || instances.any(|instance| instance["Id"] == THEIR_INSTANCE) {
+        return Some(Use::Name);
+    }
+    says.is_some_and(to_address).then_some(Use::Address)
 }

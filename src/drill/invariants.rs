@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::hands::Use;
 use crate::model::Runbook;
 use crate::sim::Effect;
 
@@ -37,7 +38,8 @@ pub const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "what-others-use-stays",
-        says: "once the run has looked for users of its name and somebody else uses it, neither the name nor the shared service is touched",
+        says: "once the run has looked for users of what it made and somebody else uses it, by its name or by the address of a task, neither \
+               that name nor the shared service is touched",
         check: what_others_use_stays,
     },
     Invariant {
@@ -78,8 +80,9 @@ pub struct Scene<'a> {
     pub started: usize,
     /// Tokens of the intents in the journal.
     pub tokens: &'a BTreeSet<String>,
-    /// Effects in the ledger when the run last looked for users of its name and there was one of somebody else.
-    pub warned: Option<usize>,
+    /// Effects in the ledger when the run last looked for users of what it made and there was one of somebody else, and how that one uses
+    /// it.
+    pub warned: Option<(usize, Use)>,
     /// What the run has just said of itself, at the end of a process.
     pub said: Option<Said>,
     /// Whether health checks fail without a cause: then a task that was seen to serve may be gone a moment later.
@@ -256,8 +259,10 @@ fn revision_in_use_stays(scene: &Scene<'_>) -> Option<String> {
 
 fn what_others_use_stays(scene: &Scene<'_>) -> Option<String> {
     let shared = format!("/{}", scene.ties.shared);
-    let touched = scene.ledger.iter().skip(scene.warned?).find(|effect| {
-        let name = effect.action == "DeleteService" && effect.resource.contains(":servicediscovery:");
+    let (effects, how) = scene.warned?;
+    let touched = scene.ledger.iter().skip(effects).find(|effect| {
+        // Who sends to an address does not need the name.
+        let name = how == Use::Name && effect.action == "DeleteService" && effect.resource.contains(":servicediscovery:");
         let service = ["DeleteService", "UpdateService"].contains(&effect.action.as_str()) && effect.resource.ends_with(&shared);
         effect.caller == scene.caller && (name || service)
     })?;

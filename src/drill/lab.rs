@@ -128,7 +128,8 @@ fn lost(sums: &Value) -> i64 {
 }
 
 /// A call by another access key, at `now`; AWS's answer. The operation is one of ECS, or has its service before it:
-/// `logs:DeleteLogGroup`, `servicediscovery:RegisterInstance`.
+/// `logs:DeleteLogGroup`, `servicediscovery:RegisterInstance`. Of `elasticloadbalancing`, whose wire is XML, only texts are sent, and
+/// nothing of the answer is given.
 ///
 /// # Errors
 /// AWS's refusal, as text.
@@ -140,14 +141,22 @@ pub fn foreign(sim: &Sim, now: Millis, region: &str, operation: &str, input: &Va
         _ => "AmazonEC2ContainerServiceV20141113",
     };
     let credential = format!("Credential=AKIASOMEBODYEXAMPLE/20250101/{region}/{service}/aws4_request");
+    let is_query = service == "elasticloadbalancing";
     let request = http::Request::post(format!("https://{service}.{region}.amazonaws.com/"))
-        .header("content-type", "application/x-amz-json-1.1")
-        .header("x-amz-target", format!("{prefix}.{operation}"))
-        .header("authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"))
-        .body(bytes::Bytes::from(input.to_string()))
-        .map_err(|error| error.to_string())?;
-    match sim.handle(now, request) {
-        Handled::Respond(answer) if answer.status() == 200 && answer.body().is_empty() => Ok(Value::Null),
+        .header("authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"));
+    let request = if is_query {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("Action", operation).append_pair("Version", "2015-12-01");
+        form.extend_pairs(input.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?))));
+        request.header("content-type", "application/x-www-form-urlencoded").body(bytes::Bytes::from(form.finish()))
+    } else {
+        request
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("{prefix}.{operation}"))
+            .body(bytes::Bytes::from(input.to_string()))
+    };
+    match sim.handle(now, request.map_err(|error| error.to_string())?) {
+        Handled::Respond(answer) if answer.status() == 200 && (is_query || answer.body().is_empty()) => Ok(Value::Null),
         Handled::Respond(answer) if answer.status() == 200 => {
             serde_json::from_slice(answer.body()).map_err(|error| error.to_string())
         }
@@ -375,12 +384,12 @@ impl Lab {
             Ok(plan) => plan,
             Err(error) => return Stop::Error(error),
         };
-        if plan.is_empty() {
-            return Stop::NothingToDo;
-        }
         let blockers: Vec<String> = plan.blockers(&self.accepted).map(|finding| finding.id.clone()).collect();
         if !blockers.is_empty() {
             return Stop::Blocked(blockers);
+        }
+        if plan.is_empty() {
+            return Stop::NothingToDo;
         }
         *self.run.borrow_mut() = Some(id);
         let mut open = match journal.create(&plan, &self.by, self.aws.clock.now(), &self.accepted) {
@@ -468,7 +477,8 @@ impl Lab {
         self.take_back(Extent::default(), true).await
     }
 
-    async fn take_back(&self, extent: Extent, onto_newest: bool) -> Stop {
+    /// The same, so far and in these lanes.
+    pub async fn take_back(&self, extent: Extent, onto_newest: bool) -> Stop {
         let mut open = match self.take_up() {
             Ok(open) => open,
             Err(error) => return Stop::Error(error),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use super::hands::{Hands, Place, others_use_it};
+use super::hands::{Hands, Place, Use, others_use_it};
 use super::invariants::{Said, Scene, Ties, broken};
 use super::weather::{Happening, JournalFault, Life};
 use crate::model::{ClaimChange, Record, RecordBody};
@@ -46,8 +46,8 @@ struct Watch {
     used_since: Option<Millis>,
     /// The run is about to look for users of what it made.
     looking: bool,
-    /// Effects in the ledger when it last did so, where somebody else used it.
-    warned: Option<usize>,
+    /// Effects in the ledger when it last did so, where somebody else used it, and how.
+    warned: Option<(usize, Use)>,
     /// Health checks have failed without a cause.
     unwell: bool,
 }
@@ -165,7 +165,7 @@ impl Watch {
                 state.save()
             });
             let settled = self.used_since.is_some_and(|since| now - since >= SEEN_AFTER);
-            self.warned = (settled && others_use_it(&world)).then(|| sim.effects());
+            self.warned = others_use_it(&world, &self.ties).filter(|_| settled).map(|how| (sim.effects(), how));
         }
     }
 

@@ -544,7 +544,7 @@ impl RunView {
     /// Whether the way back met, in this step, what somebody else made of a service.
     pub fn moved_on(&self, step: &StepId, failure: &Failure) -> bool {
         self.plan.direction == Direction::Back
-            && matches!(failure.kind, FailureKind::Drift | FailureKind::Stuck)
+            && failure.kind == FailureKind::Drift
             && self.plan.step(step).is_some_and(StepPlan::restores)
     }
 

@@ -1,5 +1,7 @@
 //! From facts to a plan.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::checks::{self, Scene};
@@ -9,10 +11,11 @@ use crate::model::{Claim, Direction, Finding, Plan, Problem, RunId, Runbook, Sta
 use crate::runbook::near_miss;
 use crate::stages::claim::if_dead;
 use crate::stages::facts::Facts;
-use crate::stages::findings::{CLAIMED, CREDENTIALS_SHORT_LIVED, Seen};
+use crate::stages::findings::{CHANGE_UNFINISHED, CLAIMED, CREDENTIALS_SHORT_LIVED, Seen};
 use crate::stages::gates::{check_common, common};
 use crate::stages::kind::{Planning, Sketch};
 use crate::stages::registry;
+use crate::stages::subject::Subject;
 
 /// Everything that is wrong with the stages of a runbook.
 pub fn check(runbook: &Runbook) -> Vec<Problem> {
@@ -66,11 +69,9 @@ pub fn check(runbook: &Runbook) -> Vec<Problem> {
     problems
 }
 
-/// Services that runs elsewhere have claimed before this one, where there is anything to do.
-fn claimed(facts: &Facts, run: &RunId, stages: &[StagePlan]) -> Vec<Finding> {
-    if stages.iter().all(|stage| stage.steps().next().is_none() && stage.blocked_by.is_empty()) {
-        return Vec::new();
-    }
+/// Services that runs elsewhere have claimed before this one. Told where nothing is to be done, too: whoever claimed them may be in the
+/// middle of it, or be dead.
+fn claimed(facts: &Facts, run: &RunId) -> Vec<Finding> {
     let found = facts.services.iter().filter_map(|(name, service)| {
         let claim = Claim::in_the_way(&service["tags"], run)?;
         let arn = service["serviceArn"].as_str().unwrap_or_default();
@@ -79,6 +80,34 @@ fn claimed(facts: &Facts, run: &RunId, stages: &[StagePlan]) -> Vec<Finding> {
         Some(CLAIMED.finding(Seen::new(name, found, "two runs would change it at the same time", fix)))
     });
     found.collect()
+}
+
+/// Services that the runbook has nothing to do to, and that do not serve yet as it wants.
+fn unfinished(facts: &Facts, subject: &Subject<'_>, stages: &[StagePlan]) -> Vec<Finding> {
+    let worked_on = |name: &str| stages.iter().flat_map(StagePlan::steps).any(|step| step.params["service"] == name);
+    let shared = subject.shared.iter().map(|shared| shared.name.as_str());
+    let named: BTreeSet<&str> = subject.moved.keys().map(String::as_str).chain(shared).filter(|name| !worked_on(name)).collect();
+    let of = |name: &str| {
+        let service = facts.services.get(name)?;
+        let count = |member: &str| service[member].as_u64().unwrap_or(0);
+        let deployments = service["deployments"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let states: Vec<&str> = deployments.iter().filter_map(|deployment| deployment["rolloutState"].as_str()).collect();
+        let (running, desired) = (count("runningCount"), count("desiredCount"));
+        let tasks = format!("{running} of {desired} tasks run");
+        let found = if states.contains(&"FAILED") {
+            format!("its last rollout failed; {tasks}")
+        } else if deployments.len() > 1 || states.contains(&"IN_PROGRESS") {
+            format!("a rollout of it is under way; {tasks}")
+        } else if running < desired {
+            tasks
+        } else {
+            return None;
+        };
+        let look = format!("aws ecs describe-services --cluster {} --services {name}", facts.cluster);
+        let fix = format!("wait until `{look}` shows one COMPLETED deployment; `sidestep doctor` says why if it does not come");
+        Some(CHANGE_UNFINISHED.finding(Seen::new(name, found, "what rests on it is not done before it serves", fix)))
+    };
+    named.into_iter().filter_map(of).collect()
 }
 
 /// Credentials that end before a run that takes `expected` seconds would.
@@ -118,7 +147,8 @@ pub fn make(runbook: &Runbook, facts: &Facts, run: &RunId) -> Plan {
     let Planning { mut findings, closing: mut values, .. } = planning;
     estimate::expect(facts, &mut stages);
     let outlook = estimate::outlook(facts, &subject, &stages);
-    findings.splice(..0, claimed(facts, run, &stages).into_iter().chain(short_lived(facts, outlook.seconds)));
+    let unfinished = unfinished(facts, &subject, &stages);
+    findings.splice(..0, claimed(facts, run).into_iter().chain(unfinished).chain(short_lived(facts, outlook.seconds)));
     // Where nothing is left to do, what the variables say matters no more.
     if stages.iter().any(|stage| stage.steps().next().is_some()) {
         let declared = runbook.findings.iter().filter(|declared| declared.holds);

@@ -6,6 +6,7 @@ pub mod checks;
 mod closing;
 mod estimate;
 mod inventory;
+mod left_out;
 mod make;
 mod newest;
 mod observe;
@@ -19,6 +20,7 @@ mod users;
 
 pub use crate::stages::findings::CLAIMED;
 pub use inventory::inventory;
+pub use left_out::{leave_out, left_out};
 pub use make::{check, make};
 pub use newest::{MOVED_ON, Newest, read_newest};
 pub use observe::{observe, observe_what_may_be, permits};

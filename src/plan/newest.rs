@@ -73,7 +73,7 @@ pub async fn read_newest(aws: &Aws, view: &RunView, extent: &Extent) -> Result<N
     let mut newest = Newest::new();
     for (name, updates) in updates {
         let Some(last) = updates.last() else { continue };
-        let moved_on = look(aws, name, &updates, &mutations).await;
+        let moved_on = look(aws, name, &updates, view).await;
         let moved_on = moved_on.map_err(|error| (last.step.id.clone(), in_words(error)))?;
         newest.extend(moved_on.map(|moved_on| (name.to_owned(), moved_on)));
     }
@@ -88,7 +88,7 @@ fn in_words(error: StepError) -> Failure {
     }
 }
 
-async fn look(aws: &Aws, name: &str, updates: &[&Mutation], all: &[&Mutation]) -> Result<Option<MovedOn>, StepError> {
+async fn look(aws: &Aws, name: &str, updates: &[&Mutation], view: &RunView) -> Result<Option<MovedOn>, StepError> {
     let (Some(first), Some(last)) = (updates.first(), updates.last()) else { return Ok(None) };
     let cluster = last.step.params["cluster"].as_str().unwrap_or_default();
     let found = aws.service(cluster, name).await?.filter(|service| service["status"] == "ACTIVE");
@@ -115,7 +115,7 @@ async fn look(aws: &Aws, name: &str, updates: &[&Mutation], all: &[&Mutation]) -
         changes.push(changed("taskDefinition".to_owned(), Some(json!(short_name(runs))), json!(short_name(recorded))));
         Revision::Existing(recorded.to_owned())
     } else {
-        take_back(aws, &definition, inverse(updates, all), &mut changes).await?
+        take_back(aws, &definition, inverse(updates, view), &mut changes).await?
     };
     let set = lists(updates, &found, &mut changes);
     Ok(Some(MovedOn {
@@ -146,14 +146,12 @@ fn same(member: &str, wanted: &Value, service: &Value) -> bool {
 }
 
 /// The inverses of the edits behind the updates, the last first. An edit was made from what its update replaced.
-fn inverse(updates: &[&Mutation], all: &[&Mutation]) -> Vec<Edit> {
+fn inverse(updates: &[&Mutation], view: &RunView) -> Vec<Edit> {
     let mut inverse = Vec::new();
     let mut seen = Vec::new();
-    for mutation in all.iter().rev().filter(|mutation| mutation.step.action == REGISTER_EDITED) {
-        let Some(made) = mutation.output.as_ref().map(|output| &output["taskDefinition"]) else { continue };
-        let used = updates.iter().find(|update| set_of(update)["taskDefinition"] == *made && update.intent["mode"] == "update");
-        let Some(of) = used.and_then(|update| update.intent["replaced"]["taskDefinition"].as_str()) else { continue };
-        let edits: Vec<Edit> = serde_json::from_value(mutation.step.params["edits"].clone()).unwrap_or_default();
+    for update in updates.iter().rev().filter(|update| update.intent["mode"] == "update") {
+        let Some(of) = update.intent["replaced"]["taskDefinition"].as_str() else { continue };
+        let edits = edits_behind(update, view);
         // A stage that was done twice, amended in between, made the same edit twice.
         for edit in edits.iter().rev().filter(|edit| !seen.contains(*edit)) {
             inverse.extend(edit.inverse(of));
@@ -161,6 +159,22 @@ fn inverse(updates: &[&Mutation], all: &[&Mutation]) -> Vec<Edit> {
         seen.extend(edits);
     }
     inverse
+}
+
+/// The edits that made the revision of an update: of the registration that stands; or, where that is undone and the update is not, for a
+/// person left it as it is, of the step in the plan.
+fn edits_behind(update: &Mutation, view: &RunView) -> Vec<Edit> {
+    let made = &set_of(update)["taskDefinition"];
+    let registered = |mutation: &&Mutation| {
+        mutation.step.action == REGISTER_EDITED && mutation.output.as_ref().is_some_and(|output| output["taskDefinition"] == *made)
+    };
+    let stands = view.mutations.iter().find(registered).map(|mutation| &mutation.step);
+    let planned = || {
+        let mut steps = view.forward.steps().filter(|(stage, lane, _)| stage.id == update.stage && lane.target == update.target);
+        steps.find(|(_, _, step)| step.action == REGISTER_EDITED && step.params["copyOf"].is_null()).map(|(_, _, step)| step)
+    };
+    let step = stands.or_else(planned);
+    step.and_then(|step| serde_json::from_value(step.params["edits"].clone()).ok()).unwrap_or_default()
 }
 
 /// Tries the edits on what is found.

@@ -6,7 +6,7 @@
 //! | 1 | in a stage, or for a target, that stays | none |
 //! | 2 | its outcome is not known | none: it must be settled first, which the engine does before it asks for this plan |
 //! | 3 | several updates of one service in one stage | one: back to what the first of them replaced |
-//! | 4 | an update of a service that this run created and that goes as well | only its registry is detached, and nobody waits for a rollout of it |
+//! | 4 | an update of a service that this run created and that goes as well | it leaves its registry and runs no task any more, and nobody waits for a rollout of it; before that it is looked at whether anybody else uses it |
 //! | 5 | a redeploy | none: it replaced nothing |
 //! | 6 | an update of a service that has moved on since, where the operator asked for it | one for all of them, on what the service runs now ([`super::newest`]) |
 //! | 7 | a revision that an earlier way back registered and that nothing runs | it is deregistered |
@@ -89,7 +89,12 @@ pub fn undo(view: &RunView, extent: &Extent, newest: &Newest, returns: &Returns)
             Some(moved_on) => lane.add_onto_newest(mutation, moved_on, &ways.serving),
             None => lane.add(mutation, &mut ways, earlier_update),
         }
-        if let Some(look) = own.look(mutation) {
+        // An update of a service that goes stops its tasks already.
+        let stops = mutations
+            .iter()
+            .find(|made| mutation.step.action == UPDATE && made.step.action == CREATE && service(made) == service(mutation));
+        let at_the_service = stops.and_then(|created| own.look(created)).map(|look| UndoStep { name: "unused-service", ..look });
+        for look in [at_the_service, own.look(mutation)].into_iter().flatten() {
             lane.begin_with(look);
         }
     }
@@ -294,16 +299,18 @@ impl LaneOfUndo {
     }
 }
 
-/// A service that goes anyway is only taken out of its registry, so that the name can go first: its other settings do not
-/// matter any more, and a rollout of it need not (and, with a broken image, could not) complete.
+/// A service that goes anyway is taken out of its registry, so that the name can go first, and runs no task any more: a rollout of it
+/// without the registry need not complete, and with a broken image could not, so that the old tasks would stay registered. Its other
+/// settings do not matter.
 fn detach_only(steps: &mut Vec<UndoStep>) {
     steps.retain(|step| step.class == StepClass::Mutation && step.params["set"].get("serviceRegistries").is_some());
     for step in steps {
         let registries = step.params["set"]["serviceRegistries"].clone();
-        step.params["set"] = json!({ "serviceRegistries": registries });
+        step.params["set"] = json!({ "serviceRegistries": registries, "desiredCount": 0 });
         step.params["expect"] = json!({});
         step.params["orGone"] = json!(true);
-        step.title = format!("take {} out of its service registry", step.params["service"].as_str().unwrap_or_default());
+        let name = step.params["service"].as_str().unwrap_or_default();
+        step.title = format!("take {name} out of its service registry, and to 0 tasks");
     }
 }
 

@@ -1,11 +1,12 @@
 //! Before the way back takes away what others may have come to use, it looks whether they do. The look stands first in its lane, for
-//! already the steps that prepare the deletion (scaling to zero, leaving the registry) would hurt them.
+//! already the steps that prepare the deletion (scaling to zero, leaving the registry) would hurt them. The journal says what is the
+//! run's own; by what others know it, the look reads from the account.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::undo::CREATE;
+use super::undo::{CREATE, UPDATE};
 use crate::model::{Direction, Mutation, RunView, StepClass};
 use crate::stages::step::UndoStep;
 
@@ -18,6 +19,10 @@ pub struct Own {
     cluster: String,
     services: BTreeSet<String>,
     hosts: BTreeSet<String>,
+    /// Ids of its Cloud Map services.
+    names: BTreeSet<String>,
+    /// ARNs of the target groups that it put its services in.
+    groups: BTreeSet<String>,
     streams: BTreeSet<String>,
 }
 
@@ -33,7 +38,15 @@ impl Own {
         Self {
             cluster: view.plan.target.cluster.clone(),
             services: of(CREATE).filter_map(|mutation| mutation.step.params["service"].as_str()).map(str::to_owned).collect(),
-            hosts: of(NAME).map(|mutation| mutation.target.clone()).collect(),
+            // The names that the plan would give count too: a copy of the journal may be older than they are.
+            hosts: of(NAME).map(|mutation| mutation.target.clone()).chain(planned_names(view)).collect(),
+            names: of(NAME).filter_map(|mutation| mutation.output.as_ref()?["serviceId"].as_str().map(str::to_owned)).collect(),
+            groups: of(CREATE)
+                .map(|mutation| &mutation.step.params["input"])
+                .chain(of(UPDATE).map(|mutation| &mutation.step.params["set"]))
+                .flat_map(|params| params["loadBalancers"].as_array().into_iter().flatten())
+                .filter_map(|entry| entry["targetGroupArn"].as_str().map(str::to_owned))
+                .collect(),
             streams: containers.filter_map(streams).collect(),
         }
     }
@@ -56,6 +69,9 @@ impl Own {
             "logGroup" => params["streams"] = json!(self.streams),
             _ => params["hosts"] = json!(self.hosts),
         }
+        if member == "service" {
+            (params["names"], params["groups"]) = (json!(self.names), json!(self.groups));
+        }
         Some(UndoStep {
             name: "unused",
             action: "aws.look-for-users",
@@ -66,6 +82,12 @@ impl Own {
             inputs: Vec::new(),
         })
     }
+}
+
+/// The host names of the plan's Cloud Map services.
+fn planned_names(view: &RunView) -> impl Iterator<Item = String> {
+    let lanes = view.forward.lanes().filter(|(_, lane)| lane.steps.iter().any(|step| step.action == NAME));
+    lanes.map(|(_, lane)| lane.target.clone())
 }
 
 /// What the names of a container's log streams begin with.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::gone::Gone;
 pub use super::permits::{Permission, Purpose, Resource, Roles, changes_services};
 use crate::aws::task_definition::TaskDefinition;
 use crate::aws::{Decision, ListenerRule, LoadBalancer, RouteTable, Scaling, SecurityGroup, Subnet, TargetGroup, VpcDns};
@@ -69,6 +70,8 @@ pub struct Facts {
     pub names: BTreeMap<(String, String), Value>,
     /// Target groups by ARN.
     pub target_groups: BTreeMap<String, TargetGroup>,
+    /// What services name and what is not there.
+    pub gone: Gone,
     /// Load balancers of those target groups.
     pub load_balancers: BTreeMap<String, LoadBalancer>,
     /// Their forwarding rules.

@@ -74,6 +74,11 @@ impl FindingKind {
 /// Another run has claimed a service.
 pub const CLAIMED: FindingKind =
     FindingKind::must_repair("claimed", "another run has claimed a service that this one would change");
+/// "Already so" is said of what serves, not of what ECS was asked for.
+pub const CHANGE_UNFINISHED: FindingKind = FindingKind::must_repair(
+    "change-unfinished",
+    "what the runbook wants of a service is asked of ECS already, and it is not so yet: a rollout is under way, or tasks are missing",
+);
 /// The credentials end too soon.
 pub const CREDENTIALS_SHORT_LIVED: FindingKind =
     FindingKind::warning("credentials-short-lived", "the credentials end before the run is expected to");
@@ -106,8 +111,10 @@ pub const SIDECAR_NEEDED: FindingKind = FindingKind::must_repair(
 pub const SIDECAR_REGISTERED: FindingKind =
     FindingKind::must_repair("sidecar-registered", "the service's registry names the sidecar's container");
 /// No target group of that name.
-pub const TARGET_GROUP_MISSING: FindingKind =
-    FindingKind::must_repair("target-group-missing", "there is no target group of the runbook's name");
+pub const TARGET_GROUP_MISSING: FindingKind = FindingKind::must_repair(
+    "target-group-missing",
+    "there is no target group of the runbook's name, or the sidecar's was deleted",
+);
 /// No entry to find the target group through.
 pub const TARGET_GROUP_UNKNOWN: FindingKind = FindingKind::must_repair(
     "target-group-unknown",
@@ -141,6 +148,7 @@ pub const PATH_UNKNOWN: FindingKind = FindingKind::blocker(
 /// All of the above.
 pub const ALL: &[&FindingKind] = &[
     &CLAIMED,
+    &CHANGE_UNFINISHED,
     &CREDENTIALS_SHORT_LIVED,
     &NAME_FOREIGN,
     &NAMESPACE_MISSING,

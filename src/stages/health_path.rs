@@ -109,7 +109,10 @@ impl StageKind for HealthPath {
         let settings: Settings = checked(decl);
         let groups = groups(&settings, planning.facts);
         if groups.is_empty() {
-            let words = format!("no service has a load-balancer entry of container `{}`", settings.sidecar);
+            let words = format!(
+                "no service has a load-balancer entry of container `{}` with a target group that is there",
+                settings.sidecar
+            );
             let fix = format!("name the sidecar's container with {}", decl.setting("/sidecar"));
             let name = settings.services.first().cloned().unwrap_or_default();
             planning.raise(&TARGET_GROUP_UNKNOWN, Seen::new(&name, words, "whose health checks to change is not known", fix));

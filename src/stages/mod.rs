@@ -11,6 +11,7 @@ pub mod edit;
 pub mod facts;
 pub mod findings;
 pub mod gates;
+pub mod gone;
 mod health_path;
 pub mod kind;
 mod log_group;

@@ -160,7 +160,10 @@ pub fn updates(wants: &mut Wants, service: &str) {
     // The way forward does so for its plan.
     wants.allow(&[Purpose::Rollback], &["ecs:ListTasks"], &Resource::InCluster);
     wants.allow(&[Purpose::Rollback], &["ecs:DescribeTasks"], &Resource::Tasks);
-    wants.allow(&[Purpose::Rollback], &["elasticloadbalancing:DescribeTargetHealth"], &Resource::Any);
+    let balancer = ["elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth"];
+    wants.allow(&[Purpose::Rollback], &balancer, &Resource::Any);
+    // What it is to be registered with again may be gone.
+    wants.allow(&[Purpose::Rollback], &["servicediscovery:GetService"], &Resource::Names);
     looks_back(wants);
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::facts::{self, Facts, Wants};
 use super::findings::{SERVICE_DRAINING, SERVICE_FOREIGN, Seen, TARGET_GROUP_MISSING, TARGET_GROUP_UNKNOWN};
+use super::gone::spoken;
 use super::kind::{
     Created, Known, LaneBuilder, Planning, Seconds, StageKind, checked, later, place, settings, stage_plan, usual_rollout, wanted,
 };
@@ -213,9 +214,20 @@ fn find_target_group(settings: &Settings, balancer: &LoadBalancer, facts: &Facts
     }
     let entry = |service: &str, container: &str| {
         let list = facts.services.get(service)?["loadBalancers"].as_array()?;
-        list.iter().find(|entry| entry["containerName"] == container)?["targetGroupArn"].as_str().map(str::to_owned)
+        let group = list.iter().find(|entry| entry["containerName"] == container)?["targetGroupArn"].as_str();
+        // Nothing can be put into one that was deleted.
+        group.filter(|arn| !facts.gone.target_groups.contains(*arn)).map(str::to_owned)
     };
     entry(&settings.like_service, &balancer.from_sidecar).or_else(|| entry(&settings.name, &balancer.container_name))
+}
+
+/// The entry through which the target group would be found, with its service, where that group was deleted.
+fn lost_entry(settings: &Settings, balancer: &LoadBalancer, facts: &Facts) -> Option<(String, Value)> {
+    let pairs = [(&settings.like_service, &balancer.from_sidecar), (&settings.name, &balancer.container_name)];
+    pairs.into_iter().find_map(|(service, container)| {
+        let lost = facts.gone.balancers(facts.services.get(service)?).lost;
+        lost.into_iter().find(|entry| entry["containerName"] == **container).map(|entry| (service.clone(), entry))
+    })
 }
 
 /// The same; a finding says that there is none.
@@ -228,6 +240,15 @@ fn target_group(decl: &StageDecl, settings: &Settings, balancer: &LoadBalancer, 
         let words = format!("there is no target group `{}`", balancer.target_group);
         let fix = format!("name an existing one with {}", decl.setting("/load_balancer/target_group"));
         planning.raise(&TARGET_GROUP_MISSING, Seen::new(&balancer.target_group, words, "the UI would not be reachable", fix));
+        return None;
+    }
+    if let Some((service, entry)) = lost_entry(settings, balancer, planning.facts) {
+        let words = format!("service `{service}` has the load-balancer entry {}: that target group was deleted", spoken(&[entry]));
+        let fix = format!(
+            "make a target group, and name it: write target_group = \"NAME\" instead of from_sidecar, in the load_balancer block of stage `{}`",
+            decl.id
+        );
+        planning.raise(&TARGET_GROUP_MISSING, Seen::new(&service, words, "the shared service could not join it", fix));
         return None;
     }
     let words = format!("service `{}` has no load-balancer entry of container `{}`", settings.like_service, balancer.from_sidecar);

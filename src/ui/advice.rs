@@ -4,14 +4,16 @@
 use serde_json::Value;
 
 use super::text::shell_word;
-use crate::model::{AWAIT_LINES, AWAIT_SERVING, Direction, Failure, FailureKind, RunView, StepId, StepPlan};
+use crate::model::{AWAIT_LINES, AWAIT_SERVING, Adoption, Direction, Extent, Failure, FailureKind, RunView, StepId, StepPlan};
 
 /// The choices, each with its exact command; nothing for trouble that leaves only one way.
 pub fn after_trouble(view: &RunView, step: &StepId, trouble: &Failure) -> Option<Vec<String>> {
-    let run = &view.id;
+    let (run, to) = (&view.id, so_far(view));
     let first = match (trouble.kind, view.plan.direction) {
         (FailureKind::Drift, Direction::Forward) => return Some(after_drift(view)),
         (FailureKind::Drift, Direction::Back) => "what was found is as this run left it again",
+        // Where it is to go back to is looked at anew.
+        (FailureKind::Stuck | FailureKind::Rejected, Direction::Back) if view.plan.step(step).is_some_and(StepPlan::restores) => "",
         (FailureKind::Stuck, Direction::Back) => "what is in the way is gone",
         (FailureKind::Rollout | FailureKind::Deadline, Direction::Back)
             if view.plan.step(step).is_some_and(|planned| planned.action == AWAIT_SERVING) =>
@@ -20,13 +22,53 @@ pub fn after_trouble(view: &RunView, step: &StepId, trouble: &Failure) -> Option
         }
         _ => return None,
     };
-    let mut next = vec![format!("when {first}, run `sidestep rollback {run}`")];
+    let mut next = vec![match first {
+        "" => format!("to plan the way back anew, to what is there now, run `sidestep rollback {run}{to}`"),
+        first => format!("when {first}, run `sidestep rollback {run}{to}`"),
+    }];
     if view.moved_on(step, trouble) {
-        next.push(format!("to take only this run's changes back, on what runs now, run `sidestep rollback {run} --onto-newest`"));
+        let newest = format!("sidestep rollback {run}{to} --onto-newest");
+        next.push(format!("to take only this run's changes back, on what runs now, run `{newest}`"));
     }
-    next.push(format!("to leave it and undo the rest, run `sidestep rollback {run} --skip {step} --reason \"…\"`"));
-    next.push(format!("to give the run up as it stands, run `sidestep abandon {run} --reason \"…\"`"));
+    next.push(leave(view, step));
+    next.push(give_up(view));
     Some(next)
+}
+
+/// The options that say how far the run goes back; none for all the way.
+fn so_far(view: &RunView) -> String {
+    let Adoption::Rollback(extent) = &view.adoption else { return String::new() };
+    let to = extent.to.iter().map(|stage| format!(" --to {stage}"));
+    to.chain(extent.lanes.iter().map(|lane| format!(" --lane {}", shell_word(lane)))).collect()
+}
+
+fn leave(view: &RunView, step: &StepId) -> String {
+    format!("to leave it and undo the rest, run `sidestep rollback {} --skip {step} --reason \"…\"`", view.id)
+}
+
+fn give_up(view: &RunView) -> String {
+    format!("to give the run up as it stands, run `sidestep abandon {} --reason \"…\"`", view.id)
+}
+
+/// How to go on where a way back cannot be planned: `other` is one that can be, and what the way back stopped at before can be left.
+pub fn no_way_back(view: &RunView, other: Option<&Extent>) -> Vec<String> {
+    let run = &view.id;
+    let mut next: Vec<String> = Vec::new();
+    next.extend(other.map(|extent| match &extent.to {
+        Some(stage) => format!("to go back as far as that leads, run `sidestep rollback {run} --to {stage}`"),
+        None => format!("to go back to the start instead, run `sidestep rollback {run}`"),
+    }));
+    if view.goes_back() {
+        next.extend(view.troubled().map(|(step, _)| leave(view, &step.id)));
+    }
+    if view.went_back_to().is_some() {
+        next.push(format!("to go forward again, run `sidestep resume {run}`"));
+    }
+    match view.ended {
+        Some(_) => next.push(format!("to leave it as it is, and see what the run did, run `sidestep report {run}`")),
+        None => next.push(give_up(view)),
+    }
+    next
 }
 
 /// Forward, what is there is not what was planned from.

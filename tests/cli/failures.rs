@@ -58,7 +58,7 @@ fn an_image_that_cannot_be_pulled_is_replaced_by_an_amendment() {
     hint: to go back, run `sidestep rollback RUN`
     hint: to see what most likely lies behind it, run `sidestep doctor --run RUN`
     "#);
-    assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
+    assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @"
     run RUN: jaeger-sidecar-to-shared
       status        stopped
       environment   staging, account 111122223333, us-west-2
@@ -78,14 +78,14 @@ fn an_image_that_cannot_be_pulled_is_replaced_by_an_amendment() {
               3 tasks stopped: CannotPullContainerError: pull image manifest has been retried 1 time(s):
                 failed to resolve ref docker.io/jaegertracing/all-in-one:1.99:
                 docker.io/jaegertracing/all-in-one:1.99: not found
-          · wait until nexus-ai-jaeger-staging's own task is healthy on 16686
+          · see that nexus-ai-jaeger-staging serves
       · 4/6 register-dns              not begun
       · 5/6 retarget-api-env          not begun
       · 6/6 strip-sidecar             not begun
 
     hint: when the cause is repaired, run `sidestep resume RUN`
     hint: to undo what was done, run `sidestep rollback RUN`
-    "#);
+    ");
     let ran = desk.call(&["resume", "--yes", "--var", "jaeger_image=jaegertracing/all-in-one:1.60"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let amended = ran.err.lines().find(|line| line.starts_with("Amended:")).expect("the amendment is named");

@@ -133,7 +133,7 @@ fn a_plan_shows_what_is_created() {
           networkConfiguration: "as nexus-ai-api-staging"
         change  create service nexus-ai-jaeger-staging
         read    wait for the rollout of nexus-ai-jaeger-staging (up to T)
-        read    wait until nexus-ai-jaeger-staging's own task is healthy on 16686 (up to T)
+        read    see that nexus-ai-jaeger-staging serves (up to T)
         undo    takes the service to 0 tasks and deletes it if the run created it; what it kept in
                 memory goes with it
     "#);
@@ -153,6 +153,7 @@ fn a_plan_shows_what_is_changed_and_changes_nothing() {
         change  create the name jaeger.nexus-ai.local
         change  register nexus-ai-jaeger-staging under the name
         read    wait for the rollout of nexus-ai-jaeger-staging (up to T)
+        read    see that nexus-ai-jaeger-staging serves (up to T)
         read    wait until the name answers (up to T)
         undo    detaches the service, waits until no instance is left, and deletes the name if the run
                 created it
@@ -167,6 +168,7 @@ fn a_plan_shows_what_is_changed_and_changes_nothing() {
         read    check that nothing else changed
         change  point nexus-ai-api-staging at the shared service
         read    wait for the rollout of nexus-ai-api-staging (up to T)
+        read    see that nexus-ai-api-staging serves (up to T)
         read    see that spans arrive
         undo    puts each service back on the revision that it runs now: one rollout
 
@@ -181,12 +183,13 @@ fn a_plan_shows_what_is_changed_and_changes_nothing() {
         read    check that nothing else changed
         change  update nexus-ai-api-staging: the container and its load-balancer entry go together
         read    wait for the rollout of nexus-ai-api-staging (up to T)
+        read    see that nexus-ai-api-staging serves (up to T)
         read    wait until no sidecar is left in the target group (up to T)
         undo    puts each service back on its revision and load-balancer entries in one update; what the
                 sidecars kept in memory is gone for good
 
     Outlook
-      takes     about 9 min and 194 AWS calls, where nothing is in the way
+      takes     about 9 min and 200 AWS calls, where nothing is in the way
       freed     whatever 2 sidecars use of nexus-ai-api-staging, whose tasks keep their size (4096 CPU
                 units, 8192 MiB); they reserve nothing
       taken     1024 CPU units and 2048 MiB by nexus-ai-jaeger-staging (1 task)
@@ -237,7 +240,7 @@ fn forth_and_back() {
 fn forth(desk: &Desk) {
     let ran = desk.end(desk.live(&["run", "--yes"]));
     assert_eq!(ran.code, Some(0), "{}", ran.err);
-    assert_snapshot!(desk.steps(&ran), @r#"
+    assert_snapshot!(desk.steps(&ran), @"
     stage 1/6 create-log-group
       ✓ create log group /ecs/nexus-ai-jaeger-staging
       ✓ keep its logs 7 days
@@ -247,11 +250,12 @@ fn forth(desk: &Desk) {
     stage 3/6 create-service
       ✓ create service nexus-ai-jaeger-staging
       ✓ wait for the rollout of nexus-ai-jaeger-staging
-      ✓ wait until nexus-ai-jaeger-staging's own task is healthy on 16686
+      ✓ see that nexus-ai-jaeger-staging serves
     stage 4/6 register-dns
       ✓ create the name jaeger.nexus-ai.local
       ✓ register nexus-ai-jaeger-staging under the name
       ✓ wait for the rollout of nexus-ai-jaeger-staging
+      ✓ see that nexus-ai-jaeger-staging serves
       ✓ wait until the name answers
     stage 5/6 retarget-api-env
       ✓ look whether spans flow now
@@ -259,15 +263,17 @@ fn forth(desk: &Desk) {
       ✓ check that nothing else changed
       ✓ point nexus-ai-api-staging at the shared service
       ✓ wait for the rollout of nexus-ai-api-staging
+      ✓ see that nexus-ai-api-staging serves
       ✓ see that spans arrive
     stage 6/6 strip-sidecar
       ✓ register a revision of nexus-ai-api-staging without jaeger
       ✓ check that nothing else changed
       ✓ update nexus-ai-api-staging: the container and its load-balancer entry go together
       ✓ wait for the rollout of nexus-ai-api-staging
+      ✓ see that nexus-ai-api-staging serves
       ✓ wait until no sidecar is left in the target group
     run RUN done: all stages are done
-    "#);
+    ");
     assert_snapshot!(desk.ending(&ran), @r#"
     exit 0
     Summary of run RUN: 6 of 6 stages done in T
@@ -375,18 +381,21 @@ fn over(desk: &Desk) {
 fn back(desk: &Desk) {
     let ran = desk.call(&["rollback", &desk.run_id(), "--yes"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
-    assert_snapshot!(desk.steps(&ran), @r#"
+    assert_snapshot!(desk.steps(&ran), @"
     undo 1/6 strip-sidecar
       ✓ restore nexus-ai-api-staging to nexus-ai-api-staging:3
       ✓ wait until nexus-ai-api-staging is steady on nexus-ai-api-staging:3
+      ✓ see that nexus-ai-api-staging serves as before
       ✓ deregister nexus-ai-api-staging:4
     undo 2/6 retarget-api-env
       ✓ restore nexus-ai-api-staging to nexus-ai-api-staging:2
       ✓ wait until nexus-ai-api-staging is steady on nexus-ai-api-staging:2
+      ✓ see that nexus-ai-api-staging serves as before
       ✓ deregister nexus-ai-api-staging:3
     undo 3/6 register-dns
       ✓ look whether anybody else uses the name jaeger.nexus-ai.local
-      ✓ take nexus-ai-jaeger-staging out of its service registry
+      ✓ look whether anybody else uses service nexus-ai-jaeger-staging
+      ✓ take nexus-ai-jaeger-staging out of its service registry, and to 0 tasks
       ✓ wait until nothing is registered under jaeger
       ✓ delete Cloud Map service jaeger
     undo 4/6 create-service
@@ -401,7 +410,7 @@ fn back(desk: &Desk) {
       ✓ look whether anybody else uses log group /ecs/nexus-ai-jaeger-staging
       ✓ delete log group /ecs/nexus-ai-jaeger-staging
     run RUN rolled back: rolled back to the start
-    "#);
+    ");
     assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
     run RUN: jaeger-sidecar-to-shared
       status        rolled back: rolled back to the start

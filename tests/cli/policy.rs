@@ -28,8 +28,8 @@ fn stdout_is_the_policy_and_stderr_what_there_is_to_say() {
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     let ran = desk.end(command);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
-    assert_snapshot!(ran.err, @r"
-    For plan, run, rollback of runbook jaeger-sidecar-to-shared in any account, Region us-west-2, cluster nexus-ai-cluster-staging: 5038 characters.
+    assert_snapshot!(ran.err, @"
+    For plan, run, rollback of runbook jaeger-sidecar-to-shared in any account, Region us-west-2, cluster nexus-ai-cluster-staging: 5057 characters.
     Nothing was read of the account (`--live` reads it), so:
       - the log groups of the services that change are not known: their last lines cannot be shown
       - the namespace's hosted zone is not known: any may be read
@@ -75,8 +75,8 @@ fn the_account_narrows_it() {
     let desk = Desk::new();
     let ran = desk.end(desk.live(&["policy", "--live", "--var", "open_otlp_ports=true"]));
     assert_eq!(ran.code, Some(0), "{}", ran.err);
-    assert_snapshot!(ran.err, @r"
-    For plan, run, rollback of runbook jaeger-sidecar-to-shared in account 111122223333, Region us-west-2, cluster nexus-ai-cluster-staging: 6518 characters.
+    assert_snapshot!(ran.err, @"
+    For plan, run, rollback of runbook jaeger-sidecar-to-shared in account 111122223333, Region us-west-2, cluster nexus-ai-cluster-staging: 6537 characters.
     A managed policy holds 6144 characters: attach this one to a role as an inline policy (10240 in all), or make two of it with `--for run` and `--for rollback`.
     ");
     let printed = policy(&ran.out);

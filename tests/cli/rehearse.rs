@@ -141,8 +141,8 @@ fn the_run_repairs_what_stands_in_its_way_where_it_may() {
 fn a_crash_can_be_tried_alone() {
     let ran = rehearse(&["--faults", "crashes", "--point", "200"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
-    assert_snapshot!(ran.out, @r"
-    The way there: point 200 (BeforeRequest CreateService, after 15 commits), in register-dns
+    assert_snapshot!(ran.out, @"
+    The way there: point 200 (BeforeRequest DescribeTaskDefinition, after 13 commits), in create-service
 
     all 2 tries ended as they must: as without the crash, or back at the start
     ");

@@ -24,21 +24,25 @@ fn a_rollback_that_is_stuck_names_what_is_left_and_skips_it_when_told() {
     let ran = desk.call(&["rollback", &desk.run_id(), "--yes"]);
     assert_snapshot!(desk.ending(&ran), @r#"
     exit 8
-    Summary of run RUN: 3 of 6 stages undone in T
+    Summary of run RUN: 2 of 6 stages undone in T
       ✓ 1/6 strip-sidecar             undone  (T)
       ✓ 2/6 retarget-api-env          undone  (T)
-      ✓ 3/6 register-dns              undone  (T)
-      ✗ 4/6 create-service            not undone: `look whether anybody else uses service
+      ✗ 3/6 register-dns              not undone: `look whether anybody else uses service
             nexus-ai-jaeger-staging` stopped: somebody else uses service nexus-ai-jaeger-staging by now
+      · 4/6 create-service            not run: register-dns is not undone
       · 5/6 register-task-definition  not run: create-service is not undone
       · 6/6 create-log-group          not run: register-task-definition is not undone
-    error: stage 4/6 `create-service` cannot be undone: somebody else uses service nexus-ai-jaeger-staging by now
+    error: stage 3/6 `register-dns` cannot be undone: somebody else uses service nexus-ai-jaeger-staging by now
       Caused by: its tag says that run `zzzz` works with it
 
     Left in AWS:
+      DNS name jaeger.nexus-ai.local
+        made:   in stage register-dns, TIME
+        why:    somebody else uses service nexus-ai-jaeger-staging by now; its tag says that run `zzzz` works with it
+        remove: aws servicediscovery delete-service --id srv-3wuw2rhoizhpguru --region us-west-2 --endpoint-url http://ENDPOINT
       service nexus-ai-jaeger-staging
         made:   in stage create-service, TIME
-        why:    somebody else uses service nexus-ai-jaeger-staging by now; its tag says that run `zzzz` works with it
+        why:    `look whether anybody else uses service nexus-ai-jaeger-staging` has not been reached
         remove: aws ecs delete-service --cluster nexus-ai-cluster-staging --service nexus-ai-jaeger-staging --force --region us-west-2 --endpoint-url http://ENDPOINT
       task definition nexus-ai-jaeger-staging:1  (nothing depends on it)
         made:   in stage register-task-definition, TIME
@@ -49,41 +53,49 @@ fn a_rollback_that_is_stuck_names_what_is_left_and_skips_it_when_told() {
         why:    `look whether anybody else uses log group /ecs/nexus-ai-jaeger-staging` has not been reached
         remove: aws logs delete-log-group --log-group-name /ecs/nexus-ai-jaeger-staging --region us-west-2 --endpoint-url http://ENDPOINT
 
-    state: stages 1-3 undone, stage 4 (create-service) not undone
+    state: stages 1-2 undone, stage 3 (register-dns) not undone
     hint: when what is in the way is gone, run `sidestep rollback RUN`
-    hint: to leave it and undo the rest, run `sidestep rollback RUN --skip undo/create-service/nexus-ai-jaeger-staging/unused --reason "…"`
+    hint: to leave it and undo the rest, run `sidestep rollback RUN --skip undo/register-dns/jaeger.nexus-ai.local/unused-service --reason "…"`
     hint: to give the run up as it stands, run `sidestep abandon RUN --reason "…"`
     "#);
     let status = desk.status();
     assert_eq!(status["status"], "stuck");
     let named: Vec<&Value> = status["remains"].as_array().expect("remains").iter().map(|left| &left["name"]).collect();
-    assert_eq!(named, [JAEGER, &format!("{JAEGER}:1"), "/ecs/nexus-ai-jaeger-staging"]);
-    assert!(status["remains"][0]["remove"].as_str().is_some_and(|command| command.starts_with("aws ecs delete-service ")));
-    let step = format!("undo/create-service/{JAEGER}/unused");
+    assert_eq!(named, ["jaeger.nexus-ai.local", JAEGER, &format!("{JAEGER}:1"), "/ecs/nexus-ai-jaeger-staging"]);
+    assert!(status["remains"][1]["remove"].as_str().is_some_and(|command| command.starts_with("aws ecs delete-service ")));
+    let step = "undo/register-dns/jaeger.nexus-ai.local/unused-service";
     // Without a reason, or of a step that is done, nothing is skipped.
-    assert_eq!(desk.call(&["rollback", "--skip", &step]).code, Some(2));
+    assert_eq!(desk.call(&["rollback", "--skip", step]).code, Some(2));
     let ran = desk.call(&["rollback", "--yes", "--skip", "undo/create-service/x/unused", "--reason", "theirs"]);
-    assert_snapshot!(desk.ending(&ran), @r#"
+    assert_snapshot!(desk.ending(&ran), @"
     exit 2
     error: run `RUN` cannot be rolled back without step `undo/create-service/x/unused`: its plan has no step `undo/create-service/x/unused`
 
-    hint: what can be skipped is `undo/create-service/nexus-ai-jaeger-staging/unused`
-    "#);
+    hint: what can be skipped is `undo/register-dns/jaeger.nexus-ai.local/unused-service`
+    ");
+    // It keeps its name, and is itself looked at once more before it would go.
+    let ran = desk.call(&["rollback", "--yes", "--skip", step, "--reason", "run zzzz works with it"]);
+    assert_eq!(ran.code, Some(8), "{}", ran.err);
+    let step = format!("undo/create-service/{JAEGER}/unused");
     let ran = desk.call(&["rollback", "--yes", "--skip", &step, "--reason", "run zzzz works with it"]);
     // The service still writes to the group: that is left, too.
     assert_eq!(ran.code, Some(8), "{}", ran.err);
     let group = "undo/create-log-group//ecs/nexus-ai-jaeger-staging/unused";
     let ran = desk.call(&["rollback", "--yes", "--skip", group, "--reason", "the service writes to it"]);
-    assert_snapshot!(desk.ending(&ran), @r#"
+    assert_snapshot!(desk.ending(&ran), @"
     exit 0
     Summary of run RUN: 6 of 6 stages undone in T
       ✓ 1/6 strip-sidecar             undone  (T)
       ✓ 2/6 retarget-api-env          undone  (T)
-      ✓ 3/6 register-dns              undone  (T)
+      ✓ 3/6 register-dns              undone but for 4 steps  (T)
       ✓ 4/6 create-service            undone but for 5 steps  (T)
       ✓ 5/6 register-task-definition  undone but for 1 step  (T)
       ✓ 6/6 create-log-group          undone but for 2 steps  (T)
     Left in AWS:
+      DNS name jaeger.nexus-ai.local
+        made:   in stage register-dns, TIME
+        why:    somebody else uses service nexus-ai-jaeger-staging by now; its tag says that run `zzzz` works with it; skipped by alice@HOST: run zzzz works with it
+        remove: aws servicediscovery delete-service --id srv-3wuw2rhoizhpguru --region us-west-2 --endpoint-url http://ENDPOINT
       service nexus-ai-jaeger-staging
         made:   in stage create-service, TIME
         why:    somebody else uses service nexus-ai-jaeger-staging by now; its tag says that run `zzzz` works with it; skipped by alice@HOST: run zzzz works with it
@@ -98,7 +110,7 @@ fn a_rollback_that_is_stuck_names_what_is_left_and_skips_it_when_told() {
         remove: aws logs delete-log-group --log-group-name /ecs/nexus-ai-jaeger-staging --region us-west-2 --endpoint-url http://ENDPOINT
 
     The record of it, for a ticket or an archive: `sidestep report RUN`
-    "#);
+    ");
     assert_eq!(desk.sim.service(JAEGER).expect("it stays")["runningCount"], 1);
 }
 
@@ -162,6 +174,7 @@ fn where_others_deployed_since_the_commands_are_named_and_work() {
         read    check that nothing else changed
         change  take this run's changes of nexus-ai-api-staging back
         read    wait until nexus-ai-api-staging is steady (up to T)
+        read    see that nexus-ai-api-staging serves as before (up to T)
         change  deregister nexus-ai-api-staging:4
     "#);
     assert!(!ran.err.contains(secret) && !ran.out.contains(secret));
@@ -176,4 +189,41 @@ fn where_others_deployed_since_the_commands_are_named_and_work() {
         let bytes = std::fs::read(file).expect("a file");
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "their value is in no file");
     }
+}
+
+#[test]
+fn a_way_back_that_cannot_be_planned_names_the_one_that_can() {
+    let desk = Desk::new();
+    let base = desk.sim.service(API).expect("it is there")["taskDefinition"].clone();
+    let ran = desk.end(desk.live(&["run", "--yes"]));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    desk.sim.foreign("DeregisterTaskDefinition", &json!({ "taskDefinition": base }));
+    desk.sim.foreign("DeleteTaskDefinitions", &json!({ "taskDefinitions": [base] }));
+    let (changes, run) = (desk.sim.ledger().len(), desk.run_id());
+    let ran = desk.call(&["rollback", &run, "--yes"]);
+    let end = |ran: &crate::cli_support::Ran| {
+        let shown = desk.ending(ran);
+        let keep = |line: &&str| ["exit", "error:", "  Caused by:", "hint:"].iter().any(|head| line.starts_with(head));
+        shown.lines().filter(keep).map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(end(&ran), @r"
+    exit 8
+    error: stage 5/6 `retarget-api-env` cannot be undone: nexus-ai-api-staging:2, which nexus-ai-api-staging ran before, is gone from AWS for good
+      Caused by: its content is kept nowhere else: nothing was changed
+    hint: to go back as far as that leads, run `sidestep rollback RUN --to retarget-api-env`
+    hint: to leave it as it is, and see what the run did, run `sidestep report RUN`
+    ");
+    assert_eq!(desk.sim.ledger().len(), changes, "nothing was begun");
+    let ran = desk.call(&["rollback", &run, "--yes", "--to", "retarget-api-env"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let ran = desk.call(&["rollback", &run, "--yes"]);
+    assert_snapshot!(end(&ran), @r#"
+    exit 8
+    error: the run cannot be undone: nexus-ai-api-staging:2, which nexus-ai-api-staging ran before, is gone from AWS for good
+      Caused by: its content is kept nowhere else: nothing was changed
+    hint: to go forward again, run `sidestep resume RUN`
+    hint: to give the run up as it stands, run `sidestep abandon RUN --reason "…"`
+    "#);
+    let ran = desk.call(&["abandon", &run, "--reason", "the base is gone"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
 }

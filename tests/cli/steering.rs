@@ -155,7 +155,7 @@ fn a_killed_run_is_seen_as_dead_and_taken_up_without_a_flag() {
     assert!(desk.shown(&desk.call(&["status"]).out).contains("status        running, held by alice@HOST (pid N)"));
     running.signal(Signal::KILL);
     assert_eq!(running.wait().code, None);
-    assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @r#"
+    assert_snapshot!(desk.shown(&desk.call(&["status"]).out), @"
     run RUN: jaeger-sidecar-to-shared
       status        interrupted: alice@HOST (pid N) ended without leaving in order
       environment   staging, account 111122223333, us-west-2
@@ -169,14 +169,14 @@ fn a_killed_run_is_seen_as_dead_and_taken_up_without_a_flag() {
       ▸ 3/6 create-service            under way, 1 of 3 steps done
           ✓ create service nexus-ai-jaeger-staging
           ▸ wait for the rollout of nexus-ai-jaeger-staging: T
-          · wait until nexus-ai-jaeger-staging's own task is healthy on 16686
+          · see that nexus-ai-jaeger-staging serves
       · 4/6 register-dns              not begun
       · 5/6 retarget-api-env          not begun
       · 6/6 strip-sidecar             not begun
 
     hint: to go on, run `sidestep resume RUN`
     hint: to undo what was done, run `sidestep rollback RUN`
-    "#);
+    ");
     desk.sim.thaw();
     finishes(&desk);
 }

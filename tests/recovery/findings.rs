@@ -74,6 +74,17 @@ fn jaeger_group(world: &mut Value) -> &mut Value {
     &mut world["elbv2"]["targetGroups"][2]
 }
 
+/// Somebody deletes it, with the rules that forward to it.
+fn without_jaeger_group(world: &mut Value) {
+    let arn = jaeger_group(world)["TargetGroupArn"].as_str().expect("an ARN").to_owned();
+    for list in ["targetGroups", "rules"] {
+        world["elbv2"][list].as_array_mut().expect("a list").retain(|entry| !entry.to_string().contains(&arn));
+    }
+    for by_group in ["targetHealth", "targetGroupAttributes"] {
+        world["elbv2"][by_group].as_object_mut().expect("by group").remove(&arn);
+    }
+}
+
 fn tasks_group(world: &mut Value) -> &mut Value {
     &mut world["ec2"]["securityGroups"][1]
 }
@@ -185,6 +196,19 @@ const TRIALS: &[Trial] = &[
         api(world)["deploymentConfiguration"]["maximumPercent"] = json!(100);
         api(world)["deploymentConfiguration"]["minimumHealthyPercent"] = json!(0);
     }),
+    world("change-unfinished", |world| {
+        set_env(container(world), "OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger.nexus-ai.local:4318");
+        let containers = definition(world)["containerDefinitions"].as_array_mut().expect("containers");
+        containers.retain(|container| container["name"] != "jaeger");
+        api(world)["loadBalancers"].as_array_mut().expect("entries").retain(|entry| entry["containerName"] != "jaeger");
+        api(world)["desiredCount"] = json!(3);
+        primary(world)["desiredCount"] = json!(3);
+    }),
+    world("service-target-group-gone", without_jaeger_group),
+    world("sidecar-target-group-gone", |world| {
+        set_env(container(world), "OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger.nexus-ai.local:4318");
+        without_jaeger_group(world);
+    }),
     world("base-inactive", |world| definition(world)["status"] = json!("INACTIVE")),
     shipped("no-circuit-breaker", Change::World(|world| breaker(world, true))),
     world("breaker-without-rollback", |world| breaker(world, false)),
@@ -201,6 +225,12 @@ const TRIALS: &[Trial] = &[
         }),
     ),
     world("family-shared", |world| copy(world, 0, "nexus-ai-worker-staging")),
+    // What services name and what is gone.
+    world("registry-gone", |world| {
+        world["servicediscovery"]["services"] = json!([]);
+        world["servicediscovery"]["instances"] = json!({});
+    }),
+    world("network-gone", |world| _ = world["ec2"]["subnets"].as_array_mut().expect("subnets").pop()),
     // The sidecar and its ties.
     variables("sidecar-missing", "sidecar_name = \"tracer\"\n"),
     world("sidecar-service-connect", |world| {

@@ -212,3 +212,74 @@ fn a_lost_registration_is_found_among_however_many_newer_ones() {
         assert_eq!(ours(&dead), ours(&lab), "each once");
     });
 }
+
+/// The same process over the account without the sidecars' target group, which somebody deletes with the rules that forward to it.
+fn without_the_group(lab: &Lab) -> Lab {
+    const GROUP: &str = "targetgroup/nexus-ai-jaeger-tg-staging/";
+    let mut left = lab.leave().expect("the journal is there");
+    let mut world = left.state.save();
+    for list in ["targetGroups", "rules"] {
+        world["elbv2"][list].as_array_mut().expect("a list").retain(|entry| !entry.to_string().contains(GROUP));
+    }
+    for by_group in ["targetHealth", "targetGroupAttributes"] {
+        world["elbv2"][by_group].as_object_mut().expect("by group").retain(|arn, _| !arn.contains(GROUP));
+    }
+    left.state = State::load(&world, 3).expect("a world");
+    left.now = left.state.now();
+    Lab::from(sidestep::drill::Lab::from_fork(&left, 0, &lab.runbook, &lab.run_id(), 5).expect("a process"))
+}
+
+fn names_the_group(world: &Value) -> bool {
+    service(world, worlds::API)["loadBalancers"].to_string().contains("nexus-ai-jaeger-tg-staging")
+}
+
+#[test]
+fn a_target_group_that_was_deleted_is_not_returned_to() {
+    paused(async {
+        let lab = lab();
+        done(lab.run().await);
+        lab.settled().await;
+        let lab = without_the_group(&lab);
+        let stop = lab.roll_back(None).await;
+        assert!(matches!(stop, Stop::RolledBack), "{stop:?}");
+        assert!(ended(&lab).contains("target group nexus-ai-jaeger-tg-staging is gone, and its load-balancer entry was left out"));
+        let world = lab.settled().await;
+        assert!(!names_the_group(&world));
+        assert_eq!(service(&world, worlds::API)["runningCount"], 2);
+        assert_eq!(lab.spans_lost(), 0);
+    });
+}
+
+/// Only the strip is left, and that takes the entry out; or the way back, which takes it out as well.
+#[test]
+fn a_target_group_that_is_deleted_before_the_strip_shuts_no_way() {
+    for back in [false, true] {
+        paused(async {
+            let lab = lab();
+            assert!(matches!(lab.run_before(&["strip-sidecar"]).await, Stop::Before(..)));
+            lab.settled().await;
+            let lab = without_the_group(&lab);
+            assert!(names_the_group(&lab.world()), "the service names it still");
+            let stop = if back { lab.roll_back(None).await } else { lab.resume().await };
+            assert!(matches!(stop, Stop::Done | Stop::RolledBack), "back {back}: {stop:?}");
+            let world = lab.settled().await;
+            assert!(!names_the_group(&world));
+            assert_eq!(service(&world, worlds::API)["runningCount"], 2, "back {back}");
+        });
+    }
+}
+
+#[test]
+fn the_doctor_names_a_target_group_that_is_gone() {
+    paused(async {
+        let lab = lab();
+        assert!(matches!(lab.run_before(&["strip-sidecar"]).await, Stop::Before(..)));
+        let lab = without_the_group(&lab);
+        let identity = lab.aws.identity().await.expect("credentials");
+        let evidence = sidestep::doctor::read(&lab.aws, &lab.runbook, &identity, None).await.expect("it can be read");
+        let found = sidestep::doctor::examine(&evidence);
+        assert_eq!(found.unseen, []);
+        let told: Vec<(&str, &str)> = found.causes.iter().map(|cause| (cause.id.as_str(), cause.about.as_str())).collect();
+        assert!(told.contains(&("target-group-gone", worlds::API)), "{told:?}");
+    });
+}

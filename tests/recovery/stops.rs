@@ -3,7 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
+use sidestep::drill::{PointKind, Recorder};
 use sidestep::engine::Control;
 use sidestep::journal::{Journal, Request};
 use sidestep::model::{Actor, Event, Extent, Outcome, RecordBody, StepClass};
@@ -202,4 +204,31 @@ fn turned_back_right_after_each_mutation() {
             back_to(&lab, &reference().start).await;
         });
     }
+}
+
+/// The state directory is lost while the last rollout is under way: another run does not say that nothing is to be done.
+#[test]
+fn a_lost_journal_does_not_make_an_unfinished_rollout_done() {
+    paused(async {
+        let lab = lab();
+        assert!(matches!(lab.run_before(&["strip-sidecar"]).await, Stop::Before(..)));
+        let taken = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&taken);
+        lab.record(Recorder {
+            distinct: false,
+            wanted: Box::new(|point| point.kind == PointKind::AfterEffect && point.of == "UpdateService"),
+            take: Box::new(move |fork| _ = slot.lock().expect("nobody panics here").get_or_insert(fork)),
+        });
+        done(lab.resume().await);
+        let fork = taken.lock().expect("nobody panics here").take().expect("it took effect");
+        let dead = lab.run_id();
+        let other = Lab::on(fork.state.clone(), &lab.runbook, 9);
+        other.live(5_000).await;
+        let Stop::Blocked(findings) = other.run().await else { panic!("the rollout is under way") };
+        assert!(findings.contains(&"change-unfinished".to_owned()) && findings.contains(&"claimed".to_owned()), "{findings:?}");
+        // When it is over, nothing is to be done; but the dead run's claim is told.
+        other.live(20 * 60_000).await;
+        let Stop::Blocked(findings) = other.run().await else { panic!("the claim of {dead} is there") };
+        assert_eq!(findings, ["claimed"]);
+    });
 }

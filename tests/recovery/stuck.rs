@@ -13,7 +13,7 @@ const HOST: &str = "jaeger.nexus-ai.local";
 const WEB: &str = "nexus-ai-web-staging";
 
 /// A service of others, like the API but for its environment and logs; gives its revision.
-async fn web(lab: &Lab, environment: Value, log_group: &str) -> Value {
+pub(super) async fn web(lab: &Lab, environment: Value, log_group: &str) -> Value {
     let world = lab.world();
     let like = service(&world, worlds::API);
     let found = lab.foreign("DescribeTaskDefinition", &json!({ "taskDefinition": like["taskDefinition"] }));
@@ -226,7 +226,7 @@ fn another_run_has_marked_what_this_one_made() {
         let arn = service(&lab.world(), worlds::JAEGER)["serviceArn"].clone();
         lab.foreign("TagResource", &json!({ "resourceArn": arn, "tags": [{ "key": "sidestep:run", "value": "zzzz" }] }));
         let (step, failure) = stuck(lab.roll_back(None).await);
-        assert!(step.as_str().starts_with("undo/create-service/"), "{step}");
+        assert!(step.as_str().starts_with("undo/register-dns/") && step.as_str().ends_with("/unused-service"), "{step}");
         assert!(failure.causes.iter().any(|cause| cause.contains("run `zzzz`")), "{failure:?}");
         assert_eq!(service(&lab.settled().await, worlds::JAEGER)["runningCount"], 1, "it was not scaled down");
     });
@@ -264,5 +264,101 @@ fn only_what_failed_on_the_way_back_is_skipped() {
         let later = later.filter(|later| *later != step).expect("a step that was not reached");
         assert!(matches!(lab.roll_back_without(&later, "because").await, Stop::Error(_)), "it has not failed");
         assert_eq!(lab.view().status(), RunStatus::Stuck, "nothing was journaled");
+    });
+}
+
+/// The shared service stays as it is, and nothing of the run's is deleted.
+#[track_caller]
+fn untouched(lab: &Lab, before: usize) {
+    assert_eq!(mutations(lab), before, "{:#?}", lab.sim.ledger().iter().skip(before).collect::<Vec<_>>());
+    assert_eq!(service(&lab.world(), worlds::JAEGER)["runningCount"], 1);
+}
+
+#[test]
+fn a_name_that_others_gave_the_shared_service_is_seen() {
+    paused(async {
+        let lab = lab();
+        assert!(matches!(lab.run_before(&["register-dns"]).await, Stop::Before(..)));
+        let namespaces = lab.foreign("servicediscovery:ListNamespaces", &json!({}));
+        let input = json!({ "Name": "traces", "NamespaceId": namespaces["Namespaces"][0]["Id"], "CreatorRequestId": "theirs",
+            "DnsConfig": { "DnsRecords": [{ "Type": "A", "TTL": 10 }] } });
+        let name = lab.foreign("servicediscovery:CreateService", &input);
+        let registries = json!([{ "registryArn": name["Service"]["Arn"] }]);
+        let input = json!({ "cluster": worlds::CLUSTER, "service": worlds::JAEGER, "serviceRegistries": registries });
+        lab.foreign("UpdateService", &input);
+        lab.live(10 * 60_000).await;
+        web(&lab, json!([{ "name": "TRACES", "value": "http://traces.nexus-ai.local:4318" }]), "/ecs/web").await;
+        let before = mutations(&lab);
+        let (step, failure) = stuck(lab.roll_back(None).await);
+        assert!(step.as_str().ends_with("/unused"), "{step}");
+        assert!(failure.causes.iter().any(|cause| cause.contains("the name `traces`")), "{failure:?}");
+        untouched(&lab, before);
+    });
+}
+
+#[test]
+fn whoever_uses_the_address_of_its_task_is_seen() {
+    paused(async {
+        let lab = lab();
+        assert!(matches!(lab.run_before(&["register-dns"]).await, Stop::Before(..)));
+        let world = lab.world();
+        let tasks = world["ecs"]["tasks"].as_array().expect("tasks");
+        let group = format!("service:{}", worlds::JAEGER);
+        let task = tasks.iter().find(|task| task["group"] == *group).expect("it runs");
+        let details = task["attachments"][0]["details"].as_array().expect("details");
+        let address = details.iter().find(|detail| detail["name"] == "privateIPv4Address").expect("an address")["value"].clone();
+        let address = address.as_str().expect("an address");
+        let theirs = web(
+            &lab,
+            json!([{ "name": "JAVA_TOOL_OPTIONS", "value": format!("-Dotel.x=http://{address}:4317 -Xmx1g") }]),
+            "/ecs/web",
+        )
+        .await;
+        let before = mutations(&lab);
+        let (_, failure) = stuck(lab.roll_back(None).await);
+        assert!(failure.causes.iter().any(|cause| cause.contains(WEB) && cause.contains(address)), "{failure:?}");
+        untouched(&lab, before);
+        web_goes(&lab, &theirs).await;
+        back_to(&lab, &reference().start).await;
+    });
+}
+
+/// A copy of the journal from before the name was given knows nothing of who uses the service since.
+#[test]
+fn an_old_copy_of_the_journal_takes_nothing_away_that_is_used() {
+    paused(async {
+        let lab = lab();
+        assert!(matches!(lab.run_before(&["register-dns"]).await, Stop::Before(..)));
+        let mut copy = lab.leave().expect("the journal is there");
+        done(lab.resume().await);
+        copy.state = lab.sim.with(|state| state.clone());
+        copy.now = lab.clock.now_millis();
+        let copied = sidestep::drill::Lab::from_fork(&copy, 0, &lab.runbook, &lab.run_id(), 5).expect("a process");
+        let copied = Lab::from(copied);
+        let before = mutations(&copied);
+        let (_, failure) = stuck(copied.roll_back(None).await);
+        assert!(failure.causes.iter().any(|cause| cause.contains(worlds::API) && cause.contains(HOST)), "{failure:?}");
+        untouched(&copied, before);
+    });
+}
+
+#[test]
+fn an_argument_that_names_the_host_is_a_use_too() {
+    paused(async {
+        let lab = lab();
+        done(lab.run().await);
+        let theirs = web(&lab, json!([]), "/ecs/web").await;
+        let found = lab.foreign("DescribeTaskDefinition", &json!({ "taskDefinition": theirs }));
+        let mut input = json!({ "family": WEB, "containerDefinitions": found["taskDefinition"]["containerDefinitions"] });
+        for member in ["cpu", "memory", "networkMode", "executionRoleArn", "requiresCompatibilities"] {
+            input[member] = found["taskDefinition"][member].clone();
+        }
+        input["containerDefinitions"][0]["command"] = json!(["serve", format!("--traces={}:4317.", HOST.to_uppercase())]);
+        let made = lab.foreign("RegisterTaskDefinition", &input);
+        let arn = &made["taskDefinition"]["taskDefinitionArn"];
+        lab.foreign("UpdateService", &json!({ "cluster": worlds::CLUSTER, "service": WEB, "taskDefinition": arn }));
+        lab.live(10 * 60_000).await;
+        let (_, failure) = stuck(lab.roll_back(None).await);
+        assert!(failure.causes.iter().any(|cause| cause.contains("command names jaeger.nexus-ai.local")), "{failure:?}");
     });
 }

@@ -5,6 +5,7 @@ use super::{Drive, Next};
 
 use crate::model::{Actor, Adoption, Error, Extent, FailureKind, Plan};
 use crate::session;
+use crate::ui::advice;
 
 impl Drive<'_> {
     /// Back to the start, as the person at this terminal chose.
@@ -44,13 +45,21 @@ impl Drive<'_> {
     pub async fn plan_back(&mut self, extent: &Extent, onto_newest: bool) -> Result<Plan, Error> {
         let aws = self.aws;
         let planned = self.with_engine(async |engine| session::plan_back(engine, aws, extent, onto_newest).await).await?;
-        planned.map_err(|(step, failure)| match failure.kind {
-            FailureKind::Credentials => Error::Credentials {
-                why: failure.causes.join("; "),
-                at: Some(standing(self.context, self.open.view(), "after refreshing the credentials")),
-            },
-            _ => self.failure_error(&step, &failure),
-        })
+        let (step, failure) = match planned {
+            Ok(plan) => return Ok(plan),
+            Err(stopped) => stopped,
+        };
+        let view = self.open.view();
+        if failure.kind == FailureKind::Credentials {
+            let at = Some(standing(self.context, view, "after refreshing the credentials"));
+            return Err(Error::Credentials { why: failure.causes.join("; "), at });
+        }
+        let mut error = self.failure_error(&step, &failure);
+        if let Error::Stuck { at, .. } = &mut error {
+            let other = session::other_way_back(aws, view, extent).await;
+            at.next = advice::no_way_back(view, other.as_ref()).iter().map(|hint| self.context.located(hint)).collect();
+        }
+        Err(error)
     }
 
     /// Shows the plan of the way back and asks whether to go. `true` without a terminal: the caller has seen to `--yes`.

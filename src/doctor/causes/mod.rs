@@ -3,6 +3,7 @@
 
 mod balancer;
 mod endpoint;
+mod gone;
 mod name;
 mod run;
 mod start;
@@ -18,6 +19,8 @@ type Look = fn(&Evidence<'_>) -> Vec<Diagnosis>;
 /// In the order in which they are told.
 const CAUSES: &[Look] = &[
     run::refused,
+    gone::target_group,
+    gone::network,
     name::service_missing,
     name::service_going,
     name::service_at_zero,
@@ -30,6 +33,7 @@ const CAUSES: &[Look] = &[
     balancer::check_fails,
     start::unexplained,
     name::missing,
+    gone::registry,
     name::not_registered,
     name::other_record,
     way::names_not_answered,

@@ -6,6 +6,7 @@ use super::{Check, Due, Scene, Theme};
 use crate::aws::task_definition::short_name;
 use crate::plan::estimate::room;
 use crate::stages::findings::{FindingKind, Seen};
+use crate::stages::gone::{name_of, without_lost_balancers};
 use crate::stages::kind::LANE_CONCURRENCY;
 
 /// What all of these lead to.
@@ -59,6 +60,17 @@ pub(super) const THEME: Theme = Theme {
         Check {
             kind: FindingKind::warning("rollout-interrupts", "its percents let a rollout stop the only task before another runs"),
             look: |scene| of_each(scene, rollout_interrupts),
+        },
+        Check {
+            kind: FindingKind::must_repair("service-target-group-gone", "it names a target group that is not there any more"),
+            look: |scene| scene.due().flat_map(|due| group_gone(scene, &due, false)).collect(),
+        },
+        Check {
+            kind: FindingKind::note(
+                "sidecar-target-group-gone",
+                "the sidecar's target group is not there any more, and the sidecar's entry goes with the sidecar",
+            ),
+            look: |scene| scene.due().flat_map(|due| group_gone(scene, &due, true)).collect(),
         },
         Check {
             kind: FindingKind::note(
@@ -167,6 +179,27 @@ fn rollout_interrupts(_scene: &Scene<'_>, due: Due<'_>) -> Option<Seen> {
 
 fn breaker(service: &Value) -> &Value {
     &service["deploymentConfiguration"]["deploymentCircuitBreaker"]
+}
+
+/// Entries of target groups that are gone: those that the run itself takes out before it rolls anything out with them, or the others.
+fn group_gone(scene: &Scene<'_>, due: &Due<'_>, goes: bool) -> Vec<Seen> {
+    let lost = scene.facts.gone.balancers(due.service).lost;
+    let retargets = due.moved.retarget.as_ref().is_some_and(|retarget| retarget.due);
+    let stripped = |entry: &Value| !retargets && entry["containerName"] == *due.moved.sidecar();
+    let told = lost.iter().filter(|entry| stripped(entry) == goes);
+    let seen = |entry: &Value| {
+        let name = name_of(entry["targetGroupArn"].as_str().unwrap_or_default());
+        let of = format!("{}:{}", entry["containerName"].as_str().unwrap_or_default(), entry["containerPort"]);
+        let found = format!("its load-balancer entry {of} names target group `{name}`, which is not there any more");
+        if goes {
+            let consequence = "the entry goes with the sidecar, and does not come back with it";
+            return Seen::new(due.name, found, consequence, "nothing".to_owned());
+        }
+        let take_out = without_lost_balancers(scene.facts, due.service);
+        let fix = format!("make the target group anew, or take the entry out: `{take_out}`");
+        Seen::new(due.name, found, "ECS cannot register new tasks there: every rollout of the service would fail", fix)
+    };
+    told.map(seen).collect()
 }
 
 fn base_inactive(_scene: &Scene<'_>, due: Due<'_>) -> Option<Seen> {

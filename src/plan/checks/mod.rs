@@ -9,6 +9,7 @@ mod afterwards;
 mod api_service;
 mod balancer;
 mod endpoint;
+mod gone;
 mod image;
 mod network;
 mod sidecar;
@@ -45,6 +46,7 @@ const THEMES: &[&Theme] = &[
     &access::THEME,
     &network::THEME,
     &api_service::THEME,
+    &gone::THEME,
     &sidecar::THEME,
     &endpoint::THEME,
     &balancer::THEME,

@@ -10,12 +10,18 @@ use super::super::policy::{Place, conditions};
 use crate::aws::task_definition::family_of;
 use crate::aws::{Aws, CallError, Decision, RouteTable, Scaling, SecurityGroup, Subnet, VpcDns};
 use crate::stages::facts::{Facts, Purpose, Unread, Wants};
+use crate::stages::gone::name_of;
+use crate::stages::steps::read_name;
+
+const SUBNETS: &str = "ec2:DescribeSubnets";
 
 /// What was found.
 #[derive(Default)]
 pub(super) struct Around {
     security_groups: BTreeMap<String, SecurityGroup>,
     subnets: BTreeMap<String, Subnet>,
+    gone_registries: BTreeSet<String>,
+    gone_network: BTreeSet<String>,
     route_tables: Vec<RouteTable>,
     vpc_dns: BTreeMap<String, VpcDns>,
     zone_vpcs: BTreeMap<String, Vec<String>>,
@@ -31,6 +37,8 @@ pub(super) struct Around {
 impl Around {
     /// Enters it among the facts.
     pub(super) fn enter(self, facts: &mut Facts) {
+        facts.gone.registries = self.gone_registries;
+        facts.gone.network = self.gone_network;
         facts.security_groups = self.security_groups;
         facts.subnets = self.subnets;
         facts.route_tables = self.route_tables;
@@ -63,9 +71,10 @@ fn soft<T: Default>(action: &str, found: Result<T, CallError>) -> Read<T> {
 /// Reads it, all side by side.
 pub(super) async fn read(aws: &Aws, wants: &Wants, facts: &Facts) -> Around {
     let groups = ids(facts, Facts::groups_of);
-    let (security_groups, network, zones, scaling, families, decisions, log_decisions, credentials_left) = tokio::join!(
+    let (security_groups, network, registries, zones, scaling, families, decisions, log_decisions, credentials_left) = tokio::join!(
         read_security_groups(aws, &groups),
         read_network(aws, facts),
+        read_registries(aws, facts),
         read_zones(aws, facts),
         read_scaling(aws, wants, facts),
         read_neighbours(aws, facts),
@@ -74,7 +83,16 @@ pub(super) async fn read(aws: &Aws, wants: &Wants, facts: &Facts) -> Around {
         aws.credentials_left(),
     );
     let (subnets, route_tables, vpc_dns, mut unread) = network;
+    // What could not be read is not gone for that.
+    let mut gone_network = BTreeSet::new();
+    if security_groups.1.is_empty() {
+        gone_network.extend(groups.into_iter().filter(|id| !security_groups.0.contains_key(id)));
+    }
+    if !unread.iter().any(|unread| unread.action == SUBNETS) {
+        gone_network.extend(ids(facts, Facts::subnets_of).into_iter().filter(|id| !subnets.contains_key(id)));
+    }
     unread.extend(security_groups.1);
+    unread.extend(registries.1);
     unread.extend(zones.1);
     unread.extend(scaling.1);
     unread.extend(families.1);
@@ -86,6 +104,8 @@ pub(super) async fn read(aws: &Aws, wants: &Wants, facts: &Facts) -> Around {
     Around {
         security_groups: security_groups.0,
         subnets,
+        gone_registries: registries.0,
+        gone_network,
         route_tables,
         vpc_dns,
         zone_vpcs: zones.0,
@@ -134,7 +154,7 @@ async fn read_network(aws: &Aws, facts: &Facts) -> Network {
     if ids.is_empty() {
         return Network::default();
     }
-    let (subnets, mut unread) = soft("ec2:DescribeSubnets", aws.subnets(&ids).await);
+    let (subnets, mut unread) = soft(SUBNETS, aws.subnets(&ids).await);
     let vpcs: BTreeSet<&str> = subnets.iter().map(|subnet| subnet.vpc.as_str()).collect();
     let (tables, dns) =
         tokio::join!(join_all(vpcs.iter().map(|vpc| aws.route_tables(vpc))), join_all(vpcs.iter().map(|vpc| aws.vpc_dns(vpc))),);
@@ -152,6 +172,21 @@ async fn read_network(aws: &Aws, facts: &Facts) -> Network {
     }
     let subnets = subnets.iter().map(|subnet| (subnet.id.clone(), subnet.clone())).collect();
     (subnets, route_tables, vpc_dns, unread)
+}
+
+/// The Cloud Map services, by ARN, that services are registered with and that are gone.
+async fn read_registries(aws: &Aws, facts: &Facts) -> Read<BTreeSet<String>> {
+    let entries = facts.services.values().flat_map(|service| service["serviceRegistries"].as_array().into_iter().flatten());
+    let arns: BTreeSet<&str> = entries.filter_map(|entry| entry["registryArn"].as_str()).collect();
+    let found = join_all(arns.iter().map(|arn| read_name(aws, name_of(arn)))).await;
+    let mut read: Read<BTreeSet<String>> = Read::default();
+    for (arn, found) in arns.iter().zip(found) {
+        match found {
+            Ok(None) => _ = read.0.insert((*arn).to_owned()),
+            found => read.1.extend(soft("servicediscovery:GetService", found).1),
+        }
+    }
+    read
 }
 
 async fn read_zones(aws: &Aws, facts: &Facts) -> Read<BTreeMap<String, Vec<String>>> {

@@ -83,7 +83,7 @@ async fn read(aws: &Aws, runbook: &Runbook, identity: &Identity, need: Need) -> 
     let (by_arn, newest) = definitions?;
     facts.definitions = by_arn.into_iter().collect();
     facts.newest = newest.into_iter().collect();
-    facts.target_groups = need.settle(&mut facts, "elasticloadbalancing", groups)?;
+    (facts.target_groups, facts.gone.target_groups) = need.settle(&mut facts, "elasticloadbalancing", groups)?;
     (facts.namespaces, facts.names) = need.settle(&mut facts, "servicediscovery", names)?;
     facts.log_groups = need.settle(&mut facts, "logs", logs)?;
     let (routes, around) = tokio::join!(read_routes(aws, &facts), around::read(aws, &wants, &facts));
@@ -203,26 +203,26 @@ async fn read_definitions(aws: &Aws, wants: &Wants, facts: &Facts) -> Result<(De
     Ok((definitions, families))
 }
 
-async fn read_target_groups(aws: &Aws, wants: &Wants, facts: &Facts) -> Result<BTreeMap<String, TargetGroup>, Error> {
+/// Target groups by ARN, and those that services name and that are not there.
+type Groups = (BTreeMap<String, TargetGroup>, BTreeSet<String>);
+
+async fn read_target_groups(aws: &Aws, wants: &Wants, facts: &Facts) -> Result<Groups, Error> {
     let arns: BTreeSet<String> = facts
         .services
         .values()
         .flat_map(|service| service["loadBalancers"].as_array().into_iter().flatten())
         .filter_map(|entry| entry["targetGroupArn"].as_str().map(str::to_owned))
         .collect();
-    let mut groups = BTreeMap::new();
     let arns: Vec<String> = arns.into_iter().collect();
-    for chunk in arns.chunks(20) {
-        for group in aws.target_groups(chunk).await? {
-            groups.insert(group.arn.clone(), group);
-        }
-    }
+    let found = aws.target_groups(&arns).await?;
+    let mut groups: BTreeMap<String, TargetGroup> = found.into_iter().map(|group| (group.arn.clone(), group)).collect();
+    let gone = arns.into_iter().filter(|arn| !groups.contains_key(arn)).collect();
     for name in &wants.target_groups {
         if let Some(group) = aws.target_group_named(name).await? {
             groups.insert(group.arn.clone(), group);
         }
     }
-    Ok(groups)
+    Ok((groups, gone))
 }
 
 async fn read_names(aws: &Aws, wants: &Wants) -> Result<(Vec<Value>, BTreeMap<(String, String), Value>), Error> {

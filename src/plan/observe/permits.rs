@@ -16,6 +16,8 @@ pub fn permits(wants: &mut Wants) {
     read(Resource::Any, &["elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetGroups"]);
     read(Resource::Any, &["ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups"]);
     read(Resource::Any, &["ec2:DescribeSubnets", "ec2:DescribeVpcAttribute"]);
+    // What services are registered with.
+    read(Resource::Names, &["servicediscovery:GetService"]);
     read(Resource::Principals, &["iam:SimulatePrincipalPolicy"]);
     read(Resource::Roles, &["iam:GetRole"]);
     if has_logs {
@@ -23,7 +25,6 @@ pub fn permits(wants: &mut Wants) {
     }
     for namespace in names {
         read(Resource::Any, &["servicediscovery:ListNamespaces", "servicediscovery:ListServices"]);
-        read(Resource::Names, &["servicediscovery:GetService"]);
         read(Resource::Zones(namespace), &["route53:GetHostedZone"]);
     }
 }

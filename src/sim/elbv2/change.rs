@@ -1,9 +1,9 @@
-//! The one change of a target group that a migration may need.
+//! The one change of a target group that a migration may need, and the going of what others delete.
 
 use serde_json::{Value, json};
 
-use super::describe::no_group;
-use super::member;
+use super::describe::{no_group, not_found};
+use super::{forwards, member};
 use crate::sim::values::{flag, number, text};
 use crate::sim::{ApiError, Call, State};
 
@@ -59,6 +59,44 @@ pub(super) fn modify_target_group(state: &mut State, call: &Call, input: &Value)
     let output = json!({"TargetGroups": [group.object]});
     state.note_effect(call, None, arn);
     Ok(output)
+}
+
+/// ELB keeps a group to which a listener or a rule forwards; that services are in it, it does not know. One that is not there is no
+/// error. `[M]`
+pub(super) fn delete_target_group(state: &mut State, call: &Call, input: &Value) -> Result<Value, ApiError> {
+    let arn = text(input, "TargetGroupArn").ok_or_else(|| invalid("A target group ARN must be specified"))?;
+    let elb = &mut state.elbv2;
+    if elb.is_forwarded(arn) {
+        let message = format!("Target group '{arn}' is currently in use by a listener or a rule");
+        return Err(ApiError::new("ResourceInUse", message));
+    }
+    elb.groups.retain(|group| group.arn() != arn);
+    elb.tags.remove(arn);
+    state.note_effect(call, None, arn);
+    Ok(json!({}))
+}
+
+/// The default rule goes with its listener only. `[M]`
+pub(super) fn delete_rule(state: &mut State, call: &Call, input: &Value) -> Result<Value, ApiError> {
+    let arn = text(input, "RuleArn").ok_or_else(|| invalid("A rule ARN must be specified"))?;
+    let elb = &mut state.elbv2;
+    let Some(at) = elb.rules.iter().position(|rule| member(rule, "RuleArn") == arn) else {
+        return Err(not_found("Rule", "One or more rules not found"));
+    };
+    if elb.rules[at].get("IsDefault").is_some_and(|is_default| is_default == true) {
+        return Err(ApiError::new("OperationNotPermitted", format!("Default rule '{arn}' cannot be deleted")));
+    }
+    let rule = elb.rules.remove(at);
+    // Groups say which load balancers forward to them.
+    let left: Vec<String> =
+        elb.groups.iter().map(|group| group.arn().to_owned()).filter(|group| !elb.is_forwarded(group)).collect();
+    for group in elb.groups.iter_mut().filter(|group| left.iter().any(|arn| arn == group.arn())) {
+        if forwards(rule.get("Actions"), group.arn()) {
+            group.object.insert("LoadBalancerArns".to_owned(), json!([]));
+        }
+    }
+    state.note_effect(call, None, arn);
+    Ok(json!({}))
 }
 
 /// `200`, `200,301`, `200-399`: what an Application Load Balancer takes. `[M]`

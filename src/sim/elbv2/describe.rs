@@ -179,7 +179,7 @@ pub(super) fn no_group(_: &str) -> ApiError {
     not_found("TargetGroup", "One or more target groups not found")
 }
 
-fn not_found(kind: &str, message: &str) -> ApiError {
+pub(super) fn not_found(kind: &str, message: &str) -> ApiError {
     ApiError::new(&format!("{kind}NotFound"), message)
 }
 

@@ -97,6 +97,8 @@ pub(super) fn call(state: &mut State, call: &Call, input: &Value) -> Result<Valu
         "DescribeTargetHealth" => describe::target_health(&state.elbv2, input),
         "DescribeTags" => describe::tags(&state.elbv2, input),
         "ModifyTargetGroup" => change::modify_target_group(state, call, input),
+        "DeleteTargetGroup" => change::delete_target_group(state, call, input),
+        "DeleteRule" => change::delete_rule(state, call, input),
         other => Err(ApiError::new("InvalidAction", format!("The action {other} is not valid for this web service."))),
     }
 }
@@ -119,6 +121,12 @@ impl Elbv2 {
 
     fn group(&self, arn: &str) -> Option<&Group> {
         self.groups.iter().find(|group| group.arn() == arn)
+    }
+
+    /// Whether a listener or a rule forwards to the group.
+    fn is_forwarded(&self, arn: &str) -> bool {
+        self.listeners.iter().any(|listener| forwards(listener.get("DefaultActions"), arn))
+            || self.rules.iter().any(|rule| forwards(rule.get("Actions"), arn))
     }
 
     fn group_mut(&mut self, arn: &str) -> Option<&mut Group> {

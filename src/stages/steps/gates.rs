@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::tasks;
-use crate::aws::STALENESS;
+use crate::aws::{Reason, STALENESS};
 use crate::model::{Failure, FailureKind, Progress};
 use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, text};
 
@@ -162,7 +162,11 @@ async fn unhealthy(cx: &Context<'_>, service: &Value) -> Result<Option<String>, 
     let (cluster, name) = (service["clusterArn"].as_str().unwrap_or_default(), service["serviceName"].as_str().unwrap_or_default());
     let own = tasks::addresses(cx.aws, cluster, name).await?;
     for group in groups {
-        for target in cx.aws.target_health(group).await? {
+        let health = match cx.aws.target_health(group).await {
+            Err(error) if error.reason == Reason::Missing => return Ok(Some(format!("target group {group} is gone"))),
+            health => health?,
+        };
+        for target in health {
             if own.contains(&target.ip) && target.state == "unhealthy" {
                 let why = target.description.unwrap_or_else(|| "no reason given".to_owned());
                 return Ok(Some(format!("target {}:{} is unhealthy: {why}", target.ip, target.port.unwrap_or_default())));

@@ -21,11 +21,7 @@ const OPERATION: &str = "ModifyTargetGroup";
 const INTERVAL: Duration = Duration::from_secs(5);
 
 async fn find(aws: &Aws, arn: &str) -> Result<Option<TargetGroup>, CallError> {
-    match aws.target_groups(&[arn.to_owned()]).await {
-        Ok(found) => Ok(found.into_iter().next()),
-        Err(error) if error.reason == Reason::Missing => Ok(None),
-        Err(error) => Err(error),
-    }
+    Ok(aws.target_groups(&[arn.to_owned()]).await?.into_iter().next())
 }
 
 #[async_trait(?Send)]
@@ -151,7 +147,13 @@ fn fallen(first: &BTreeMap<String, String>, now: &[TargetHealth]) -> Vec<String>
 #[async_trait(?Send)]
 impl Waiter for Watch {
     async fn poll(&mut self, cx: &Context<'_>, waited: Duration) -> Result<Polled, StepError> {
-        let health = cx.aws.target_health(text(&self.params, "/targetGroup")?).await?;
+        let health = match cx.aws.target_health(text(&self.params, "/targetGroup")?).await {
+            Err(error) if error.reason == Reason::Missing => {
+                let message = format!("target group `{}` is gone", text(&self.params, "/name")?);
+                return Ok(Polled::Failed(Failure::of(FailureKind::Mismatch, message)));
+            }
+            health => health?,
+        };
         let states = || health.iter().map(|target| (address(target), target.state.clone())).collect();
         let first = self.first.get_or_insert_with(states);
         let fallen = fallen(first, &health);

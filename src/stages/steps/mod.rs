@@ -28,7 +28,7 @@ pub use instances::{AwaitInstances, AwaitNoInstances, healthy as healthy_instanc
 pub use lines::{LinesArrive, LinesBefore};
 pub use log_group::{CreateLogGroup, DeleteLogGroup, PutRetention, find as find_log_group};
 pub use logs::{last_lines as last_log_lines, service_of as logged_service};
-pub use name::{CreateName, DeleteName, find as find_name};
+pub use name::{CreateName, DeleteName, find as find_name, get as read_name};
 pub use revision::{Deregister, Register};
 pub use rollout::{AwaitInactive, AwaitRollout};
 pub use service::{CreateService, DeleteService};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::tasks;
-use crate::aws::Aws;
+use crate::aws::{Aws, Reason};
 use crate::model::{Failure, FailureKind, Progress};
 use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, spell, text};
 
@@ -40,7 +40,13 @@ impl Waiter for OwnTargets {
         let count = usize::try_from(self.params["count"].as_u64().unwrap_or(1)).unwrap_or(usize::MAX);
         let tasks = tasks::running(cx.aws, cluster, service).await?;
         let own: Vec<&str> = tasks.iter().filter_map(tasks::address).collect();
-        let health = cx.aws.target_health(group).await?;
+        let health = match cx.aws.target_health(group).await {
+            Err(error) if error.reason == Reason::Missing => {
+                let message = format!("target group {group}, which `{service}` is to be in, is gone");
+                return Ok(Polled::Failed(Failure::of(FailureKind::Mismatch, message)));
+            }
+            health => health?,
+        };
         let ours: Vec<_> = health
             .iter()
             .filter(|target| own.contains(&target.ip.as_str()) && (port.is_none() || target.port.map(i64::from) == port))
@@ -108,7 +114,7 @@ impl Waiter for NoTargets {
         let health = match cx.aws.target_health(group).await {
             Ok(health) => health,
             // A group that is gone has no targets.
-            Err(error) if error.reason == crate::aws::Reason::Missing => Vec::new(),
+            Err(error) if error.reason == Reason::Missing => Vec::new(),
             Err(error) => return Err(error.into()),
         };
         let left: Vec<_> = health.iter().filter(|target| noted.contains(&target.ip.as_str()) && target.state != "unused").collect();

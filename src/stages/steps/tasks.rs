@@ -67,6 +67,15 @@ pub fn address(task: &Value) -> Option<&str> {
         .and_then(|detail| detail["value"].as_str())
 }
 
+/// Everything by which a task's network interface is reached: IPv4 and IPv6 addresses, and the private DNS name.
+pub fn addresses_of(task: &Value) -> Vec<String> {
+    const DETAILS: [&str; 3] = ["privateIPv4Address", "ipv6Address", "privateDnsName"];
+    let attachments = task["attachments"].as_array().into_iter().flatten();
+    let details = attachments.flat_map(|attachment| attachment["details"].as_array().into_iter().flatten());
+    let known = details.filter(|detail| DETAILS.iter().any(|name| detail["name"] == *name));
+    known.filter_map(|detail| detail["value"].as_str()).map(str::to_owned).collect()
+}
+
 /// The last part of a task's ARN.
 pub fn id(task: &Value) -> &str {
     task["taskArn"].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default()

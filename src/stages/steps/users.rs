@@ -2,7 +2,8 @@
 //!
 //! | what is looked at | somebody else uses it when |
 //! | --- | --- |
-//! | the cluster's services, by their task definitions | a container's environment names one of the run's hosts, or its logs go to the log group |
+//! | the cluster's services, by their task definitions | anything in a container (a variable, an argument) names one of the run's hosts, or an address of a task of the service that goes; or its logs go to the log group |
+//! | the service that goes | it is in a service registry, a target group or Service Connect, where the run has not put it |
 //! | instances of the Cloud Map service | they are not the tasks of the run's own services |
 //! | the resource's tags | they name another run |
 //! | streams of the log group | they were not written by a container that the run defined |
@@ -16,16 +17,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{log_group, name};
+use super::{log_group, name, tasks};
 use crate::aws::task_definition::short_name;
 use crate::aws::{Aws, CallError, Reason};
 use crate::model::{Failure, FailureKind};
 use crate::stages::step::{Context, Polled, StepError, TAG_RUN, WaitStep, Waiter, text};
 
-/// `aws.look-for-users`: `{what, cluster, own, hosts?, serviceId?, service?, logGroup?, streams?}`.
+/// `aws.look-for-users`: `{what, cluster, own, hosts?, serviceId?, service?, names?, groups?, logGroup?, streams?}`.
 ///
-/// `what` is shown, `own` are services of the run itself, `hosts` the names that it made; one of `serviceId` (with `hosts`), `service`
-/// and `logGroup` is what goes. `streams` are prefixes of the log streams that the run's containers write.
+/// `what` is shown, `own` are services of the run itself, `hosts` the names that it made or would make; one of `serviceId` (with
+/// `hosts`), `service` and `logGroup` is what goes. `names` are the Cloud Map services, and `groups` the target groups, that the run put
+/// the service in. `streams` are prefixes of the log streams that the run's containers write.
 pub struct LookForUsers;
 
 /// DescribeServices takes ten names.
@@ -37,12 +39,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[async_trait(?Send)]
 impl WaitStep for LookForUsers {
     fn begin(&self, params: &Value) -> Result<Box<dyn Waiter>, StepError> {
-        Ok(Box::new(Looking { params: params.clone() }))
+        let hosts = strings(&params["hosts"]).map(str::to_owned).collect();
+        Ok(Box::new(Looking { params: params.clone(), hosts }))
     }
 }
 
 struct Looking {
     params: Value,
+    /// By what the thing that goes is known: names, and addresses of tasks.
+    hosts: BTreeSet<String>,
 }
 
 #[async_trait(?Send)]
@@ -52,7 +57,8 @@ impl Waiter for Looking {
         if crate::flaw::get() == Some(crate::flaw::Flaw::NobodyElse) {
             return Ok(Polled::Done(json!({})));
         }
-        let mut users = self.services(cx.aws).await?;
+        let mut users = self.added_by_others(cx.aws).await?;
+        users.extend(self.services(cx.aws).await?);
         users.extend(self.instances(cx.aws).await?);
         users.extend(self.other_run(cx).await?);
         users.extend(self.streams(cx.aws).await?);
@@ -71,6 +77,49 @@ fn strings(list: &Value) -> impl Iterator<Item = &str> {
 impl Looking {
     fn is_own(&self, service: &str) -> bool {
         strings(&self.params["own"]).any(|own| own == service)
+    }
+
+    /// Where others have put the service that goes. Notes by what addresses it is known.
+    async fn added_by_others(&mut self, aws: &Aws) -> Result<Vec<String>, StepError> {
+        let (cluster, Some(name)) = (text(&self.params, "/cluster")?, self.params["service"].as_str()) else {
+            return Ok(Vec::new());
+        };
+        let Some(service) = aws.service(cluster, name).await?.filter(|service| service["status"] == "ACTIVE") else {
+            return Ok(Vec::new());
+        };
+        let mut users = Vec::new();
+        let ours = |list: &str, known: &str| strings(&self.params[list]).any(|own| own == known);
+        for registry in service["serviceRegistries"].as_array().into_iter().flatten() {
+            let arn = registry["registryArn"].as_str().unwrap_or_default();
+            let id = arn.rsplit('/').next().unwrap_or(arn);
+            if ours("names", id) {
+                continue;
+            }
+            // One that is gone gives nobody a name any more.
+            match name::get(aws, id).await {
+                Ok(None) => {}
+                Ok(Some(found)) => users
+                    .push(format!("it is registered under the name `{}` ({id}), which is not this run's", shown(&found["Name"]))),
+                Err(error) if error.reason == Reason::Denied => {
+                    users.push(format!("it is registered in {id}, which is not this run's and may not be read"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for entry in service["loadBalancers"].as_array().into_iter().flatten() {
+            let arn = entry["targetGroupArn"].as_str().unwrap_or_default();
+            if !arn.is_empty() && !ours("groups", arn) {
+                users
+                    .push(format!("it is in target group {}, where this run has not put it", arn.split('/').nth(1).unwrap_or(arn)));
+            }
+        }
+        let primary = service["deployments"].as_array().into_iter().flatten().find(|deployment| deployment["status"] == "PRIMARY");
+        if primary.is_some_and(|deployment| deployment["serviceConnectConfiguration"]["enabled"] == true) {
+            users.push("it is in Service Connect, where this run has not put it".to_owned());
+        }
+        let tasks = tasks::running(aws, cluster, name).await?;
+        self.hosts.extend(tasks.iter().flat_map(tasks::addresses_of));
+        Ok(users)
     }
 
     /// Services of the cluster whose containers name a host or write to the log group.
@@ -101,10 +150,13 @@ impl Looking {
         if self.is_own(service) {
             return None;
         }
-        let environment = container["environment"].as_array()?;
-        strings(&self.params["hosts"]).find_map(|host| {
-            let variable = environment.iter().find(|pair| pair["value"].as_str().is_some_and(|value| names(value, host)))?;
-            Some(format!("{} names {host}", variable["name"].as_str().unwrap_or_default()))
+        let members = container.as_object()?;
+        self.hosts.iter().find_map(|host| {
+            let pairs = container["environment"].as_array().into_iter().flatten();
+            let variable = pairs.into_iter().find(|pair| pair["value"].as_str().is_some_and(|value| names(value, host)));
+            let where_else = || members.iter().find(|(_, value)| mentions(value, host)).map(|(member, _)| member.as_str());
+            let place = variable.and_then(|pair| pair["name"].as_str()).or_else(where_else)?;
+            Some(format!("{place} names {host}"))
         })
     }
 
@@ -165,6 +217,16 @@ impl Looking {
             users.push(format!("and {} more log streams", foreign.len() - SHOWN));
         }
         Ok(users)
+    }
+}
+
+/// Whether any text in a value names a host.
+fn mentions(value: &Value, host: &str) -> bool {
+    match value {
+        Value::String(text) => names(text, host),
+        Value::Array(list) => list.iter().any(|entry| mentions(entry, host)),
+        Value::Object(members) => members.values().any(|member| mentions(member, host)),
+        _ => false,
     }
 }
 
