@@ -49,19 +49,22 @@ pub fn check(runbook: &Runbook) -> Vec<Problem> {
             });
         }
     }
-    let forms: [(&str, fn(&str) -> bool, &str, &str); 2] = [
-        ("region", is_region_name, "the name of an AWS Region", "for example us-west-2"),
-        ("account", is_account_id, "the number of an AWS account", "twelve digits"),
-    ];
-    for (member, fits, what, hint) in forms {
-        let given = runbook.target.get(member).and_then(Value::as_str).unwrap_or_default();
-        if !given.is_empty() && !fits(given) {
-            problems.push(Problem {
-                message: format!("`{given}` is not {what}"),
-                span: runbook.target_spans.get(member).cloned(),
-                hint: Some(format!("set {}: {hint}", runbook.target_setting(member))),
-            });
-        }
+    let is_wrong = |member: &str, fits: fn(&str) -> bool| {
+        let given = runbook.target.get(member).and_then(Value::as_str).filter(|given| !given.is_empty())?;
+        (!fits(given)).then_some(given)
+    };
+    let mut report = |member: &str, message: String, hint: &str| {
+        problems.push(Problem {
+            message,
+            span: runbook.target_spans.get(member).cloned(),
+            hint: Some(format!("set {}: {hint}", runbook.target_setting(member))),
+        });
+    };
+    if let Some(given) = is_wrong("region", is_region_name) {
+        report("region", format!("`{given}` is not the name of an AWS Region"), "for example us-west-2");
+    }
+    if let Some(given) = is_wrong("account", is_account_id) {
+        report("account", format!("`{given}` is not the number of an AWS account"), "twelve digits");
     }
     problems
 }

@@ -111,3 +111,33 @@ fn without_colour_no_escape_goes_to_a_terminal() {
         assert!(colourful.contains(ESCAPE), "{words}: the terminal would have taken colour: {colourful:?}");
     }
 }
+
+/// Minutes without a word look like a program that hangs.
+#[test]
+fn a_call_that_is_throttled_for_long_is_told() {
+    let desk = Desk::new();
+    let throttled = |action: &str, times: u32| {
+        (1..=times).for_each(|nth| desk.sim.fault(&json!({ "action": action, "nth": nth, "fault": "throttle" })));
+    };
+    let told =
+        |text: &str, operation: &str| text.lines().filter(|line| line.contains(&format!("{operation} is tried again in "))).count();
+    throttled("DescribeClusters", 6);
+    let ran = desk.end(desk.live(&["plan"]));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!((3..=6).contains(&told(&ran.err, "DescribeClusters")), "{}", ran.err);
+    throttled("DescribeClusters", 6);
+    let ran = desk.end(desk.live(&["plan", "--quiet"]));
+    assert_eq!((ran.code, told(&ran.err, "DescribeClusters")), (Some(0), 0), "{}", ran.err);
+    // In a step it is the step's news.
+    throttled("CreateLogGroup", 6);
+    let ran = desk.end(desk.live(&["run", "--yes", "--output", "json", "--pause-before", "register-task-definition"]));
+    assert_eq!(ran.code, Some(6), "{}", ran.err);
+    let lines = ran.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON"));
+    let retries: Vec<serde_json::Value> = lines.filter(|line| line["kind"] == "retry").collect();
+    assert!((3..=6).contains(&retries.len()), "{}", ran.out);
+    for line in &retries {
+        assert_eq!((&line["event"], &line["operation"]), (&json!("progress"), &json!("CreateLogGroup")), "{line}");
+        assert!(line["step"].as_str().is_some_and(|step| step.starts_with("create-log-group/")), "{line}");
+    }
+    assert_eq!(told(&ran.err, "CreateLogGroup"), 0, "{}", ran.err);
+}
