@@ -11,7 +11,7 @@
 
 use std::path::Path;
 
-use super::db::{Db, FILE};
+use super::db::{Db, FILE, unusable};
 use super::lock;
 use super::read;
 use crate::model::{Error, RunId};
@@ -30,8 +30,12 @@ pub(super) fn refuse_without_files(dir: &Path) -> Result<(), Error> {
         }
         return Ok(());
     }
+    let found = std::fs::metadata(dir.join(FILE));
+    if found.as_ref().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Err(unusable(dir, format!("{FILE} is a pipe, a socket or a device, not a file")));
+    }
     // SQLite takes a file of one byte for empty too.
-    let empty = std::fs::metadata(dir.join(FILE)).is_ok_and(|found| found.is_file() && found.len() <= 1);
+    let empty = found.is_ok_and(|found| found.is_file() && found.len() <= 1);
     if empty && had_runs() {
         return Err(lost(dir, format!("{FILE} is empty, although runs were journaled here: its content is lost")));
     }

@@ -163,3 +163,13 @@ fn a_copy_is_a_state_directory_of_its_own() {
     Journal::open(copy.path()).expect("opened").acquire(&RunId::new("r7k2"), &alice(), at(9)).expect("nobody holds it there");
     drop(run);
 }
+
+#[test]
+fn a_journal_that_is_no_file_is_not_opened() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join(FILE)).expect("a link");
+    for told in [Journal::open(dir.path()).map(|_| ()), Journal::open_existing(dir.path()).map(|_| ())] {
+        let Err(Error::JournalUnusable { why, .. }) = told else { panic!("{told:?}") };
+        assert_eq!(why, "journal.db is a pipe, a socket or a device, not a file");
+    }
+}
