@@ -154,7 +154,7 @@ impl Runbook {
         in_words(variables).unwrap_or_else(|| format!("`{name}` in the runbook's target block"))
     }
 
-    /// The same as they may be shown: see [`masked`].
+    /// The same as they may be shown: see `masked`.
     pub fn shown_values(&self) -> BTreeMap<String, Value> {
         let shown = |variable: &Variable| if variable.sensitive { masked(&variable.value) } else { variable.value.clone() };
         self.variables.iter().map(|(name, variable)| (name.clone(), shown(variable))).collect()

@@ -5,7 +5,7 @@
 //!   /_sim/…          ─▶ control: world, ledger, requests, spans, clock, faults, mark, traffic, jaeger, http
 //! ```
 //!
-//! Pages in a browser are refused: see [`visitor`].
+//! Pages in a browser are refused: see `visitor`.
 
 mod control;
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, spell, t
 /// `ecs.await-serving`: `{cluster, service, containers, want?, lasting_s?, orGone?}`.
 ///
 /// `containers` are those that must run wherever the service's revision has them, though they are not essential. `want` holds what
-/// the service must be. The tasks must be seen to serve for `lasting_s`, [`LASTING`] if that is absent. With `orGone` a service that is
+/// the service must be. The tasks must be seen to serve for `lasting_s`, 15 s if that is absent. With `orGone` a service that is
 /// not there is none that must serve.
 pub struct AwaitServing;
 
