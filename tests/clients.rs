@@ -235,7 +235,8 @@ async fn a_denied_read_is_told_from_every_other_refusal() {
         sim.with(|state| state.add_fault(Fault::from_json(&json!({ "deny": action })).expect("a fault")));
     }
     assert_eq!(ask().await, [Some(Reason::Denied); 7]);
-    let unseen = || aws.subnets(&[]);
+    let any = ["subnet-0a1b2c3d4e5f60718".to_owned()];
+    let unseen = || aws.subnets(&any);
     assert_eq!(unseen().await.expect_err("refused").reason, Reason::Denied);
     sim.with(|state| state.add_fault(Fault::from_json(&json!({ "deny": "ecs:DescribeClusters", "on": false })).expect("a fault")));
     assert_eq!(ask().await.iter().filter(|reason| reason.is_none()).count(), 1);
