@@ -74,7 +74,7 @@ impl FindingKind {
 /// Another run has claimed a service.
 pub const CLAIMED: FindingKind =
     FindingKind::must_repair("claimed", "another run has claimed a service that this one would change");
-/// "Already so" is said of what serves, not of what ECS was asked for.
+/// "Already so" is not said while the rollout that makes it so is unfinished.
 pub const CHANGE_UNFINISHED: FindingKind = FindingKind::must_repair(
     "change-unfinished",
     "what the runbook wants of a service is asked of ECS already, and it is not so yet: a rollout is under way, or tasks are missing",

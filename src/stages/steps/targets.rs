@@ -11,7 +11,8 @@ use crate::aws::{Aws, Reason};
 use crate::model::{Failure, FailureKind, Progress};
 use crate::stages::step::{Context, Polled, StepError, WaitStep, Waiter, spell, text};
 
-/// `elb.await-own-targets`: `{cluster, service, targetGroup, port, count}`.
+/// `elb.await-own-targets`: `{cluster, service, targetGroup, port, count}`. In plans of before `ecs.await-serving` alone, which looks at the
+/// targets too.
 pub struct AwaitOwnTargets;
 /// `elb.await-no-targets`: `{targetGroup, addresses}`.
 pub struct AwaitNoTargets;
